@@ -1,0 +1,255 @@
+"""The tree of errors guyverd raises on purpose.
+
+The docstring of a class is the message the user reads, filled with the fields given to the constructor; `hint` says
+what to do next; `exit_code` is what the command line returns. One family, one exit code::
+
+    GuyverError            1
+    ├── ConfigError        3   ConfigNotFound, ConfigExists
+    ├── AlreadyRunning     4
+    ├── PersonError        5   UnknownPerson, AmbiguousPerson, NameTaken, CannotMerge
+    ├── PictureError       6   PictureMissing, PictureUnreadable, NoFaceFound, FaceChoice
+    ├── CatalogueError     7   CatalogueNewer, CatalogueDamaged
+    ├── StateError         8
+    ├── PeopleFolderError  9   NotOurFolder
+    ├── EngineError        10
+    ├── ControlError       11  DaemonSilent, BadRequest
+    ├── ExportError        12
+    └── CheckFailed        13
+
+2 is left to wrong usage of the command line, 130 to Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+
+
+class GuyverError(Exception):
+    """Something went wrong: {detail}."""
+
+    exit_code = 1
+    hint = ""
+
+    def __init__(self, **fields: object) -> None:
+        self.fields = fields
+        super().__init__(self.message)
+
+    @property
+    def message(self) -> str:
+        """The class's docstring with the fields filled in; one line."""
+        template = inspect.getdoc(type(self)) or type(self).__name__
+        return " ".join(template.format(**self.fields).split())
+
+    @property
+    def advice(self) -> str:
+        """The hint with the fields filled in; empty where there is none."""
+        return self.hint.format(**self.fields)
+
+    def __str__(self) -> str:
+        return self.message
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (type(self), self.fields))
+
+    def to_wire(self) -> dict[str, object]:
+        """What the control API sends: the class by name and its fields as text."""
+        return {
+            "type": type(self).__name__,
+            "fields": {key: str(value) for key, value in self.fields.items()},
+        }
+
+    @staticmethod
+    def from_wire(wire: Mapping[str, object]) -> GuyverError:
+        """The error `to_wire` described; a plain GuyverError where the class is not known here."""
+        fields = wire.get("fields")
+        fields = {str(key): value for key, value in fields.items()} if isinstance(fields, dict) else {}
+        for cls in _family(GuyverError):
+            if cls.__name__ == wire.get("type"):
+                try:
+                    return cls(**fields)
+                except (KeyError, IndexError):
+                    break
+        return GuyverError(detail=f"{wire.get('type', 'the daemon failed')}: {fields}")
+
+
+def _rebuild(cls: type[GuyverError], fields: dict[str, object]) -> GuyverError:
+    return cls(**fields)
+
+
+def _family(cls: type[GuyverError]) -> Iterator[type[GuyverError]]:
+    yield cls
+    for child in cls.__subclasses__():
+        yield from _family(child)
+
+
+class ConfigError(GuyverError):
+    """{where}: {detail}."""
+
+    exit_code = 3
+    hint = "{hint}"
+
+    def __init__(
+        self, *, where: str, detail: str, hint: str = "config.example.yaml explains every key."
+    ) -> None:
+        super().__init__(where=where, detail=detail, hint=hint)
+
+
+class ConfigNotFound(GuyverError):
+    """There is no config at {path}."""
+
+    exit_code = 3
+    hint = "Write one with `guyverd init --photos DIR --people DIR`, or name yours with --config FILE."
+
+
+class ConfigExists(GuyverError):
+    """{path} exists already and was left as it is."""
+
+    exit_code = 3
+    hint = "Edit it, or write another with `guyverd --config OTHER init …`."
+
+
+class AlreadyRunning(GuyverError):
+    """Another guyverd (process {pid}) owns {state}."""
+
+    exit_code = 4
+    hint = "Stop it first, or ask it: most commands talk to the running daemon by themselves."
+
+
+class PersonError(GuyverError):
+    """{detail}."""
+
+    exit_code = 5
+
+
+class UnknownPerson(PersonError):
+    """No person is numbered or named {person}."""
+
+    hint = "`guyverd people` lists everyone."
+
+
+class AmbiguousPerson(PersonError):
+    """{person} is the name of several people: {ids}."""
+
+    hint = "Give the number instead of the name."
+
+
+class NameTaken(PersonError):
+    """{name} is already the name of person {person}."""
+
+    hint = "If they are the same, `guyverd merge {person} {other}` makes them one."
+
+
+class CannotMerge(PersonError):
+    """{first} and {second} cannot be made one: {detail}."""
+
+    hint = "{hint}"
+
+
+class PictureError(GuyverError):
+    """{path}: {detail}."""
+
+    exit_code = 6
+
+
+class PictureMissing(PictureError):
+    """There is no file {path}."""
+
+    hint = "Check the path; a folder cannot be asked about, only a picture."
+
+
+class PictureUnreadable(PictureError):
+    """{path} could not be read as a picture: {detail}."""
+
+    hint = "guyverd reads JPEG, PNG, WebP, HEIC, HEIF, AVIF, TIFF, BMP and GIF."
+
+
+class NoFaceFound(PictureError):
+    """No face was found in {path}."""
+
+    hint = "Faces smaller than {smallest} pixels are not looked for: try a larger or sharper picture."
+
+
+class FaceChoice(PictureError):
+    """{path} has {count} faces, so face {face} does not exist."""
+
+    hint = "Faces are numbered from 1 to {count}, left to right."
+
+
+class CatalogueError(GuyverError):
+    """The catalogue {path} cannot be used: {detail}."""
+
+    exit_code = 7
+    hint = "Nothing was changed. `guyverd check` tells more."
+
+
+class CatalogueNewer(CatalogueError):
+    """The catalogue {path} was written by a newer guyverd (step {step} is unknown here)."""
+
+    hint = "Install that version or a later one; this one will not touch it."
+
+
+class CatalogueDamaged(CatalogueError):
+    """The catalogue {path} is damaged: {detail}."""
+
+    hint = "Stop guyverd, keep a copy of the file, and restore your last backup of the state folder."
+
+
+class StateError(GuyverError):
+    """{path} cannot be used: {detail}."""
+
+    exit_code = 8
+    hint = "Free some space or mend the permissions, then start again; nothing was lost."
+
+
+class PeopleFolderError(GuyverError):
+    """The people folder {path} cannot be kept: {detail}."""
+
+    exit_code = 9
+    hint = "{hint}"
+
+
+class NotOurFolder(PeopleFolderError):
+    """{path} holds other things and no guyverd marker, so nothing was put there."""
+
+    hint = "Name an empty or new folder as `people` in the config."
+
+
+class EngineError(GuyverError):
+    """The face models cannot be used: {detail}."""
+
+    exit_code = 10
+    hint = "Run `make setup` again, or `pip install --force-reinstall face_recognition_models`."
+
+
+class ControlError(GuyverError):
+    """The daemon could not do it: {detail}."""
+
+    exit_code = 11
+    hint = "Its log tells more; `guyverd status` shows how it is."
+
+
+class DaemonSilent(ControlError):
+    """The daemon (process {pid}) holds the library but does not answer."""
+
+    hint = "It may be starting or stopping: try again in a moment."
+
+
+class BadRequest(ControlError):
+    """The daemon did not understand the request: {detail}."""
+
+    hint = "The command and the daemon may be of different versions: restart the daemon."
+
+
+class ExportError(GuyverError):
+    """{path}: {detail}."""
+
+    exit_code = 12
+    hint = "Nothing was overwritten; name another folder or free some space."
+
+
+class CheckFailed(GuyverError):
+    """{count} of {total} checks failed."""
+
+    exit_code = 13
+    hint = "`guyverd check --repair` rebuilds everything that can be rebuilt from the catalogue."

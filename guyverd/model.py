@@ -1,0 +1,301 @@
+"""The domain's words: ids and frozen values that pass between rooms. No I/O, no clock, no decisions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, NewType
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    FloatArray = npt.NDArray[np.float32]
+    IntArray = npt.NDArray[np.int64]
+    BoolArray = npt.NDArray[np.bool_]
+    Pixels = npt.NDArray[np.uint8]
+
+RootId = NewType("RootId", int)
+FileId = NewType("FileId", int)
+PhotoId = NewType("PhotoId", int)
+FaceId = NewType("FaceId", int)
+PersonId = NewType("PersonId", int)
+DecisionId = NewType("DecisionId", int)
+
+EMBEDDING_SIZE = 128
+
+
+# ---- paths on disk ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What the file system says of a file; equal stamps mean it need not be read again.
+
+    The device is left out on purpose: its number may change at every mount.
+    """
+
+    size: int
+    """Bytes."""
+    mtime_ns: int
+    """Last modification, nanoseconds since 1970."""
+    inode: int
+
+
+@dataclass(frozen=True, slots=True)
+class SeenFile:
+    """A file as found on disk."""
+
+    path: bytes
+    """Relative to its root."""
+    stamp: Stamp
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFile:
+    """A file as the catalogue remembers it."""
+
+    id: FileId
+    path: bytes
+    """Relative to its root."""
+    stamp: Stamp
+    missing: bool
+    """Not found when last looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """The difference between what was known and what is there, within one scope of one root."""
+
+    new: tuple[SeenFile, ...] = ()
+    changed: tuple[tuple[FileId, SeenFile], ...] = ()
+    """Known paths whose stamp differs."""
+    returned: tuple[FileId, ...] = ()
+    """Known paths that were missing and are back with the same stamp."""
+    gone: tuple[FileId, ...] = ()
+    """Known paths that are no longer there."""
+
+    def __bool__(self) -> bool:
+        return bool(self.new or self.changed or self.returned or self.gone)
+
+
+class RootState(StrEnum):
+    """How a photo root stands."""
+
+    ONLINE = "online"
+    OFFLINE = "offline"
+    """Absent, or another directory stands in its place: nothing is concluded from what is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class RootIdentity:
+    """Which directory a root was when it was last scanned."""
+
+    device: int
+    inode: int
+
+
+# ---- photos and faces ------------------------------------------------------------------------------------------------
+
+
+class PhotoState(StrEnum):
+    """How far a photo has come."""
+
+    PENDING = "pending"
+    DONE = "done"
+    FAILED = "failed"
+    """Its bytes are no picture that can be read; tried again when they change."""
+    QUARANTINED = "quarantined"
+    """It killed or hung a worker three times."""
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle in pixels of the upright original; right and bottom are exclusive. It may reach past the picture."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @property
+    def width(self) -> int:
+        """Pixels."""
+        return self.right - self.left
+
+    @property
+    def height(self) -> int:
+        """Pixels."""
+        return self.bottom - self.top
+
+    def scaled(self, factor: float) -> Box:
+        """The same rectangle on a picture `factor` times as large, rounded to whole pixels."""
+        return Box(
+            round(self.left * factor),
+            round(self.top * factor),
+            round(self.right * factor),
+            round(self.bottom * factor),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How much a face tells, each part and the whole from 0 (nothing) to 1 (ideal)."""
+
+    size: float
+    sharpness: float
+    confidence: float
+    pose: float
+    """1 looks straight ahead, 0 is a full profile."""
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class DetectedFace:
+    """A face as a detector and the embedder see it."""
+
+    box: Box
+    confidence: float
+    """The detector's own score; higher is surer, its scale is the detector's."""
+    landmarks: tuple[tuple[float, float], ...]
+    """Five points (x, y) in pixels of the upright original: right eye's outer and inner corner seen from the left of
+    the picture, the left eye's, the nose; in the order of dlib's 5-point predictor."""
+    quality: Quality
+    embedding: FloatArray
+    """float32[128]: mean of dlib's vectors for the chip and the mirrored chip, not normalised."""
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoReading:
+    """All that one look at a file's bytes yields."""
+
+    hash: bytes
+    """BLAKE2b-256 of the bytes that were decoded."""
+    width: int
+    """Pixels, upright."""
+    height: int
+    format: str
+    """As Pillow names it: JPEG, PNG, HEIF…"""
+    taken_at: str | None
+    """Capture time, ISO 8601, with an offset where the picture tells one."""
+    faces: tuple[DetectedFace, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FaceTable:
+    """Faces as columns, one row each: what clustering works on. Rows are ordered by (photo, ordinal)."""
+
+    ids: IntArray
+    """int64[n]."""
+    photos: IntArray
+    """int64[n]: the photo each face is in."""
+    quality: FloatArray
+    """float32[n], 0..1."""
+    people: IntArray
+    """int64[n]: the person each face is attached to, 0 for none."""
+    vectors: FloatArray
+    """float32[n, 128], raw."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+# ---- people ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A person and how much is known of them."""
+
+    id: PersonId
+    name: str | None
+    faces: int
+    photos: int
+    """Photos of which at least one file is there."""
+
+
+class DecisionKind(StrEnum):
+    """What can be said about people. Only appended, never changed."""
+
+    NAME = "name"
+    MERGE = "merge"
+
+
+class Author(StrEnum):
+    """Who said it."""
+
+    USER = "user"
+    GUYVERD = "guyverd"
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """One face's new place: a person that stands, or one of the people to be made."""
+
+    face: FaceId
+    person: PersonId | None
+    """A person that stands; None where `group` tells the new person."""
+    group: int | None
+    """Faces with the same number become one new person."""
+    score: float
+    """Mean cosine similarity to the evidence it joined, -1..1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """Two people who turn out to be one; `absorbed` has no name and gives its faces to `into`."""
+
+    absorbed: PersonId
+    into: PersonId
+    score: float
+    """Mean cosine similarity between the two, -1..1."""
+
+
+# ---- folders ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AlbumPhoto:
+    """A photo that belongs into a person's folder."""
+
+    target: bytes
+    """Absolute path of one file that holds it."""
+    taken_at: str | None
+    """ISO 8601, or None where the picture does not tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Album:
+    """A person and the photos their folder should show."""
+
+    person: PersonId
+    name: str | None
+    photos: tuple[AlbumPhoto, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedLink:
+    """A link guyverd made in the people folder."""
+
+    path: bytes
+    """Relative to the people folder."""
+    target: bytes
+    """What the link says: absolute, or relative to the link's own folder."""
+    person: PersonId
+
+
+# ---- caches ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class IndexStamp:
+    """What the catalogue remembers of a saved index file, so that no other file is ever taken for it."""
+
+    file: str
+    """Name within the index folder."""
+    size: int
+    """Bytes."""
+    hash: str
+    """BLAKE2b-256 of the whole file, hexadecimal."""
+    count: int
+    """Faces in it."""

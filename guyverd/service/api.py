@@ -1,0 +1,100 @@
+"""What can be asked of a library, whether a daemon answers over its socket or this process does the work itself.
+
+Every method takes and returns what JSON can carry. Paths are text made by `os.fsdecode`, so a name that is not UTF-8
+survives the way there and back. Lists may be iterators: read them once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+Row = dict[str, Any]
+
+METHODS = frozenset(
+    {
+        "status",
+        "people",
+        "person",
+        "faces",
+        "name",
+        "merge",
+        "who",
+        "search",
+        "failures",
+        "check",
+        "scan",
+        "progress",
+    }
+)
+
+
+class Library(Protocol):
+    """The use cases. Errors are the classes of `guyverd.errors`, on either side of the socket."""
+
+    def status(self) -> Row:
+        """How the library stands.
+
+        Keys: `version`, `daemon` {`pid`, `since`, `running`}, `photos_found`, `state` (path), `people_folder`,
+        `backlog` {`files`, `photos`, `faces`}, `rate` (photos per second over the last minute), `eta` (seconds or
+        null), `roots` [{`path`, `state`, `watched` ("events", "polled", "offline", "not running"), `detail`, `files`,
+        `last_full_scan`}], `counts` {`files`, `photos`, `faces`, `people`, `named`, `failures`}, `sizes` {`catalogue`,
+        `index`} in bytes, `versions` {library: version}, `notices` [text]: what a person should know, such as a
+        paused removal.
+        """
+
+    def people(self) -> Iterable[Row]:
+        """Everyone with at least one photo: `id`, `name` (or null), `faces`, `photos`, `folder` (or null).
+
+        Ordered by number of photos, largest first.
+        """
+
+    def person(self, person: str) -> Row:
+        """One person by number or name: the keys of `people` and `pictures`.
+
+        Each of `pictures` is {`photo`, `files` [absolute paths], `taken_at`, `width`, `height`}, oldest first.
+        """
+
+    def faces(self, person: str | None = None) -> Iterable[Row]:
+        """Every face, or one person's.
+
+        Keys: `face`, `person` (id or null), `photo`, `files`, `box` [left, top, right, bottom], `confidence`,
+        `quality`, `taken_at`.
+        """
+
+    def name(self, person: str, name: str) -> Row:
+        """Name a person. Returns {`id`, `name`, `previous` (or null), `folder`}."""
+
+    def merge(self, person: str, other: str) -> Row:
+        """Make `other` part of `person`. Returns {`id`, `name`, `absorbed`, `faces`, `photos`, `folder`}."""
+
+    def who(self, path: str) -> Row:
+        """Everyone in any picture, also one outside the library.
+
+        {`path`, `width`, `height`, `faces` [{`number`, `box`, `confidence`, `quality`, `person` {`id`, `name`} or
+        null, `distance` or null, `runner_up` {`id`, `name`, `distance`} or null}]}. Distances are of unit vectors,
+        0 to 2, from the face to the nearest evidence for the person.
+        """
+
+    def search(self, path: str, k: int = 20, face: int | None = None) -> Row:
+        """The k faces most like one in a picture.
+
+        {`path`, `faces` [as in `who`, without people], `face` (the number searched, or null when there are several
+        and none was chosen), `results` [{`file`, `face`, `photo`, `distance`, `person` (id or null), `name`}]}.
+        """
+
+    def failures(self) -> Iterable[Row]:
+        """What could not be read: `file`, `reason`, `state`, `attempts`, `at`."""
+
+    def check(self, repair: bool = False) -> Row:
+        """Every cache against the catalogue: {`checks` [{`name`, `ok`, `detail`, `repaired`}]}."""
+
+    def scan(self) -> Row:
+        """Compare every root with the disk, from now on. Returns at once with `progress`."""
+
+    def progress(self) -> Row:
+        """How the current pass stands.
+
+        {`busy`, `phase` ("scanning", "reading", "grouping", "publishing", "idle"), `files_found`, `photos_total`,
+        `photos_done`, `faces`, `failures`, `rate`, `eta` (seconds or null)}; the counts are of this pass.
+        """
