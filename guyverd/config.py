@@ -43,9 +43,7 @@ def _number_with(units: Mapping[str, float], example: str) -> Callable[[object],
 
 def _shown_with(units: Mapping[str, float]) -> Callable[[float], str]:
     def show(value: float) -> str:
-        name, factor = next(
-            ((n, f) for n, f in reversed(units.items()) if value >= f), next(iter(units.items()))
-        )
+        name, factor = next(((n, f) for n, f in reversed(list(units.items())) if value >= f), next(iter(units.items())))
         return f"{value / factor:g} {name}"
 
     return show
@@ -106,14 +104,10 @@ def _choice(*names: str) -> Unit:
 _DURATIONS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _SIZES = {"MB": 1e6, "GB": 1e9}
 
-DURATION = Unit("time (ms, s, min, h, d)", _number_with(_DURATIONS, "'2 s'"), _shown_with(_DURATIONS))
-SIZE = Unit("memory (MB, GB)", _number_with(_SIZES, "'2 GB'"), _shown_with(_SIZES))
-PIXELS = Unit(
-    "pixels (px)", lambda v: round(_number_with({"px": 1.0}, "'40 px'")(v)), lambda value: f"{value:g} px"
-)
-SHARE = Unit(
-    "share (%)", lambda v: _number_with({"%": 0.01}, "'20 %'")(v), lambda value: f"{value * 100:g} %"
-)
+DURATION = Unit("time: ms, s, min, h, d", _number_with(_DURATIONS, "'2 s'"), _shown_with(_DURATIONS))
+SIZE = Unit("memory: MB, GB", _number_with(_SIZES, "'2 GB'"), _shown_with(_SIZES))
+PIXELS = Unit("pixels: px", lambda v: round(_number_with({"px": 1.0}, "'40 px'")(v)), lambda value: f"{value:g} px")
+SHARE = Unit("share: %", _number_with({"%": 0.01}, "'20 %'"), lambda value: f"{value * 100:g} %")
 YES_NO = Unit("true or false", _yes_no, lambda value: "true" if value else "false")
 FOLDER_NAME = Unit("a folder name", _folder_name)
 PATTERNS = Unit("a list of patterns", _texts)
@@ -144,13 +138,9 @@ class Watch:
     """How changes on disk are noticed."""
 
     quiet: float = setting(2.0, DURATION, "a file is read when it has not changed for this long")
-    ceiling: float = setting(
-        60.0, DURATION, "a file that never stops changing is read after this long all the same"
-    )
+    ceiling: float = setting(60.0, DURATION, "a file that never stops changing is read after this long all the same")
     rescan: float = setting(6 * 3600.0, DURATION, "every photo folder is compared in full this often")
-    poll: float = setting(
-        120.0, DURATION, "and this often where the file system sends no events (network, FUSE)"
-    )
+    poll: float = setting(120.0, DURATION, "and this often where the file system sends no events (network, FUSE)")
     ignore: tuple[str, ...] = setting(
         ("@eaDir", "lost+found", "*.tmp", "*.part", "*.crdownload"),
         PATTERNS,
@@ -187,9 +177,7 @@ class Workers:
     deadline: float = setting(120.0, DURATION, "a picture that takes longer is given up")
     memory: float = setting(4e9, SIZE, "address space one worker may take")
     gentle: bool = setting(True, YES_NO, "let every other program go first (low CPU and disk priority)")
-    idle: float = setting(
-        30.0, DURATION, "workers and models leave memory when there was nothing to do for this long"
-    )
+    idle: float = setting(30.0, DURATION, "workers and models leave memory when there was nothing to do for this long")
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,12 +219,8 @@ class Log:
 class Config:
     """The whole configuration; every path absolute."""
 
-    photos: tuple[Path, ...] = field(
-        metadata={"doc": "folders with your photos; guyverd only ever reads them"}
-    )
-    people: Path = field(
-        metadata={"doc": "where the folders of links appear; it may lie inside a photo folder"}
-    )
+    photos: tuple[Path, ...] = field(metadata={"doc": "folders with your photos; guyverd only ever reads them"})
+    people: Path = field(metadata={"doc": "where the folders of links appear; it may lie inside a photo folder"})
     state: Path = field(metadata={"doc": "where guyverd keeps its catalogue and index"})
     watch: Watch = section(Watch, "How changes on disk are noticed")
     faces: Faces = section(Faces, "How faces are looked for")
@@ -293,17 +277,11 @@ def _check_paths(reader: _Reader, photos: Sequence[Path], people: Path, state: P
             if root == other or root.is_relative_to(other) or other.is_relative_to(root):
                 raise reader.error(("photos",), f"{root} and {other} overlap; name only the outer one")
         if people == root or root.is_relative_to(people):
-            raise reader.error(
-                ("people",), f"the photo folder {root} must not lie in the people folder {people}"
-            )
+            raise reader.error(("people",), f"the photo folder {root} must not lie in the people folder {people}")
         if state == root or state.is_relative_to(root) or root.is_relative_to(state):
-            raise reader.error(
-                ("state",), f"state {state} and the photo folder {root} must not lie in one another"
-            )
+            raise reader.error(("state",), f"state {state} and the photo folder {root} must not lie in one another")
     if state == people or state.is_relative_to(people) or people.is_relative_to(state):
-        raise reader.error(
-            ("state",), f"state {state} and the people folder {people} must not lie in one another"
-        )
+        raise reader.error(("state",), f"state {state} and the people folder {people} must not lie in one another")
 
 
 def _doc(cls: type, name: str) -> str:

@@ -64,9 +64,7 @@ def loads(text: str, path: Path) -> Config:
     )
 
 
-def _lines(
-    node: yaml.Node | None, above: tuple[str, ...], path: Path
-) -> Iterator[tuple[tuple[str, ...], int]]:
+def _lines(node: yaml.Node | None, above: tuple[str, ...], path: Path) -> Iterator[tuple[tuple[str, ...], int]]:
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:

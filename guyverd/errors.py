@@ -39,7 +39,7 @@ class GuyverError(Exception):
     def message(self) -> str:
         """The class's docstring with the fields filled in; one line."""
         template = inspect.getdoc(type(self)) or type(self).__name__
-        return " ".join(template.format(**self.fields).split())
+        return " ".join(template.format(**self.fields).split()).replace("?.", "?")
 
     @property
     def advice(self) -> str:
@@ -89,9 +89,7 @@ class ConfigError(GuyverError):
     exit_code = 3
     hint = "{hint}"
 
-    def __init__(
-        self, *, where: str, detail: str, hint: str = "config.example.yaml explains every key."
-    ) -> None:
+    def __init__(self, *, where: str, detail: str, hint: str = "config.example.yaml explains every key.") -> None:
         super().__init__(where=where, detail=detail, hint=hint)
 
 

@@ -1,0 +1,1 @@
+"""How good the grouping is: metrics and labelled sets."""

@@ -1,0 +1,1 @@
+"""People to folders of links: plan, then apply."""

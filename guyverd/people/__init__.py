@@ -1,0 +1,1 @@
+"""Faces to people: index, neighbour graph, Chinese Whispers, identity."""

@@ -1,0 +1,1 @@
+"""Paths on disk to what changed: events, debounce, scanner, mounts, reconcile."""

@@ -1,0 +1,1 @@
+"""Use cases, the daemon's life cycle and its local API."""
