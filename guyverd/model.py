@@ -229,6 +229,24 @@ class Author(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Decision:
+    """One line of the append-only log."""
+
+    id: DecisionId
+    at: str
+    kind: DecisionKind
+    author: Author
+    person: PersonId
+    """Whom it is about; in a merge, who stays."""
+    other: PersonId | None
+    """In a merge, who was absorbed."""
+    name: str | None
+    """The name given; in a merge, the name of who stays, afterwards."""
+    faces: tuple[FaceId, ...]
+    """In a merge, the faces that changed their person."""
+
+
+@dataclass(frozen=True, slots=True)
 class Assignment:
     """One face's new place: a person that stands, or one of the people to be made."""
 

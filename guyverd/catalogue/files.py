@@ -1,0 +1,274 @@
+"""Roots and files: which paths there are, and which photo each holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from sqlite_utils import Database as Utils
+
+from guyverd.catalogue.database import Database, Row
+from guyverd.catalogue.rows import PendingFile, RootRow, display, within
+from guyverd.model import (
+    Changes,
+    FileId,
+    KnownFile,
+    PhotoId,
+    RootId,
+    RootIdentity,
+    RootState,
+    SeenFile,
+    Stamp,
+)
+
+
+class Files:
+    """Queries and writes about roots and files."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    # ---- roots -------------------------------------------------------------------------------------------------------
+
+    def configure(self, paths: Sequence[bytes]) -> None:
+        """Make `paths` the roots that count; others keep their rows but their files are not there."""
+
+        def job(db: Utils) -> None:
+            db.execute("UPDATE roots SET configured = 0")
+            for path in paths:
+                db.execute(
+                    "INSERT INTO roots (path, display) VALUES (?, ?) ON CONFLICT (path) DO UPDATE SET configured = 1",
+                    (path, display(path)),
+                )
+
+        self._db.write(job)
+
+    def roots(self) -> list[RootRow]:
+        """Every configured root, in the order they were first configured."""
+        rows = self._db.rows(
+            "SELECT *, (SELECT count(*) FROM files WHERE root_id = roots.id AND missing_since IS NULL) AS files"
+            " FROM roots WHERE configured ORDER BY id"
+        )
+        return [_root(row) for row in rows]
+
+    def set_root(self, root: RootId, identity: RootIdentity | None, state: RootState, detail: str) -> None:
+        """Note how a root was found; an identity of None leaves the last one known."""
+        seen = identity or RootIdentity(0, 0)
+        self._db.write(
+            lambda db: db.execute(
+                "UPDATE roots SET device = CASE WHEN ?1 THEN ?2 ELSE device END,"
+                " inode = CASE WHEN ?1 THEN ?3 ELSE inode END, state = ?4, detail = ?5 WHERE id = ?6",
+                (identity is not None, seen.device, seen.inode, state.value, detail, root),
+            )
+        )
+
+    def scanned(self, root: RootId, at: str) -> None:
+        """Note that a full pass over a root ended."""
+        self._db.write(lambda db: db.execute("UPDATE roots SET scanned_at = ? WHERE id = ?", (at, root)))
+
+    # ---- files -------------------------------------------------------------------------------------------------------
+
+    def known(self, root: RootId, scope: bytes = b"") -> list[KnownFile]:
+        """The files known at or below `scope` (relative; empty for the whole root), ordered by path."""
+        sql = "SELECT id, path, size, mtime_ns, inode, missing_since FROM files WHERE root_id = :root"
+        if scope:
+            # '0' is the byte after '/', so the range holds exactly the paths below `scope`.
+            sql += " AND (path = :scope OR (path > :low AND path < :high))"
+        rows = self._db.rows(
+            sql + " ORDER BY path", {"root": root, "scope": scope, "low": scope + b"/", "high": scope + b"0"}
+        )
+        return [
+            KnownFile(
+                FileId(row["id"]),
+                row["path"],
+                Stamp(row["size"], row["mtime_ns"], row["inode"]),
+                row["missing_since"] is not None,
+            )
+            for row in rows
+        ]
+
+    def apply(self, root: RootId, changes: Changes, at: str) -> None:
+        """Make what was observed durable, in one transaction: new and changed files become pending."""
+
+        def job(db: Utils) -> None:
+            connection = db.conn
+            connection.executemany(
+                "INSERT INTO files (root_id, path, display, size, mtime_ns, inode, seen_at) VALUES (?,?,?,?,?,?,?)"
+                " ON CONFLICT (root_id, path) DO UPDATE SET size = excluded.size, mtime_ns = excluded.mtime_ns,"
+                " inode = excluded.inode, seen_at = excluded.seen_at, state = 'pending', reason = NULL,"
+                " missing_since = NULL",
+                (_new(root, seen, at) for seen in changes.new),
+            )
+            connection.executemany(
+                "UPDATE files SET size = ?, mtime_ns = ?, inode = ?, seen_at = ?, state = 'pending', reason = NULL,"
+                " missing_since = NULL WHERE id = ?",
+                ((seen.stamp.size, seen.stamp.mtime_ns, seen.stamp.inode, at, file) for file, seen in changes.changed),
+            )
+            connection.executemany(
+                "UPDATE files SET missing_since = NULL, seen_at = ? WHERE id = ?",
+                ((at, file) for file in changes.returned),
+            )
+            connection.executemany(
+                "UPDATE files SET missing_since = ? WHERE id = ? AND missing_since IS NULL",
+                ((at, file) for file in changes.gone),
+            )
+            # A path that is gone while its content lives on elsewhere was moved: nothing is left to remember.
+            connection.executemany(
+                "DELETE FROM files WHERE id = ? AND missing_since IS NOT NULL AND EXISTS (SELECT 1 FROM files AS other"
+                " WHERE other.photo_id = files.photo_id AND other.missing_since IS NULL AND other.id <> files.id"
+                " AND other.state = 'identified')",
+                ((file,) for file in changes.gone),
+            )
+
+        if changes:
+            self._db.write(job)
+
+    def pending(self, limit: int, after: int = 0) -> list[PendingFile]:
+        """Files to identify, by id, in online roots."""
+        rows = self._db.rows(
+            "SELECT files.id, root_id, roots.path AS root_path, files.path, size, mtime_ns, files.inode"
+            " FROM files JOIN roots ON roots.id = files.root_id"
+            " WHERE files.state = 'pending' AND missing_since IS NULL AND configured AND roots.state = 'online'"
+            " AND files.id > ? ORDER BY files.id LIMIT ?",
+            (after, limit),
+        )
+        return [
+            PendingFile(
+                FileId(row["id"]),
+                RootId(row["root_id"]),
+                within(row["root_path"], row["path"]),
+                Stamp(row["size"], row["mtime_ns"], row["inode"]),
+            )
+            for row in rows
+        ]
+
+    def identified(self, found: Iterable[tuple[FileId, Stamp, bytes]]) -> int:
+        """Files and the hash of their bytes, in the order given; returns how many photos are new.
+
+        A known hash is a known photo: nothing of it is computed again. Missing files of the same photo are forgotten,
+        for their content has moved.
+        """
+
+        def job(db: Utils) -> int:
+            connection, new = db.conn, 0
+            for file, stamp, hash_ in found:
+                row = connection.execute("SELECT id FROM photos WHERE hash = ?", (hash_,)).fetchone()
+                if row is None:
+                    inserted = connection.execute(
+                        "INSERT INTO photos (hash, size) VALUES (?, ?) RETURNING id", (hash_, stamp.size)
+                    )
+                    row = inserted.fetchone()
+                    new += 1
+                connection.execute(
+                    "UPDATE files SET state = 'identified', reason = NULL, photo_id = ?, size = ?, mtime_ns = ?,"
+                    " inode = ? WHERE id = ?",
+                    (row["id"], stamp.size, stamp.mtime_ns, stamp.inode, file),
+                )
+                connection.execute(
+                    "DELETE FROM files WHERE photo_id = ? AND missing_since IS NOT NULL AND id <> ?", (row["id"], file)
+                )
+            return new
+
+        return self._db.write(job)
+
+    def failed(self, failures: Iterable[tuple[FileId, str]]) -> None:
+        """Note why files could not be read at all; "cannot read" is not "deleted": they keep their photo."""
+
+        def job(db: Utils) -> None:
+            db.conn.executemany(
+                "UPDATE files SET state = 'failed', reason = ? WHERE id = ?",
+                ((reason, file) for file, reason in failures),
+            )
+
+        self._db.write(job)
+
+    def vanished(self, file: FileId, at: str) -> None:
+        """A file that was gone when it was to be read."""
+        self._db.write(
+            lambda db: db.execute(
+                "UPDATE files SET missing_since = ? WHERE id = ? AND missing_since IS NULL", (at, file)
+            )
+        )
+
+    def again(self, photo: PhotoId) -> None:
+        """Identify the files of a photo again: their bytes were no longer its bytes."""
+        self._db.write(lambda db: db.execute("UPDATE files SET state = 'pending' WHERE photo_id = ?", (photo,)))
+
+    def paths_of(self, photos: Sequence[int]) -> dict[int, tuple[bytes, ...]]:
+        """The present files of each photo, absolute, by root and path."""
+        found: dict[int, list[bytes]] = {photo: [] for photo in photos}
+        for some in slices(photos):
+            marks = ",".join("?" * len(some))
+            rows = self._db.rows(
+                f"SELECT photo_id, root_path, path FROM present_files WHERE photo_id IN ({marks})"
+                " ORDER BY root_id, path",
+                tuple(some),
+            )
+            for row in rows:
+                found[row["photo_id"]].append(within(row["root_path"], row["path"]))
+        return {photo: tuple(paths) for photo, paths in found.items()}
+
+    # ---- removal -----------------------------------------------------------------------------------------------------
+
+    def overdue(self, before: str) -> tuple[int, int]:
+        """How many photos have been missing since before that time, and how many there are in all.
+
+        Photos in roots that are offline or no longer configured are never overdue.
+        """
+        row = self._db.row(f"SELECT (SELECT count(*) FROM ({_OVERDUE})), (SELECT count(*) FROM photos)", (before,))
+        assert row is not None
+        return row[0], row[1]
+
+    def forget(self, before: str) -> list[int]:
+        """Forget the overdue photos, their files and faces; returns the ids of the faces that went."""
+
+        def job(db: Utils) -> list[int]:
+            connection = db.conn
+            connection.execute("CREATE TEMP TABLE IF NOT EXISTS going (id INTEGER PRIMARY KEY)")
+            connection.execute("DELETE FROM going")
+            connection.execute(f"INSERT INTO going {_OVERDUE}", (before,))
+            faces = [
+                row[0] for row in connection.execute("SELECT id FROM faces WHERE photo_id IN (SELECT id FROM going)")
+            ]
+            connection.execute("DELETE FROM files WHERE photo_id IN (SELECT id FROM going)")
+            connection.execute("DELETE FROM photos WHERE id IN (SELECT id FROM going)")
+            connection.execute(
+                "DELETE FROM files WHERE photo_id IS NULL AND missing_since < ? AND root_id IN"
+                " (SELECT id FROM roots WHERE configured AND state = 'online')",
+                (before,),
+            )
+            return faces
+
+        return self._db.write(job)
+
+
+_OVERDUE = """
+    SELECT photo_id AS id FROM files JOIN roots ON roots.id = files.root_id WHERE photo_id IS NOT NULL
+    GROUP BY photo_id
+    HAVING min(missing_since IS NOT NULL AND missing_since < ?1 AND configured AND roots.state = 'online')
+    UNION SELECT id FROM photos WHERE NOT EXISTS (SELECT 1 FROM files WHERE files.photo_id = photos.id)
+"""
+"""Photos all of whose files have been missing long enough, and contents that no path holds any more."""
+
+
+def _new(root: RootId, seen: SeenFile, at: str) -> tuple[object, ...]:
+    stamp = seen.stamp
+    return root, seen.path, display(seen.path), stamp.size, stamp.mtime_ns, stamp.inode, at
+
+
+def _root(row: Row) -> RootRow:
+    known = row["inode"] is not None
+    return RootRow(
+        RootId(row["id"]),
+        row["path"],
+        RootIdentity(row["device"], row["inode"]) if known else None,
+        RootState(row["state"]),
+        row["detail"],
+        row["scanned_at"],
+        row["files"],
+    )
+
+
+def slices(items: Sequence[int], size: int = 500) -> Iterator[Sequence[int]]:
+    """Pieces short enough to be one statement's parameters."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

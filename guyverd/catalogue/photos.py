@@ -1,0 +1,253 @@
+"""Photos and the faces in them: what was read, what failed, and the columns that clustering works on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+from sqlite_utils import Database as Utils
+
+from guyverd.catalogue.database import Database, Row
+from guyverd.catalogue.files import Files, slices
+from guyverd.catalogue.rows import FaceRow, FailureRow, PendingPhoto, PictureRow, within
+from guyverd.model import (
+    EMBEDDING_SIZE,
+    DetectedFace,
+    FaceTable,
+    FloatArray,
+    IntArray,
+    PersonId,
+    PhotoId,
+    PhotoReading,
+    PhotoState,
+)
+
+_FACE = (
+    'SELECT faces.id, person_id, photo_id, "left", top, "right", bottom, confidence, quality, taken_at'
+    " FROM faces JOIN photos ON photos.id = faces.photo_id"
+)
+_TABLE = "SELECT id, photo_id, quality, person_id, embedding FROM faces"
+
+
+class Photos:
+    """Queries and writes about photos and faces."""
+
+    def __init__(self, database: Database, files: Files) -> None:
+        self._db = database
+        self._files = files
+
+    # ---- reading pictures --------------------------------------------------------------------------------------------
+
+    def pending(self, limit: int, after: int = 0) -> list[PendingPhoto]:
+        """Photos to read, by id, of which at least one file is there and its root online."""
+        rows = self._db.rows(
+            "SELECT id, hash, attempts FROM photos WHERE state = 'pending' AND id > ? AND EXISTS"
+            " (SELECT 1 FROM files JOIN roots ON roots.id = files.root_id WHERE files.photo_id = photos.id"
+            "  AND missing_since IS NULL AND configured AND roots.state = 'online') ORDER BY id LIMIT ?",
+            (after, limit),
+        )
+        paths = self._files.paths_of([row["id"] for row in rows])
+        return [PendingPhoto(PhotoId(r["id"]), r["hash"], r["attempts"], paths[r["id"]]) for r in rows]
+
+    def read(self, readings: Iterable[tuple[PhotoId, PhotoReading]], engine: str, at: str) -> None:
+        """Make what was found in photos durable, in one transaction; their faces are not grouped yet."""
+
+        def job(db: Utils) -> None:
+            for photo, reading in readings:
+                db.conn.execute("DELETE FROM faces WHERE photo_id = ?", (photo,))
+                db.conn.execute(
+                    "UPDATE photos SET state = 'done', reason = NULL, width = ?, height = ?, format = ?, taken_at = ?,"
+                    " engine = ?, read_at = ?, grouped_at = CASE WHEN ? THEN NULL ELSE ? END WHERE id = ?",
+                    (
+                        reading.width,
+                        reading.height,
+                        reading.format,
+                        reading.taken_at,
+                        engine,
+                        at,
+                        bool(reading.faces),
+                        at,
+                        photo,
+                    ),
+                )
+                db.conn.executemany(
+                    'INSERT INTO faces (photo_id, ordinal, "left", top, "right", bottom, landmarks, confidence,'
+                    " quality, quality_size, quality_sharpness, quality_confidence, quality_pose, embedding)"
+                    " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                    [_face(photo, ordinal, face) for ordinal, face in enumerate(reading.faces)],
+                )
+
+        self._db.write(job)
+
+    def failed(self, photo: PhotoId, state: PhotoState, reason: str, attempts: int, at: str) -> None:
+        """Note why a photo gave no faces; `PENDING` means it will be tried again."""
+        self._db.write(
+            lambda db: db.execute(
+                "UPDATE photos SET state = ?, reason = ?, attempts = ?, read_at = ?,"
+                " grouped_at = CASE WHEN ?1 = 'pending' THEN NULL ELSE ?4 END WHERE id = ?",
+                (state.value, reason, attempts, at, photo),
+            )
+        )
+
+    def failures(self) -> Iterator[FailureRow]:
+        """Every file that is there and gave nothing, with the reason."""
+        rows = self._db.stream(
+            "SELECT roots.path AS root_path, files.path, coalesce(photos.state, files.state) AS state,"
+            " coalesce(photos.reason, files.reason, '') AS reason, coalesce(photos.attempts, 0) AS attempts,"
+            " coalesce(photos.read_at, files.seen_at) AS at"
+            " FROM files JOIN roots ON roots.id = files.root_id LEFT JOIN photos ON photos.id = files.photo_id"
+            " WHERE missing_since IS NULL AND configured"
+            " AND (files.state = 'failed' OR photos.state IN ('failed', 'quarantined'))"
+            " ORDER BY roots.path, files.path"
+        )
+        for row in rows:
+            file = within(row["root_path"], row["path"])
+            yield FailureRow(file, row["state"], row["reason"], row["attempts"], row["at"])
+
+    # ---- what is told of faces and photos ----------------------------------------------------------------------------
+
+    def faces(self, person: PersonId | None = None) -> Iterator[FaceRow]:
+        """Every face of a photo that is there, or one person's, by photo and ordinal."""
+        whose = "" if person is None else "person_id = :person AND "
+        rows = self._db.stream(
+            f"{_FACE} WHERE {whose}photo_id IN (SELECT photo_id FROM present_files) ORDER BY photo_id, ordinal",
+            {"person": person},
+        )
+        return (_face_row(row) for row in rows)
+
+    def faces_by_id(self, faces: Sequence[int]) -> dict[int, FaceRow]:
+        """Those of the given faces whose photo is there."""
+        found = {}
+        for some in slices(faces):
+            marks = ",".join("?" * len(some))
+            for row in self._db.rows(
+                f"{_FACE} WHERE faces.id IN ({marks}) AND photo_id IN (SELECT photo_id FROM present_files)",
+                tuple(some),
+            ):
+                found[row["id"]] = _face_row(row)
+        return found
+
+    def pictures_of(self, person: PersonId) -> list[PictureRow]:
+        """A person's photos that are there, oldest first; those without a date last."""
+        rows = self._db.rows(
+            "SELECT DISTINCT photos.id, taken_at, width, height FROM photos JOIN faces ON faces.photo_id = photos.id"
+            " WHERE faces.person_id = ? AND photos.id IN (SELECT photo_id FROM present_files)"
+            " ORDER BY taken_at IS NULL, taken_at, photos.id",
+            (person,),
+        )
+        paths = self._files.paths_of([row["id"] for row in rows])
+        return [PictureRow(PhotoId(r["id"]), paths[r["id"]], r["taken_at"], r["width"], r["height"]) for r in rows]
+
+    # ---- columns for clustering --------------------------------------------------------------------------------------
+
+    def table(self, faces: IntArray) -> FaceTable:
+        """Those faces as columns, ordered by photo and ordinal; unknown ids are passed over."""
+        rows: list[Row] = []
+        for some in slices([int(face) for face in np.unique(faces)]):
+            marks = ",".join("?" * len(some))
+            rows += self._db.rows(f"{_TABLE} WHERE id IN ({marks})", tuple(some))
+        return _table(sorted(rows, key=lambda row: (row["photo_id"], row["id"])))
+
+    def members(self, people: IntArray, at_most: int = 200) -> FaceTable:
+        """The faces of those people as columns, at most so many of each, spread evenly over their photos."""
+        rows: list[Row] = []
+        for person in np.unique(people):
+            rows += self._db.rows(
+                "SELECT id, photo_id, quality, person_id, embedding FROM (SELECT *, row_number() OVER"
+                " (ORDER BY photo_id, ordinal) - 1 AS rank, count(*) OVER () AS total FROM faces WHERE person_id = ?1)"
+                # The whole of rank * most / total changes at exactly `most` ranks, evenly spread.
+                " WHERE total <= ?2 OR rank * ?2 / total <> (rank - 1) * ?2 / total OR rank = 0",
+                (int(person), at_most),
+            )
+        return _table(sorted(rows, key=lambda row: (row["photo_id"], row["id"])))
+
+    def everything(self, batch: int = 20_000) -> Iterator[tuple[IntArray, FloatArray]]:
+        """Ids and vectors of all faces in the order of photo and ordinal, `batch` at a time."""
+        rows: list[Row] = []
+        for row in self._db.stream("SELECT id, embedding FROM faces ORDER BY photo_id, ordinal", batch=batch):
+            rows.append(row)
+            if len(rows) == batch:
+                yield _ids(rows), _vectors(rows)
+                rows = []
+        if rows:
+            yield _ids(rows), _vectors(rows)
+
+    def ids(self) -> IntArray:
+        """The ids of all faces, ascending."""
+        return np.array([row[0] for row in self._db.rows("SELECT id FROM faces ORDER BY id")], dtype=np.int64)
+
+    def ungrouped(self, through: int) -> IntArray:
+        """The faces, by photo and ordinal, of read photos up to id `through` that were not grouped yet."""
+        rows = self._db.rows(
+            "SELECT faces.id FROM faces JOIN photos ON photos.id = faces.photo_id"
+            " WHERE grouped_at IS NULL AND state = 'done' AND photos.id <= ? ORDER BY photo_id, ordinal",
+            (through,),
+        )
+        return np.array([row[0] for row in rows], dtype=np.int64)
+
+    def first_unread(self) -> int | None:
+        """The lowest id of a photo that is still to be read, or None when all are."""
+        some = self.pending(1)
+        return some[0].id if some else None
+
+    def last_ungrouped(self) -> int | None:
+        """The highest id of a photo that was read and not grouped yet."""
+        row = self._db.row("SELECT max(id) FROM photos WHERE grouped_at IS NULL AND state = 'done'")
+        assert row is not None
+        found: int | None = row[0]
+        return found
+
+
+def _face(photo: PhotoId, ordinal: int, face: DetectedFace) -> tuple[object, ...]:
+    box, quality = face.box, face.quality
+    vector = np.ascontiguousarray(face.embedding, dtype="<f4")
+    assert vector.shape == (EMBEDDING_SIZE,)
+    return (
+        photo,
+        ordinal,
+        box.left,
+        box.top,
+        box.right,
+        box.bottom,
+        json.dumps([[round(x, 2), round(y, 2)] for x, y in face.landmarks]),
+        face.confidence,
+        quality.score,
+        quality.size,
+        quality.sharpness,
+        quality.confidence,
+        quality.pose,
+        vector.tobytes(),
+    )
+
+
+def _face_row(row: Row) -> FaceRow:
+    person = row["person_id"]
+    return FaceRow(
+        row["id"],
+        None if person is None else PersonId(person),
+        PhotoId(row["photo_id"]),
+        (row["left"], row["top"], row["right"], row["bottom"]),
+        row["confidence"],
+        row["quality"],
+        row["taken_at"],
+    )
+
+
+def _ids(rows: Sequence[Row]) -> IntArray:
+    return np.array([row["id"] for row in rows], dtype=np.int64)
+
+
+def _vectors(rows: Sequence[Row]) -> FloatArray:
+    joined = b"".join(row["embedding"] for row in rows)
+    return np.frombuffer(joined, dtype="<f4").reshape(len(rows), EMBEDDING_SIZE).astype(np.float32)
+
+
+def _table(rows: Sequence[Row]) -> FaceTable:
+    return FaceTable(
+        ids=_ids(rows),
+        photos=np.array([row["photo_id"] for row in rows], dtype=np.int64),
+        quality=np.array([row["quality"] for row in rows], dtype=np.float32),
+        people=np.array([row["person_id"] or 0 for row in rows], dtype=np.int64),
+        vectors=_vectors(rows),
+    )

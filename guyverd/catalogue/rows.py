@@ -1,0 +1,105 @@
+"""What the catalogue hands out: frozen rows for the service, and how paths become text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from guyverd.model import FileId, PersonId, PhotoId, RootId, RootIdentity, RootState, Stamp
+
+
+def display(path: bytes) -> str:
+    """A path as text to show and to query; bytes that are not UTF-8 become U+FFFD."""
+    return path.decode("utf-8", "replace")
+
+
+def within(root: bytes, path: bytes) -> bytes:
+    """The absolute path of `path` below `root`."""
+    return path if not root else root if not path else root.rstrip(b"/") + b"/" + path
+
+
+@dataclass(frozen=True, slots=True)
+class RootRow:
+    """A photo folder and how it stands."""
+
+    id: RootId
+    path: bytes
+    identity: RootIdentity | None
+    """As of the last scan; None before the first."""
+    state: RootState
+    detail: str
+    scanned_at: str | None
+    files: int
+    """Files that are there."""
+
+
+@dataclass(frozen=True, slots=True)
+class PendingFile:
+    """A file whose bytes have not been identified."""
+
+    id: FileId
+    root: RootId
+    path: bytes
+    """Absolute."""
+    stamp: Stamp
+
+
+@dataclass(frozen=True, slots=True)
+class PendingPhoto:
+    """A photo whose faces have not been looked for."""
+
+    id: PhotoId
+    hash: bytes
+    attempts: int
+    paths: tuple[bytes, ...]
+    """Absolute paths of the files that hold it; at least one."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaceRow:
+    """A face with all that is told of it."""
+
+    id: int
+    person: PersonId | None
+    photo: PhotoId
+    box: tuple[int, int, int, int]
+    confidence: float
+    quality: float
+    taken_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PictureRow:
+    """A photo with the files that hold it."""
+
+    photo: PhotoId
+    files: tuple[bytes, ...]
+    taken_at: str | None
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class FailureRow:
+    """A file that gave no faces, and why."""
+
+    file: bytes
+    state: str
+    reason: str
+    attempts: int
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How much there is."""
+
+    files: int
+    photos: int
+    faces: int
+    people: int
+    named: int
+    failures: int
+    pending_files: int
+    pending_photos: int
+    ungrouped_photos: int
+    missing_files: int

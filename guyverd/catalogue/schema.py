@@ -1,0 +1,176 @@
+"""The catalogue's tables, views and their history.
+
+Each migration runs in one transaction together with the record that it was applied. A released migration is never
+edited: a change is a new one. `docs/catalogue.md` describes the result for people, and a test compares the two.
+"""
+
+from __future__ import annotations
+
+from sqlite_utils import Database, Migrations
+
+migrations = Migrations("guyverd")
+
+_TABLES = """
+CREATE TABLE roots (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    path BLOB NOT NULL UNIQUE,
+    display TEXT NOT NULL,
+    configured INTEGER NOT NULL DEFAULT 1,
+    device INTEGER,
+    inode INTEGER,
+    state TEXT NOT NULL DEFAULT 'online' CHECK (state IN ('online', 'offline')),
+    detail TEXT NOT NULL DEFAULT '',
+    scanned_at TEXT
+) STRICT;
+
+CREATE TABLE photos (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    hash BLOB NOT NULL UNIQUE CHECK (length(hash) = 32),
+    size INTEGER NOT NULL,
+    state TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'done', 'failed', 'quarantined')),
+    reason TEXT,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    width INTEGER,
+    height INTEGER,
+    format TEXT,
+    taken_at TEXT,
+    engine TEXT,
+    read_at TEXT,
+    grouped_at TEXT
+) STRICT;
+CREATE INDEX photos_pending ON photos (id) WHERE state = 'pending';
+CREATE INDEX photos_ungrouped ON photos (id) WHERE grouped_at IS NULL;
+
+CREATE TABLE files (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    root_id INTEGER NOT NULL REFERENCES roots (id),
+    path BLOB NOT NULL,
+    display TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    inode INTEGER NOT NULL,
+    state TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'identified', 'failed')),
+    photo_id INTEGER REFERENCES photos (id) ON DELETE SET NULL,
+    reason TEXT,
+    seen_at TEXT NOT NULL,
+    missing_since TEXT,
+    UNIQUE (root_id, path)
+) STRICT;
+CREATE INDEX files_photo ON files (photo_id);
+CREATE INDEX files_pending ON files (id) WHERE state = 'pending' AND missing_since IS NULL;
+CREATE INDEX files_missing ON files (missing_since) WHERE missing_since IS NOT NULL;
+
+CREATE TABLE people (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT CHECK (name <> ''),
+    created_at TEXT NOT NULL,
+    merged_into INTEGER REFERENCES people (id)
+) STRICT;
+CREATE INDEX people_name ON people (name) WHERE name IS NOT NULL;
+
+CREATE TABLE faces (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    photo_id INTEGER NOT NULL REFERENCES photos (id) ON DELETE CASCADE,
+    ordinal INTEGER NOT NULL,
+    "left" INTEGER NOT NULL,
+    top INTEGER NOT NULL,
+    "right" INTEGER NOT NULL,
+    bottom INTEGER NOT NULL,
+    landmarks TEXT NOT NULL,
+    confidence REAL NOT NULL,
+    quality REAL NOT NULL,
+    quality_size REAL NOT NULL,
+    quality_sharpness REAL NOT NULL,
+    quality_confidence REAL NOT NULL,
+    quality_pose REAL NOT NULL,
+    embedding BLOB NOT NULL CHECK (length(embedding) = 512),
+    person_id INTEGER REFERENCES people (id),
+    score REAL,
+    UNIQUE (photo_id, ordinal)
+) STRICT;
+CREATE INDEX faces_person ON faces (person_id) WHERE person_id IS NOT NULL;
+
+CREATE TABLE decisions (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    author TEXT NOT NULL CHECK (author IN ('user', 'guyverd')),
+    person_id INTEGER NOT NULL REFERENCES people (id),
+    other_id INTEGER REFERENCES people (id),
+    name TEXT,
+    faces TEXT NOT NULL DEFAULT '[]'
+) STRICT;
+CREATE TRIGGER decisions_are_not_changed BEFORE UPDATE ON decisions
+BEGIN SELECT RAISE(ABORT, 'a decision is never changed'); END;
+CREATE TRIGGER decisions_are_not_deleted BEFORE DELETE ON decisions
+BEGIN SELECT RAISE(ABORT, 'a decision is never deleted'); END;
+
+CREATE TABLE links (
+    path BLOB PRIMARY KEY,
+    display TEXT NOT NULL,
+    target BLOB NOT NULL,
+    person_id INTEGER NOT NULL REFERENCES people (id),
+    made_at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE meta (
+    key TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+
+_VIEWS = """
+CREATE VIEW present_files AS
+    SELECT files.id AS file_id, files.photo_id, roots.id AS root_id,
+           roots.path AS root_path, files.path AS path, roots.display || '/' || files.display AS file
+    FROM files JOIN roots ON roots.id = files.root_id
+    WHERE files.missing_since IS NULL AND roots.configured;
+
+CREATE VIEW photos_of_person AS
+    SELECT DISTINCT faces.person_id, people.name, photos.id AS photo_id, photos.taken_at,
+           photos.width, photos.height, present_files.file
+    FROM faces
+    JOIN people ON people.id = faces.person_id
+    JOIN photos ON photos.id = faces.photo_id
+    JOIN present_files ON present_files.photo_id = photos.id;
+
+CREATE VIEW faces_with_people AS
+    SELECT faces.id AS face_id, faces.person_id, people.name, faces.photo_id,
+           faces."left", faces.top, faces."right", faces.bottom,
+           faces.confidence, faces.quality, faces.score, photos.taken_at,
+           (SELECT min(present_files.file) FROM present_files WHERE present_files.photo_id = photos.id) AS file
+    FROM faces
+    JOIN photos ON photos.id = faces.photo_id
+    LEFT JOIN people ON people.id = faces.person_id;
+"""
+
+
+def _statements(script: str) -> list[str]:
+    """Split at the semicolons that end a statement; a trigger's inner ones are kept."""
+    found, current = [], ""
+    for line in script.splitlines(keepends=True):
+        current += line
+        inside_trigger = "CREATE TRIGGER" in current and "END;" not in current
+        if line.rstrip().endswith(";") and not inside_trigger:
+            found.append(current.strip())
+            current = ""
+    assert not current.strip(), current
+    return found
+
+
+@migrations()
+def first_tables(db: Database) -> None:
+    """Roots, files, photos, faces, people, decisions, links."""
+    for statement in _statements(_TABLES):
+        db.execute(statement)
+
+
+@migrations()
+def first_views(db: Database) -> None:
+    """What people may query: present_files, photos_of_person, faces_with_people."""
+    for statement in _statements(_VIEWS):
+        db.execute(statement)
+
+
+KNOWN = frozenset(("first_tables", "first_views"))
+"""Every migration this program knows; a catalogue that has others was written by a newer one."""

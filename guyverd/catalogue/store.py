@@ -1,0 +1,111 @@
+"""The catalogue as one thing: open it, and ask or tell its parts."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from guyverd.catalogue.database import Database
+from guyverd.catalogue.files import Files
+from guyverd.catalogue.links import Links
+from guyverd.catalogue.people import People
+from guyverd.catalogue.photos import Photos
+from guyverd.catalogue.rows import Counts
+from guyverd.model import IndexStamp
+
+_INDEX = "index"
+
+
+def now() -> str:
+    """This moment as the catalogue writes it: UTC, ISO 8601, seconds."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+class Catalogue:
+    """The truth of one library, in one SQLite file."""
+
+    def __init__(self, path: bytes, clock: Callable[[], str] = now) -> None:
+        self._db = Database(path)
+        self.path = path
+        self.now = clock
+        self.files = Files(self._db)
+        self.photos = Photos(self._db, self.files)
+        self.people = People(self._db)
+        self.links = Links(self._db, clock)
+
+    def __enter__(self) -> Catalogue:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Finish what is being written and close the file."""
+        self._db.close()
+
+    def counts(self) -> Counts:
+        """How much there is, of what is there."""
+        row = self._db.row("""
+            WITH present AS (SELECT DISTINCT photo_id FROM present_files WHERE photo_id IS NOT NULL)
+            SELECT
+                (SELECT count(*) FROM present_files) AS files,
+                (SELECT count(*) FROM present) AS photos,
+                (SELECT count(*) FROM faces WHERE photo_id IN present) AS faces,
+                (SELECT count(DISTINCT person_id) FROM faces WHERE photo_id IN present) AS people,
+                (SELECT count(*) FROM people WHERE name IS NOT NULL AND merged_into IS NULL) AS named,
+                (SELECT count(*) FROM photos WHERE state IN ('failed', 'quarantined') AND id IN present)
+                    + (SELECT count(*) FROM files WHERE state = 'failed' AND missing_since IS NULL) AS failures,
+                (SELECT count(*) FROM files WHERE state = 'pending' AND missing_since IS NULL) AS pending_files,
+                (SELECT count(*) FROM photos WHERE state = 'pending' AND id IN present) AS pending_photos,
+                (SELECT count(*) FROM photos WHERE state = 'done' AND grouped_at IS NULL) AS ungrouped_photos,
+                (SELECT count(*) FROM files WHERE missing_since IS NOT NULL) AS missing_files
+        """)
+        assert row is not None
+        return Counts(**dict(row))
+
+    def index_stamp(self) -> IndexStamp | None:
+        """The index file that was saved last, or None."""
+        row = self._db.row("SELECT value FROM meta WHERE key = ?", (_INDEX,))
+        return None if row is None else IndexStamp(**json.loads(row["value"]))
+
+    def set_index_stamp(self, stamp: IndexStamp) -> None:
+        """Remember the index file that counts from now on."""
+        value = json.dumps({"file": stamp.file, "size": stamp.size, "hash": stamp.hash, "count": stamp.count})
+        self._db.write(
+            lambda db: db.execute(
+                "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+                (_INDEX, value),
+            )
+        )
+
+    def integrity(self) -> list[str]:
+        """What SQLite finds wrong with the file and its references; empty when all is well."""
+        problems = [row[0] for row in self._db.rows("PRAGMA integrity_check") if row[0] != "ok"]
+        problems += [
+            f"{row[0]} row {row[1]} refers to a missing {row[2]}" for row in self._db.rows("PRAGMA foreign_key_check")
+        ]
+        return problems
+
+    def contradictions(self) -> list[str]:
+        """What must never be, stated in the catalogue itself; empty when all is well."""
+        found = []
+        for row in self._db.rows(
+            "SELECT photo_id, person_id, count(*) AS n FROM faces WHERE person_id IS NOT NULL"
+            " GROUP BY photo_id, person_id HAVING n > 1"
+        ):
+            found.append(f"photo {row['photo_id']} shows person {row['person_id']} {row['n']} times")
+        for row in self._db.rows(
+            "SELECT faces.id, person_id FROM faces JOIN people ON people.id = person_id WHERE merged_into IS NOT NULL"
+        ):
+            found.append(f"face {row['id']} belongs to person {row['person_id']}, who was merged into another")
+        return found
+
+    def size(self) -> int:
+        """Bytes on disk, with the write-ahead log."""
+        return sum(
+            os.path.getsize(path)
+            for path in (self.path, self.path + b"-wal", self.path + b"-shm")
+            if os.path.exists(path)
+        )
