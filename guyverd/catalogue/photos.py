@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sqlite_utils import Database as Utils
@@ -15,13 +16,14 @@ from guyverd.model import (
     EMBEDDING_SIZE,
     DetectedFace,
     FaceTable,
-    FloatArray,
-    IntArray,
     PersonId,
     PhotoId,
     PhotoReading,
     PhotoState,
 )
+
+if TYPE_CHECKING:
+    from guyverd.model import FloatArray, IntArray
 
 _FACE = (
     'SELECT faces.id, person_id, photo_id, "left", top, "right", bottom, confidence, quality, taken_at'
