@@ -1,0 +1,97 @@
+"""The bytes of a file: read once, whole, and told apart by their hash.
+
+Photos are opened read-only, never through a symbolic link, and never in a way that could wait for someone: a named
+pipe or a device in a photo folder must not hang a worker. The stamp is taken from the open file before and after, so
+that a hash never stands for bytes that were half old and half new.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+
+from guyverd.errors import PictureError, PictureMissing, PictureUnreadable
+from guyverd.model import Stamp
+
+HASH_SIZE = 32
+_PIECE = 1 << 20
+_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+
+
+class ContentChanged(PictureError):
+    """{path} changed while it was read."""
+
+    hint = "It is read again by itself when it has come to rest."
+
+    def __init__(self, *, path: str) -> None:
+        super().__init__(path=path)
+
+
+def hash_bytes(data: bytes) -> bytes:
+    """BLAKE2b-256 of `data`, 32 bytes."""
+    return hashlib.blake2b(data, digest_size=HASH_SIZE).digest()
+
+
+def hash_file(path: bytes) -> tuple[bytes, Stamp]:
+    """BLAKE2b-256 of a file's bytes, read in pieces of 1 MiB, and the stamp it had all the while.
+
+    Raises ContentChanged when the stamp changed while reading, PictureMissing when there is no such file, and
+    PictureUnreadable for anything that is no regular file or cannot be read.
+    """
+    digest = hashlib.blake2b(digest_size=HASH_SIZE)
+    with _opened(path) as (file, before):
+        while piece := os.read(file, _PIECE):
+            digest.update(piece)
+        _check_unchanged(path, file, before)
+    return digest.digest(), before
+
+
+def read_file(path: bytes, limit: int) -> tuple[bytes, bytes]:
+    """A file's bytes and their BLAKE2b-256.
+
+    Raises PictureUnreadable for more than `limit` bytes, and otherwise as `hash_file`.
+    """
+    with _opened(path) as (file, before):
+        if before.size > limit:
+            detail = f"it has {before.size / 1e6:,.0f} MB; at most {limit / 1e6:,.0f} MB are read"
+            raise PictureUnreadable(path=os.fsdecode(path), detail=detail)
+        data = bytearray()
+        # One byte more than expected is asked for, so that growth shows at once and memory stays bounded.
+        while piece := os.read(file, min(_PIECE, before.size + 1 - len(data))):
+            data += piece
+            if len(data) > before.size:
+                raise ContentChanged(path=os.fsdecode(path))
+        _check_unchanged(path, file, before)
+    content = bytes(data)
+    return content, hash_bytes(content)
+
+
+@contextlib.contextmanager
+def _opened(path: bytes) -> Iterator[tuple[int, Stamp]]:
+    """The file's descriptor and stamp; every OSError within becomes an error of ours."""
+    try:
+        file = os.open(path, _FLAGS)
+        try:
+            status = os.fstat(file)
+            if not stat.S_ISREG(status.st_mode):
+                raise PictureUnreadable(path=os.fsdecode(path), detail="it is not a regular file")
+            yield file, _stamp(status)
+        finally:
+            os.close(file)
+    except (FileNotFoundError, NotADirectoryError):
+        raise PictureMissing(path=os.fsdecode(path)) from None
+    except OSError as problem:
+        reason = problem.strerror or type(problem).__name__
+        raise PictureUnreadable(path=os.fsdecode(path), detail=reason) from problem
+
+
+def _stamp(status: os.stat_result) -> Stamp:
+    return Stamp(size=status.st_size, mtime_ns=status.st_mtime_ns, inode=status.st_ino)
+
+
+def _check_unchanged(path: bytes, file: int, before: Stamp) -> None:
+    if _stamp(os.fstat(file)) != before:
+        raise ContentChanged(path=os.fsdecode(path))

@@ -1,0 +1,198 @@
+"""A picture file's bytes as upright RGB pixels, reduced to a workable size.
+
+Pillow decodes, libheif (through pillow-heif) only HEIC and HEIF: this pillow-heif has no AVIF decoder, Pillow has.
+Both are C code fed by strangers: call this only in expendable workers. Every fault of the bytes becomes
+`PictureUnreadable` with a short reason.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import math
+import os
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import AvifImagePlugin, ExifTags, Image, ImageFile, UnidentifiedImageError
+
+from guyverd.errors import PictureUnreadable
+from guyverd.media import convert
+from guyverd.media.metadata import taken_at
+
+if TYPE_CHECKING:
+    from guyverd.model import Pixels
+
+# AVIF before HEIF: both begin alike, and only Pillow's AVIF decoder hands a file of the other kind on.
+_FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "HEIF", "TIFF", "BMP", "GIF")
+_SHORTEST = 2
+"""Pixels; a face has more, and dlib need not see less."""
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What a picture file shows."""
+
+    pixels: Pixels
+    """uint8[h, w, 3], RGB, upright, C-contiguous, possibly reduced."""
+    width: int
+    """Pixels of the upright original."""
+    height: int
+    scale: float
+    """Width of `pixels` / width of the original, at most 1."""
+    format: str
+    """As Pillow names it; MPO, which is two JPEGs in one file, counts as JPEG."""
+    taken_at: str | None
+    """Capture time, ISO 8601."""
+
+
+class _Reason(Exception):
+    """Why a picture is not read, in words for the user."""
+
+
+def read_picture(data: bytes, *, path: bytes, longest: int = 4096, most_pixels: int = 250_000_000) -> Picture:
+    """Decode `data`, the bytes of the file `path` (used only in messages).
+
+    Pictures longer than `longest` pixels are reduced to that. Raises PictureUnreadable for anything that is not a
+    whole picture of a known format with at most `most_pixels` pixels, and never another exception for bad bytes.
+    """
+    _prepare()
+    kept = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
+    # Pillow refuses above twice its limit, in places where the size is not known before (GIF frames, tiles). Half a
+    # picture, the rest grey, would be stored as if it were all: never load truncated files, whatever others set.
+    Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = max(1, most_pixels // 2), False
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _read(data, longest, most_pixels)
+    except _Reason as reason:
+        raise PictureUnreadable(path=os.fsdecode(path), detail=str(reason)) from None
+    except Exception as problem:
+        raise PictureUnreadable(path=os.fsdecode(path), detail=_explained(problem)) from problem
+    finally:
+        Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = kept
+
+
+@functools.cache
+def _prepare() -> None:
+    """Teach Pillow HEIF; one thread per decoder, because there is one worker per core."""
+    import pillow_heif  # noqa: PLC0415  32 MB of libraries that only readers need
+
+    pillow_heif.register_heif_opener(decode_threads=1, thumbnails=False, depth_images=False, aux_images=False)
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+
+
+def _read(data: bytes, longest: int, most_pixels: int) -> Picture:
+    if not data:
+        raise _Reason("the file is empty")
+    with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+        _check_size(image.size, longest, most_pixels)
+        format_ = "JPEG" if image.format == "MPO" else str(image.format)
+        # Before loading: a TIFF cannot be asked once its file is closed.
+        exif = _exif(image)
+        size = _drafted(image, longest)
+        image.load()
+        # libheif may learn the true size only now; a TIFF is turned by its own loader.
+        width, height = size or image.size
+        _check_size((width, height), longest, most_pixels)
+        turn = _TURNS.get(_orientation(image))
+        time = taken_at(exif, image.info.get("xmp") or image.info.get("XML:com.adobe.xmp"))
+        small = _reduced(convert.resizable(image), (width, height), longest)
+    small = convert.rgb(small)
+    if turn is not None:
+        small = small.transpose(turn)
+        if turn in (
+            Image.Transpose.TRANSPOSE,
+            Image.Transpose.TRANSVERSE,
+            Image.Transpose.ROTATE_90,
+            Image.Transpose.ROTATE_270,
+        ):
+            width, height = height, width
+    pixels = np.array(small, dtype=np.uint8, order="C")
+    return Picture(pixels, width, height, pixels.shape[1] / width, format_, time)
+
+
+def _check_size(size: tuple[int, int], longest: int, most_pixels: int) -> None:
+    width, height = size
+    if width * height > most_pixels:
+        raise _Reason(f"it has {width} × {height} pixels; at most {most_pixels / 1e6:g} million are read")
+    if min(size) < _SHORTEST:
+        raise _Reason(f"it has only {width} × {height} pixels")
+    if min(size) * min(1.0, longest / max(size)) < _SHORTEST:
+        raise _Reason(f"it has {width} × {height} pixels, a line rather than a picture")
+
+
+def _drafted(image: Image.Image, longest: int) -> tuple[int, int] | None:
+    """Have a JPEG decoded at 1/2, 1/4 or 1/8 where that is not below `longest`; its full size, None for others.
+
+    HEIF is left out on purpose: its draft is an embedded thumbnail, which an editor may have left as it was.
+    """
+    if not isinstance(image, ImageFile.ImageFile) or image.format not in ("JPEG", "MPO"):
+        return None
+    size = image.size
+    factor = min(1.0, longest / max(size))
+    image.draft(None, (math.ceil(size[0] * factor), math.ceil(size[1] * factor)))
+    return size
+
+
+def _reduced(image: Image.Image, size: tuple[int, int], longest: int) -> Image.Image:
+    """`image` with at most `longest` pixels on its longer side, in the shape of the original `size`.
+
+    A box average by a whole factor down to about twice the target, then Lanczos: as sharp as Lanczos alone and free
+    of its cost on large pictures; a box alone would leave steps, and nearest or plain bilinear would alias hair and
+    texture into gradients that HOG takes for edges.
+    """
+    factor = min(1.0, longest / max(size))
+    target = (max(1, round(size[0] * factor)), max(1, round(size[1] * factor)))
+    if target == image.size:
+        return image
+    return image.resize(target, Image.Resampling.LANCZOS, reducing_gap=2.0)
+
+
+def _exif(image: Image.Image) -> dict[int, object]:
+    """The main and the Exif directory, merged. Broken metadata is no reason to refuse the picture."""
+    try:
+        exif = image.getexif()
+        return {**dict(exif), **exif.get_ifd(ExifTags.IFD.Exif)}
+    except (MemoryError, OSError):
+        raise
+    except Exception:
+        return {}
+
+
+def _orientation(image: Image.Image) -> int:
+    """1 to 8 as in EXIF, after loading: what is still to be done.
+
+    libheif turns HEIF by the file's own boxes and pillow-heif then sets the tag to 1, as the standard wants; Pillow
+    does the same for TIFF, and puts AVIF's boxes into the tag.
+    """
+    try:
+        value = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:
+        return 1
+    return value if isinstance(value, int) else 1
+
+
+def _explained(problem: Exception) -> str:
+    """One short line for the user."""
+    if isinstance(problem, MemoryError):
+        return "it takes more memory than a worker may use"
+    if isinstance(problem, Image.DecompressionBombError):
+        return "it unfolds to more pixels than are read"
+    if isinstance(problem, UnidentifiedImageError):
+        return "it is no picture of a format known here, or its beginning is damaged"
+    text = " ".join(str(problem).split())[:160]
+    if "truncated" in text.lower():
+        return f"it is cut short ({text})"
+    return f"it is damaged ({text or type(problem).__name__})"
