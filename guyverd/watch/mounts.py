@@ -1,0 +1,132 @@
+"""What a root stands on: which directory it is, whether it is still the same one, and whether its file system talks.
+
+A photo folder on a disk that is not mounted looks like an empty folder, and an empty folder must never be read as
+"delete everything". Device and inode numbers alone cannot tell the two apart: a device number may change at every
+mount, the root directory of every ext4 has inode 2, and FAT and some FUSE file systems invent inodes as they go. So a
+root that is *not* the directory it was counts only if there are photos in it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from typing import NamedTuple
+
+from guyverd.model import RootIdentity, RootState
+
+# Changes made by another machine, by the host of a virtual machine or behind a FUSE mount raise no event here.
+# Not in the list: overlay, whose merged view is changed through itself, and in a container a photo folder is a bind
+# mount with its own type anyway; fuseblk (NTFS, exFAT), a disk of this machine; autofs, which only triggers a mount.
+_SILENT = frozenset(
+    ["nfs", "nfs3", "nfs4", "cifs", "smb2", "smb3", "smbfs", "ncp", "ncpfs", "afs", "coda", "davfs", "sshfs"]
+    + ["9p", "virtiofs", "vboxsf", "prl_fs", "vmhgfs", "hgfs", "drvfs", "fakeowner", "osxfs", "fuse"]
+    + ["ceph", "glusterfs", "lustre", "gpfs", "beegfs", "orangefs", "pvfs2", "gfs", "gfs2", "ocfs2"]
+)
+_ESCAPED = re.compile(rb"\\([0-7]{3})")
+
+
+class Mount(NamedTuple):
+    """One line of mountinfo."""
+
+    point: bytes
+    """Absolute path."""
+    type: str
+
+
+class Standing(NamedTuple):
+    """Whether conclusions may be drawn from what a root holds."""
+
+    state: RootState
+    reason: str
+    """For people; empty where nothing is unusual."""
+
+
+def identify(root: bytes) -> RootIdentity | None:
+    """Which directory `root` is, through links; None where it is not there or no directory."""
+    try:
+        status = os.stat(root)
+    except OSError:
+        return None
+    return RootIdentity(status.st_dev, status.st_ino) if stat.S_ISDIR(status.st_mode) else None
+
+
+def state_of(before: RootIdentity | None, now: RootIdentity | None, populated: bool) -> Standing:
+    """Whether the root is there, and is the folder it was when it was last scanned. Pure.
+
+    `before` is None for a root never scanned; `populated` tells whether a scan just found a photo in it. The rule:
+
+    - nothing there: OFFLINE.
+    - the same device and inode: ONLINE, also when it is empty; somebody emptied it.
+    - another device or inode, with photos: ONLINE; remounted, restored from a backup, or made anew. What is missing
+      in it still goes through the grace period and the limit on removals.
+    - another device or inode, without photos: OFFLINE; most likely the bare mount point of a disk that is away. One
+      photo put there is enough to bring it back.
+    """
+    if now is None:
+        return Standing(RootState.OFFLINE, "the folder is not there")
+    if before is None or before == now:
+        return Standing(RootState.ONLINE, "")
+    if not populated:
+        return Standing(RootState.OFFLINE, "another folder without any photo stands in its place: is its disk mounted?")
+    if before.inode == now.inode:
+        return Standing(RootState.ONLINE, "its disk was mounted anew")
+    return Standing(RootState.ONLINE, "another folder with photos has taken its place")
+
+
+def silent(root: bytes, mountinfo: str | None = None) -> str | None:
+    """The type of the file system `root` lies on, if inotify does not see what is changed there from elsewhere.
+
+    `mountinfo` is the text of /proc/self/mountinfo, read where None is given. None also where that cannot be read.
+    """
+    place = os.path.realpath(root)
+    holder: Mount | None = None
+    for mount in mounts(mountinfo):
+        # Of several mounts on one point the last hides the others.
+        if _within(place, mount.point) and (holder is None or len(mount.point) >= len(holder.point)):
+            holder = mount
+    return holder.type if holder is not None and is_silent(holder.type) else None
+
+
+def silent_below(root: bytes, mountinfo: str | None = None) -> list[tuple[str, str]]:
+    """Every such file system mounted somewhere below `root`: where, for display, and its type."""
+    place = os.path.realpath(root)
+    last = {mount.point: mount.type for mount in mounts(mountinfo)}
+    return [
+        (os.fsdecode(point), kind)
+        for point, kind in sorted(last.items())
+        if point != place and _within(point, place) and is_silent(kind)
+    ]
+
+
+def is_silent(kind: str) -> bool:
+    """Whether inotify misses changes on file systems of this type."""
+    return kind in _SILENT or kind.startswith("fuse.")
+
+
+def mounts(mountinfo: str | None = None) -> list[Mount]:
+    """What is mounted, in the kernel's order; empty where the system does not tell."""
+    if mountinfo is None:
+        try:
+            with open("/proc/self/mountinfo", "rb") as file:
+                text = file.read()
+        except OSError:
+            return []
+    else:
+        text = os.fsencode(mountinfo)
+    return [mount for mount in map(_mount, text.split(b"\n")) if mount is not None]
+
+
+def _mount(line: bytes) -> Mount | None:
+    # 36 35 98:0 /inner /mount/point rw,noatime shared:1 - ext4 /dev/sda1 rw; any number of fields before the hyphen.
+    fields = line.split(b" ")
+    try:
+        point = fields[4]
+        kind = fields[fields.index(b"-", 6) + 1]
+    except (IndexError, ValueError):
+        return None
+    return Mount(_ESCAPED.sub(lambda match: bytes([int(match[1], 8) & 0xFF]), point), kind.decode("ascii", "replace"))
+
+
+def _within(path: bytes, folder: bytes) -> bool:
+    return path == folder or path.startswith(folder.rstrip(b"/") + b"/")
