@@ -1,0 +1,256 @@
+"""Which faces look most alike: an HNSW index over unit vectors, and its safe way to disk.
+
+hnswlib is fast and trusts everybody, so this class does not: calls never overlap (adding, asking and growing at the
+same time corrupts it), a vector that is no direction is refused (one NaN poisons the graph), a file is only handed to
+it after the hash of every byte was checked (a flipped bit loads silently or kills the process), and a save is only
+believed when the size on disk is the size announced (a full disk goes unreported).
+
+Faces are inserted by one thread in the given order, so the same calls always build the same index.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import hnswlib
+import numpy as np
+
+from guyverd.errors import StateError
+from guyverd.model import EMBEDDING_SIZE, IndexStamp
+
+if TYPE_CHECKING:
+    from guyverd.model import FloatArray, IntArray
+
+LINKS = 16
+"""hnswlib's M. Recall of 40 neighbours is 0.999 with it (see `EF_SEARCH`)."""
+EF_CONSTRUCTION = 200
+EF_SEARCH = 200
+"""Candidates kept while searching, at least; 4 per neighbour wanted where that is more."""
+SPARE = 1024
+"""Least room kept for faces to come; growing copies the whole index."""
+
+_SAVED = re.compile(rb"faces-[0-9]+\.hnsw(\.part)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """The nearest faces of some vectors, nearest first; rows that have fewer end in −1 and −1.0."""
+
+    ids: IntArray
+    """int64[n, k]."""
+    similarity: FloatArray
+    """float32[n, k]: cosine, -1..1."""
+
+
+class FaceIndex:
+    """Faces by likeness. Every method may be called from any thread; calls wait for one another."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._hnsw = _fresh(SPARE)
+        self._live: set[int] = set()
+
+    @classmethod
+    def build(cls, ids: IntArray, vectors: FloatArray) -> FaceIndex:
+        """An index of these faces. Raises ValueError as `add` does."""
+        index = cls()
+        index._hnsw = _fresh(len(ids) + max(SPARE, len(ids) // 4))
+        index.add(ids, vectors)
+        return index
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    def __contains__(self, face: object) -> bool:
+        return face in self._live
+
+    @property
+    def stale_share(self) -> float:
+        """Removed faces that still take room and time, as a share of all, 0..1; `build` anew gets rid of them."""
+        with self._lock:
+            total = self._hnsw.element_count
+            return 1 - len(self._live) / total if total else 0.0
+
+    def ids(self) -> IntArray:
+        """int64[n], rising."""
+        with self._lock:
+            return np.array(sorted(self._live), dtype=np.int64)
+
+    def add(self, ids: IntArray, vectors: FloatArray) -> None:
+        """Insert faces: ids int64[n], vectors float32[n, 128] of any length but zero.
+
+        A face that is there already gets the new vector. Raises ValueError, and inserts none, when an id is negative
+        or given twice, or a vector is not finite or zero.
+        """
+        vectors = _directions(vectors)
+        if len(ids) != len(vectors):
+            raise ValueError(f"{len(ids)} ids for {len(vectors)} vectors")
+        if len(np.unique(ids)) != len(ids):
+            raise ValueError("a face is given twice")
+        if len(ids) and int(ids.min()) < 0:
+            raise ValueError("a face id is negative")
+        if not len(ids):
+            return
+        with self._lock:
+            new = ~np.isin(ids, np.fromiter(self._live, dtype=np.int64, count=len(self._live)))
+            # Writing a vector again disturbs the graph and takes three times as long as the first time.
+            if not new.all():
+                held = self._hnsw.get_items(ids[~new])
+                new[~new] = np.abs(np.asarray(held) - vectors[~new]).max(axis=1) > 1e-6
+            needed = self._hnsw.element_count + int(new.sum())
+            if needed > self._hnsw.max_elements:
+                self._hnsw.resize_index(needed + max(SPARE, needed // 4))
+            self._hnsw.add_items(vectors[new], ids[new], num_threads=1)
+            self._live.update(ids[new].tolist())
+
+    def remove(self, ids: IntArray) -> None:
+        """Take faces out; those that are not in it are passed over."""
+        with self._lock:
+            for face in ids.tolist():
+                if face in self._live:
+                    self._hnsw.mark_deleted(face)
+                    self._live.discard(face)
+
+    def neighbours(self, vectors: FloatArray, k: int) -> Neighbours:
+        """The k most similar faces of each vector, float32[n, 128]; a face that is in the index finds itself first.
+
+        The similarities are exact, only the choice of faces is approximate. Raises ValueError when a vector is not
+        finite or zero.
+        """
+        vectors = _directions(vectors)
+        ids = np.full((len(vectors), k), -1, dtype=np.int64)
+        similarity = np.full((len(vectors), k), -1.0, dtype=np.float32)
+        with self._lock:
+            found = min(k, len(self._live))
+            if not found or not len(vectors):
+                return Neighbours(ids, similarity)
+            self._hnsw.set_ef(max(EF_SEARCH, 4 * found))
+            try:
+                labels, distances = self._hnsw.knn_query(vectors, found)
+                ids[:, :found], similarity[:, :found] = labels, 1 - distances
+            except RuntimeError:
+                # Removed faces can leave a part of the graph that cannot be reached: compare with everything instead.
+                ids[:, :found], similarity[:, :found] = self._brute_force(vectors, found)
+        return Neighbours(ids, np.clip(similarity, -1, 1))
+
+    def _brute_force(self, vectors: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
+        every = np.array(sorted(self._live), dtype=np.int64)
+        held = np.asarray(self._hnsw.get_items(every), dtype=np.float32)
+        ids, similarity = [], []
+        for start in range(0, len(vectors), 256):
+            likeness = vectors[start : start + 256] @ held.T
+            order = np.argsort(-likeness, axis=1, kind="stable")[:, :k]
+            ids.append(every[order])
+            similarity.append(np.take_along_axis(likeness, order, axis=1))
+        return np.concatenate(ids), np.concatenate(similarity)
+
+    def save(self, folder: bytes | str, generation: int) -> IndexStamp:
+        """Write `faces-<generation>.hnsw` into `folder` so that it is there whole or not at all.
+
+        Returns what the catalogue must remember for `load`. Raises StateError when the disk does not take it.
+        """
+        folder = os.fsencode(folder)
+        name = f"faces-{generation}.hnsw"
+        final = os.path.join(folder, os.fsencode(name))
+        aside = final + b".part"
+        with self._lock:
+            try:
+                self._hnsw.save_index(aside)
+                stamp = IndexStamp(name, self._hnsw.index_file_size(), _synced_hash(aside), len(self._live))
+                size = os.path.getsize(aside)
+                if size != stamp.size:
+                    raise OSError(0, f"only {size} of {stamp.size} bytes were written")  # noqa: TRY301
+                os.replace(aside, final)
+                _sync_folder(folder)
+            except (OSError, RuntimeError) as problem:
+                with suppress(OSError):
+                    os.unlink(aside)
+                detail = getattr(problem, "strerror", None) or str(problem)
+                raise StateError(path=os.fsdecode(final), detail=f"the index was not saved: {detail}") from problem
+        return stamp
+
+    @classmethod
+    def load(cls, folder: bytes | str, stamp: IndexStamp) -> FaceIndex | None:
+        """The index that `stamp` was given for, or None when the file is not there or is not exactly that file."""
+        if not _SAVED.fullmatch(os.fsencode(stamp.file)):
+            return None
+        path = os.path.join(os.fsencode(folder), os.fsencode(stamp.file))
+        try:
+            with open(path, "rb") as file:
+                if os.fstat(file.fileno()).st_size != stamp.size:
+                    return None
+                if hashlib.file_digest(file, _blake).hexdigest() != stamp.hash:
+                    return None
+            index = cls()
+            index._hnsw = hnswlib.Index("cosine", EMBEDDING_SIZE)
+            index._hnsw.load_index(path)
+        except (OSError, RuntimeError, ValueError):
+            return None
+        index._live = _live(index._hnsw, stamp.count)
+        return index if len(index._live) == stamp.count else None
+
+    @staticmethod
+    def prune(folder: bytes | str, keep: str) -> None:
+        """Remove every saved index from `folder` but `keep`, and what an interrupted save left."""
+        folder = os.fsencode(folder)
+        with suppress(FileNotFoundError):
+            for name in os.listdir(folder):
+                if _SAVED.fullmatch(name) and name != os.fsencode(keep):
+                    with suppress(FileNotFoundError):
+                        os.unlink(os.path.join(folder, name))
+
+
+def _fresh(capacity: int) -> hnswlib.Index:
+    hnsw = hnswlib.Index("cosine", EMBEDDING_SIZE)
+    hnsw.init_index(capacity, M=LINKS, ef_construction=EF_CONSTRUCTION)
+    return hnsw
+
+
+def _live(hnsw: hnswlib.Index, count: int) -> set[int]:
+    """The faces in a loaded index that are not removed; hnswlib lists both kinds and gives the vectors of one."""
+    every = hnsw.get_ids_list()
+    if len(every) == count:
+        return set(every)
+    live = set()
+    for face in every:
+        with suppress(RuntimeError):
+            hnsw.get_items([face])
+            live.add(face)
+    return live
+
+
+def _directions(vectors: FloatArray) -> FloatArray:
+    """Unit vectors, or ValueError."""
+    vectors = np.ascontiguousarray(vectors, dtype=np.float32)
+    if vectors.ndim != 2 or vectors.shape[1] != EMBEDDING_SIZE:
+        raise ValueError(f"expected vectors of shape (n, {EMBEDDING_SIZE}), not {vectors.shape}")
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    bad = np.flatnonzero(~np.isfinite(lengths[:, 0]) | (lengths[:, 0] < 1e-6))
+    if len(bad):
+        raise ValueError(f"vector {bad[0]} is zero or not finite")
+    unit: FloatArray = vectors / lengths
+    return unit
+
+
+def _blake() -> hashlib.blake2b:
+    return hashlib.blake2b(digest_size=32)
+
+
+def _synced_hash(path: bytes) -> str:
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
+        return hashlib.file_digest(file, _blake).hexdigest()
+
+
+def _sync_folder(folder: bytes) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
