@@ -1,0 +1,250 @@
+"""Commands about the library as a whole: init, run, scan, status, check, failures."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from guyverd.cli import output, progress, session
+from guyverd.cli import status as status_screen
+from guyverd.cli.format import duration, number, plural
+from guyverd.cli.guard import INTERRUPTED
+from guyverd.cli.output import Column
+from guyverd.cli.session import Session, json_option, pass_session
+from guyverd.errors import CheckFailed, ConfigError
+
+if TYPE_CHECKING:
+    from guyverd.config import Config
+
+FOLDER = click.Path(path_type=Path)
+
+
+def _photo_folder(path: Path) -> Path:
+    """`path`, absolute; raises ConfigError unless it is a folder that can be listed."""
+    folder = Path(os.path.abspath(path))  # without `..`, as the config has it
+    hint = "Name the folder that holds your photos."
+    if not folder.exists():
+        raise ConfigError(where="--photos", detail=f"there is no folder {folder}", hint=hint)
+    if not folder.is_dir():
+        raise ConfigError(where="--photos", detail=f"{folder} is not a folder", hint=hint)
+    if not os.access(folder, os.R_OK | os.X_OK):
+        raise ConfigError(where="--photos", detail=f"{folder} may not be read by you", hint="Mend its permissions.")
+    return folder
+
+
+def _command(path: Path, words: str) -> str:
+    """What to type so that the library of the config at `path` answers."""
+    from guyverd import config_file
+
+    default = path == config_file.default_path().absolute()
+    return f"guyverd {words}" if default else f"guyverd --config {shlex.quote(str(path))} {words}"
+
+
+@click.command()
+@click.option("--photos", type=FOLDER, multiple=True, required=True, metavar="DIR", help="A folder with photos.")
+@click.option("--people", type=FOLDER, required=True, metavar="DIR", help="Where the folders of links will appear.")
+@click.option("--state", type=FOLDER, metavar="DIR", help="Where guyverd keeps its catalogue; has a default.")
+@click.argument("more", nargs=-1, type=FOLDER, metavar="[DIR]...")
+@pass_session
+def init(here: Session, photos: tuple[Path, ...], people: Path, state: Path | None, more: tuple[Path, ...]) -> None:
+    """Write a commented config for your photo folders.
+
+    Several folders: give --photos again, or list them after the first. An existing config is never changed.
+
+    \b
+    Examples:
+      guyverd init --photos ~/Pictures --people ~/People
+      guyverd init --photos ~/Pictures --photos /mnt/camera --people ~/People
+      guyverd --config ~/wedding.yaml init --photos ~/Wedding --people ~/Wedding-people
+    """
+    from guyverd import config_file
+
+    folders = [_photo_folder(path) for path in (*photos, *more)]
+    path = here.path.absolute()
+    config = config_file.make(folders, people, state, path)
+    config_file.write(path, config)
+    output.note(f"Config written:  {path}")
+    output.note(f"People folder:   {config.people} (made at the first run)")
+    output.note(f"State folder:    {config.state}")
+    output.note(f"Now start it:    {_command(path, 'run')}")
+
+
+@click.command()
+@click.option("--photos", type=FOLDER, metavar="DIR", help="Watch this folder; a config for it is written if needed.")
+@click.option(
+    "--people", type=FOLDER, metavar="DIR", help="With --photos: the people folder (default: People beside it)."
+)
+@click.option("--log-json", is_flag=True, help="Log as JSON Lines.")
+@pass_session
+def run(here: Session, photos: Path | None, people: Path | None, log_json: bool) -> None:
+    """Watch the photo folders and keep the people folder.
+
+    This is the daemon; it runs until it is told to stop. Ctrl-C or SIGTERM ends it cleanly, SIGHUP makes it
+    read its config again.
+
+    \b
+    Examples:
+      guyverd run
+      guyverd run --photos ~/Pictures
+      guyverd run --photos ~/Pictures --people ~/People --log-json
+    """
+    if photos is None:
+        if people is not None:
+            raise click.UsageError("--people needs --photos; without them the config says where everything is.")
+        path, config = here.path.absolute(), here.config
+    else:
+        path, config = _library_for(here, _photo_folder(photos), None if people is None else people.absolute())
+    watched = ", ".join(str(folder) for folder in config.photos)
+    output.note(f"Watching {watched}; the folders of people appear in {config.people}.")
+    output.note(f"Ask from another terminal: {_command(path, 'people')}")
+    session.run_daemon(path, config, json_log=log_json)
+
+
+def _library_for(here: Session, photos: Path, people: Path | None) -> tuple[Path, Config]:
+    """The config that watches `photos`, written now if there is none."""
+    from guyverd import config_file
+
+    if here.named is None:
+        path, config = config_file.library_of(photos)
+    else:
+        path, config = here.named, here.config if here.named.exists() else None
+    path = path.absolute()
+    if config is None:
+        config = config_file.make([photos], people or photos.parent / "People", None, path)
+        config_file.write(path, config)
+        output.note(f"Config written: {path}")
+        return path, config
+    if config.photos != (photos,):
+        raise ConfigError(
+            where=str(path),
+            detail=f"it watches {', '.join(map(str, config.photos))}, not only {photos}",
+            hint="Leave out --photos, or name another file with --config.",
+        )
+    if people is not None and config.people != Path(os.path.abspath(people)):
+        raise ConfigError(
+            where=str(path),
+            detail=f"its people folder is {config.people}, not {people}",
+            hint="Leave out --people, or change `people` in that file.",
+        )
+    return path, config
+
+
+@click.command()
+@json_option
+@pass_session
+def scan(here: Session, as_json: bool) -> None:
+    """Go over all photos once, showing progress.
+
+    New and changed photos are read and the people folder is brought up to date. With --json the last state of
+    the pass is printed as one object. Ctrl-C stops it; what was done is kept.
+
+    \b
+    Examples:
+      guyverd scan
+      guyverd scan --json 2>/dev/null
+    """
+    began = time.monotonic()
+    with here.library() as library:
+        try:
+            last = progress.follow(library.scan(), library.progress)
+            counts = None if as_json else library.status()["counts"]
+        except KeyboardInterrupt:
+            output.note("Stopped. What was done is kept; the next scan goes on from there.")
+            raise click.exceptions.Exit(INTERRUPTED) from None
+    if counts is None:
+        output.record(last)
+        return
+    output.say(
+        f"{plural(last['photos_done'], 'photo')} read, {plural(last['faces'], 'face')} found, "
+        f"{plural(last['failures'], 'failure')}, in {duration(time.monotonic() - began)}; "
+        f"the library has {plural(counts['people'], 'person', 'people')} in {plural(counts['photos'], 'photo')}."
+    )
+
+
+@click.command()
+@json_option
+@pass_session
+def status(here: Session, as_json: bool) -> None:
+    """Show how the library stands.
+
+    That is: what is waiting and how fast it goes, how each photo folder is watched, counts, sizes and versions.
+
+    \b
+    Examples:
+      guyverd status
+      guyverd status --json | jq .backlog
+    """
+    with here.library() as library:
+        answer = library.status()
+    if as_json:
+        output.record(answer)
+        return
+    for line in status_screen.screen(answer):
+        output.say(line)
+
+
+@click.command()
+@click.option("--repair", is_flag=True, help="Rebuild what can be rebuilt from the catalogue.")
+@json_option
+@pass_session
+def check(here: Session, repair: bool, as_json: bool) -> None:
+    """Check every cache against the catalogue.
+
+    Exits with 13 when something is wrong at the end.
+
+    \b
+    Examples:
+      guyverd check
+      guyverd check --repair
+      guyverd check --json | jq '.checks[] | select(.ok | not)'
+    """
+    with here.library() as library:
+        answer = library.check(repair)
+    checks = answer["checks"]
+    if as_json:
+        output.record(answer)
+    else:
+        columns = [
+            Column("check", lambda row: row["name"]),
+            Column("result", lambda row: "repaired" if row["repaired"] else "ok" if row["ok"] else "WRONG"),
+            Column("detail", lambda row: row["detail"]),
+        ]
+        output.table(columns, checks, empty="There was nothing to check.")
+    wrong = sum(not row["ok"] and not row["repaired"] for row in checks)
+    if wrong:
+        failed = CheckFailed(count=wrong, total=len(checks))
+        if repair:
+            failed.hint = "This could not be rebuilt; the log of guyverd tells more."
+        raise failed
+
+
+@click.command()
+@json_option
+@pass_session
+def failures(here: Session, as_json: bool) -> None:
+    """List the files that could not be read, and why.
+
+    A file is tried again when its bytes change.
+
+    \b
+    Examples:
+      guyverd failures
+      guyverd failures --json | jq -r .file
+    """
+    columns = [
+        Column("when", lambda row: row["at"]),
+        Column("state", lambda row: row["state"]),
+        Column("attempts", lambda row: number(row["attempts"]), right=True),
+        Column("reason", lambda row: row["reason"]),
+        Column("file", lambda row: row["file"]),
+    ]
+    with here.library() as library:
+        if as_json:
+            output.lines(library.failures())
+        else:
+            output.table(columns, library.failures(), empty="Every file could be read.")

@@ -1,0 +1,204 @@
+"""Commands about the people of the library: people, person, faces, name, merge, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from guyverd.cli import copying, output
+from guyverd.cli.format import box_size, decimal, files, number, plural
+from guyverd.cli.format import person as person_text
+from guyverd.cli.output import Column
+from guyverd.cli.session import Session, json_option, pass_session
+
+_PEOPLE = [
+    Column("id", lambda row: row["id"], right=True),
+    Column("name", lambda row: row["name"]),
+    Column("faces", lambda row: number(row["faces"]), right=True),
+    Column("photos", lambda row: number(row["photos"]), right=True),
+    Column("folder", lambda row: row["folder"]),
+]
+
+_PICTURES = [
+    Column("photo", lambda row: row["photo"], right=True),
+    Column("taken", lambda row: row["taken_at"]),
+    Column("pixels", lambda row: f"{row['width']} x {row['height']}" if row["width"] else None),
+    Column("file", lambda row: files(row["files"])),
+]
+
+_FACES = [
+    Column("face", lambda row: row["face"], right=True),
+    Column("person", lambda row: row["person"], right=True),
+    Column("photo", lambda row: row["photo"], right=True),
+    Column("left, top", lambda row: f"{row['box'][0]}, {row['box'][1]}"),
+    Column("size", lambda row: box_size(row["box"])),
+    Column("confidence", lambda row: decimal(row["confidence"]), right=True),
+    Column("quality", lambda row: decimal(row["quality"]), right=True),
+    Column("taken", lambda row: row["taken_at"]),
+    Column("file", lambda row: files(row["files"])),
+]
+
+
+class NewName(click.ParamType[str]):
+    """A name that can be seen and stored."""
+
+    name = "name"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name without the blanks around it."""
+        if not any(char.isprintable() and not char.isspace() for char in value):
+            self.fail("A name needs at least one visible character.", param, ctx)
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            self.fail("The name is not valid UTF-8 text.", param, ctx)
+        return value.strip()
+
+
+@click.command()
+@json_option
+@pass_session
+def people(here: Session, as_json: bool) -> None:
+    """List everyone, most photographed first.
+
+    \b
+    Examples:
+      guyverd people
+      guyverd people --json | jq -r 'select(.name == null) | .folder'
+    """
+    with here.library() as library:
+        if as_json:
+            output.lines(library.people())
+        else:
+            output.table(
+                _PEOPLE, library.people(), empty="Nobody is known yet; `guyverd status` tells what is waiting."
+            )
+
+
+@click.command()
+@click.argument("person", metavar="P")
+@json_option
+@pass_session
+def person(here: Session, person: str, as_json: bool) -> None:
+    """Show one person's photos, oldest first.
+
+    P is a person's number or name.
+
+    \b
+    Examples:
+      guyverd person 12
+      guyverd person Alice
+      guyverd person Alice --json | jq -r '.pictures[].files[0]'
+    """
+    with here.library() as library:
+        answer = library.person(person)
+    if as_json:
+        output.record(answer)
+        return
+    where = f", folder {answer['folder']}" if answer["folder"] else ""
+    output.note(
+        f"{person_text(answer)}: {plural(answer['faces'], 'face')} in {plural(answer['photos'], 'photo')}{where}"
+    )
+    output.table(_PICTURES, answer["pictures"], empty="No photo of this person is there now.")
+
+
+@click.command()
+@click.option("--person", metavar="P", help="Only this person's faces; P is a number or a name.")
+@json_option
+@pass_session
+def faces(here: Session, person: str | None, as_json: bool) -> None:
+    """List every face, one line each.
+
+    A box is [left, top, right, bottom] in pixels of the upright picture.
+
+    \b
+    Examples:
+      guyverd faces
+      guyverd faces --person Alice
+      guyverd faces --json | jq -c 'select(.person == null) | .box'
+    """
+    with here.library() as library:
+        rows = library.faces(person)
+        if as_json:
+            output.lines(rows)
+        else:
+            output.table(_FACES, rows, empty="No face is known yet; `guyverd status` tells what is waiting.")
+
+
+@click.command()
+@click.argument("person", metavar="P")
+@click.argument("new_name", metavar="NAME", type=NewName())
+@json_option
+@pass_session
+def name(here: Session, person: str, new_name: str, as_json: bool) -> None:
+    """Name a person.
+
+    P is the person's number or present name. Put a name of several words in quotes.
+
+    \b
+    Examples:
+      guyverd name 12 Alice
+      guyverd name Alice "Alice Liddell"
+    """
+    with here.library() as library:
+        answer = library.name(person, new_name)
+    if as_json:
+        output.record(answer)
+        return
+    before = f", before {answer['previous']}" if answer["previous"] else ""
+    where = f"; folder {answer['folder']}" if answer["folder"] else ""
+    output.say(f"Person {answer['id']} is now {answer['name']}{before}{where}")
+
+
+@click.command()
+@click.argument("person", metavar="P")
+@click.argument("other", metavar="Q")
+@json_option
+@pass_session
+def merge(here: Session, person: str, other: str, as_json: bool) -> None:
+    """Make two people one: Q becomes part of P.
+
+    P and Q are numbers or names; the number and name of P stay.
+
+    \b
+    Examples:
+      guyverd merge 12 31
+      guyverd merge Alice 31
+    """
+    with here.library() as library:
+        answer = library.merge(person, other)
+    if as_json:
+        output.record(answer)
+        return
+    where = f"; folder {answer['folder']}" if answer["folder"] else ""
+    output.say(
+        f"Person {answer['absorbed']} is now part of {person_text(answer)}: "
+        f"{plural(answer['faces'], 'face')} in {plural(answer['photos'], 'photo')}{where}"
+    )
+
+
+@click.command()
+@click.argument("person", metavar="P")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@json_option
+@pass_session
+def export(here: Session, person: str, folder: Path, as_json: bool) -> None:
+    """Copy a person's original photos into a folder.
+
+    Nothing is overwritten: a file with the same bytes is skipped, another one of the same name gets a number. DIR is
+    made if needed and must not lie in a photo folder. An original that is missing is reported, and the rest copied.
+
+    \b
+    Examples:
+      guyverd export Alice ~/for-alice
+      guyverd export 12 /media/stick/photos --json
+    """
+    with here.library() as library:
+        pictures = library.person(person)["pictures"]
+    result = copying.copy(here, [picture["files"] for picture in pictures], folder)
+    copying.note_missing(result)
+    if as_json:
+        output.record(result)
+    else:
+        output.say(copying.summary(result))

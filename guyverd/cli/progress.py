@@ -1,0 +1,135 @@
+"""Progress on standard error: a bar on a terminal, a plain line every few seconds elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Protocol
+
+from guyverd.cli import output
+from guyverd.cli.format import duration, number, plural
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+Row = dict[str, Any]
+
+POLL = 0.25
+"""Seconds between two looks."""
+LINE_EVERY = 5.0
+"""Seconds between two lines where nobody watches a bar."""
+
+_PHASES = {
+    "scanning": "looking for files",
+    "reading": "reading photos",
+    "grouping": "grouping faces",
+    "publishing": "updating folders",
+    "idle": "done",
+}
+
+
+class _Display(Protocol):
+    def show(self, now: Row) -> None: ...
+
+
+def follow(
+    first: Row,
+    look: Callable[[], Row],
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], object] = time.sleep,
+) -> Row:
+    """Show the pass that `first` began until it is over; returns its last state. `look` asks for the next one."""
+    now = first
+    with _bar() if output.interactive(sys.stderr) else contextlib.nullcontext(_Lines(clock)) as display:
+        while True:
+            display.show(now)
+            if not now["busy"]:
+                return now
+            sleep(POLL)
+            now = look()
+
+
+def describe(now: Row) -> str:
+    """A pass in one line."""
+    parts = [_phase(now), *_figures(now)]
+    if now["photos_total"]:
+        parts.insert(1, f"{number(now['photos_done'])} of {plural(now['photos_total'], 'photo')}")
+    return ", ".join(parts)
+
+
+def _phase(now: Row) -> str:
+    return _PHASES.get(str(now["phase"]), str(now["phase"]))
+
+
+def _figures(now: Row) -> list[str]:
+    figures = [f"{plural(now['files_found'], 'file')} found", plural(now["faces"], "face")]
+    figures += [plural(now["failures"], "failure")] if now["failures"] else []
+    figures += [f"{now['rate']:.1f} photos/s"] if now["rate"] else []
+    return [*figures, f"{duration(now['eta'])} left"] if now["eta"] is not None and now["busy"] else figures
+
+
+class _Lines:
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock = clock
+        self.next = clock() + LINE_EVERY
+
+    def show(self, now: Row) -> None:
+        if now["busy"] and self.clock() >= self.next:
+            output.note(describe(now))
+            self.next = self.clock() + LINE_EVERY
+
+
+class _Bar:
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        self.task = progress.add_task("", total=None, phase="", figures="")
+
+    def show(self, now: Row) -> None:
+        known = bool(now["photos_total"])
+        count = [f"{number(now['photos_done'])}/{number(now['photos_total'])} photos"] if known else []
+        self.progress.update(
+            self.task,
+            completed=now["photos_done"],
+            total=now["photos_total"] if known else None,
+            phase=_phase(now),
+            figures=" · ".join([*count, *_figures(now)]),
+        )
+
+
+@contextlib.contextmanager
+def _bar() -> Iterator[_Display]:
+    from rich.progress import BarColumn, TextColumn
+
+    columns = (
+        TextColumn("{task.fields[phase]}", markup=False),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[figures]}", markup=False),
+    )
+    with _rich(*columns) as progress:
+        yield _Bar(progress)
+
+
+@contextlib.contextmanager
+def steps(what: str, total: int) -> Iterator[Callable[[], object]]:
+    """A bar for `total` equal steps; call what is yielded after each. Silent where there is no terminal."""
+    if not output.interactive(sys.stderr):
+        yield lambda: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+
+    with _rich(TextColumn(what, markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()) as progress:
+        task = progress.add_task("", total=total)
+        yield lambda: progress.advance(task)
+
+
+def _rich(*columns: Any) -> Progress:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    # Standard output is data: rich must not divert it through its own console.
+    return Progress(
+        *columns, console=Console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False
+    )

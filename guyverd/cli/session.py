@@ -1,0 +1,82 @@
+"""What every command shares: which config is meant, and the library behind it.
+
+`open_library` and `run_daemon` are the only doors to the service. They import it when they are called, so that help and
+completion stay quick; tests put a fake behind them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from guyverd.config import Config
+    from guyverd.service.api import Library
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def open_library(config: Config) -> AbstractContextManager[Library]:
+    """The library of `config`, by way of its daemon or in this process."""
+    from guyverd.service import access
+
+    return access.open_library(config)
+
+
+def run_daemon(path: Path, config: Config, *, json_log: bool) -> None:
+    """Be the daemon until told to stop."""
+    from guyverd.service import daemon
+
+    daemon.run(path, config, json_log=json_log)
+
+
+class Session:
+    """One run of the command line."""
+
+    def __init__(self, named: Path | None) -> None:
+        self.named = None if named is None else named.absolute()
+        """The config given by --config."""
+
+    @functools.cached_property
+    def path(self) -> Path:
+        """The config in use."""
+        from guyverd import config_file
+
+        return self.named or config_file.default_path()
+
+    @functools.cached_property
+    def config(self) -> Config:
+        """Read once. Raises ConfigNotFound or ConfigError."""
+        from guyverd import config_file
+
+        return config_file.load(self.path)
+
+    @contextlib.contextmanager
+    def library(self) -> Iterator[Library]:
+        """The library, for as long as its rows are read."""
+        with open_library(self.config) as library:
+            yield library
+
+
+pass_session = click.make_pass_decorator(Session)
+
+
+def json_option(command: F) -> F:
+    """The option that every command with data has."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts instead of text.")(command)
+
+
+def absolute(path: str) -> str:
+    """`path` as the daemon must see it, whose working directory is another one.
+
+    Nothing else is changed: cutting `x/..` would be wrong where x is a link, and odd bytes stay as `os.fsdecode` made
+    them.
+    """
+    return path if os.path.isabs(path) else os.path.join(os.getcwd(), path)
