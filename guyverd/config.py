@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import difflib
 import re
+import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -29,30 +31,52 @@ class Unit:
     show: Callable[[Any], str] = str
 
 
-def _number_with(units: Mapping[str, float], example: str) -> Callable[[object], float]:
-    pattern = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([a-zA-Z%]+)\s*")
+def _measure(name: str, units: Mapping[str, str], low: str, high: str) -> Unit:
+    """A number with a unit, such as `2 s`, from `low` to `high`; `units` gives each name's factor, smallest first.
+
+    Reckoned in decimals: what is shown reads back as exactly the same number.
+    """
+    factors = {unit: Decimal(factor) for unit, factor in units.items()}
+    pattern = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([a-zA-Z%]+)\s*", re.ASCII)
+
+    def number_in(text: object) -> Decimal | None:
+        match = pattern.fullmatch(text) if isinstance(text, str) else None
+        return None if match is None or match[2] not in factors else Decimal(match[1]) * factors[match[2]]
+
+    least, most = number_in(low), number_in(high)
+    assert least is not None
+    assert most is not None
 
     def read(value: object) -> float:
-        match = pattern.fullmatch(value) if isinstance(value, str) else None
-        if match is None or match[2] not in units:
-            raise ValueError(f"expected a number with a unit ({', '.join(units)}), such as {example}")
-        return float(match[1]) * units[match[2]]
+        number = number_in(value)
+        if number is None:
+            raise ValueError(f"expected a number with a unit ({', '.join(factors)}), such as {low or high}")
+        if not least <= number <= most:
+            raise ValueError(f"expected {low} to {high}")
+        return float(number)
 
-    return read
-
-
-def _shown_with(units: Mapping[str, float]) -> Callable[[float], str]:
     def show(value: float) -> str:
-        name, factor = next(((n, f) for n, f in reversed(list(units.items())) if value >= f), next(iter(units.items())))
-        return f"{value / factor:g} {name}"
+        exact = Decimal(repr(value))
+        # The largest unit that makes it a short number; failing that the finest, in which every number ends.
+        for unit, factor in reversed(factors.items()):
+            if exact >= factor and exact / factor * 1000 % 1 == 0:
+                return f"{_plain(exact / factor)} {unit}"
+        unit, factor = next(iter(factors.items()))
+        return f"{_plain(exact / factor)} {unit}"
 
-    return show
+    return Unit(name, read, show)
 
 
-def _whole(at_least: int) -> Callable[[object], int]:
+def _plain(number: Decimal) -> str:
+    """Decimals without an exponent, which YAML would take for a text, and without idle zeros."""
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _whole(at_least: int, at_most: int) -> Callable[[object], int]:
     def read(value: object) -> int:
-        if not isinstance(value, int) or isinstance(value, bool) or value < at_least:
-            raise ValueError(f"expected a whole number, {at_least} or more")
+        if not isinstance(value, int) or isinstance(value, bool) or not at_least <= value <= at_most:
+            raise ValueError(f"expected a whole number from {at_least} to {at_most}")
         return value
 
     return read
@@ -81,14 +105,15 @@ def _text(value: object) -> str:
 
 def _texts(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
-        raise ValueError("expected a list of texts")
+        raise ValueError("expected a list of texts, such as ['*.tmp', '*.part']")
     return tuple(value)
 
 
 def _folder_name(value: object) -> str:
     text = _text(value)
-    if "/" in text or text.startswith(".") or len(text.encode()) > 200:
-        raise ValueError("expected a plain folder name: no slash, no dot at its start")
+    plain = "/" not in text and not text.startswith(".") and text.isprintable() and text == text.strip()
+    if not plain or len(text.encode()) > 200:
+        raise ValueError("expected a plain folder name: no slash, no dot at its start, 200 bytes at most")
     return text
 
 
@@ -101,26 +126,44 @@ def _choice(*names: str) -> Unit:
     return Unit("one of " + ", ".join(names), read)
 
 
-_DURATIONS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
-_SIZES = {"MB": 1e6, "GB": 1e9}
+def duration(low: str = "0 s") -> Unit:
+    """A time, kept in seconds; at most a century, which every clock can wait for."""
+    units = {"ms": "0.001", "s": "1", "min": "60", "h": "3600", "d": "86400"}
+    return _measure("time: ms, s, min, h, d", units, low, "36500 d")
 
-DURATION = Unit("time: ms, s, min, h, d", _number_with(_DURATIONS, "'2 s'"), _shown_with(_DURATIONS))
-SIZE = Unit("memory: MB, GB", _number_with(_SIZES, "'2 GB'"), _shown_with(_SIZES))
-PIXELS = Unit("pixels: px", lambda v: round(_number_with({"px": 1.0}, "'40 px'")(v)), lambda value: f"{value:g} px")
-SHARE = Unit("share: %", _number_with({"%": 0.01}, "'20 %'"), lambda value: f"{value * 100:g} %")
+
+def pixels(low: str = "1 px") -> Unit:
+    """A length in whole pixels."""
+    measure = _measure("pixels: px", {"px": "1"}, low, "100000 px")
+
+    def read(value: object) -> int:
+        length = measure.read(value)
+        if length != int(length):
+            raise ValueError("expected whole pixels")
+        return int(length)
+
+    return Unit(measure.name, read, measure.show)
+
+
+DURATION = duration()
+SIZE = _measure("memory: MB, GB", {"MB": "1e6", "GB": "1e9"}, "500 MB", "100000 GB")
+PIXELS = pixels()
+SHARE = _measure("share: %", {"%": "0.01"}, "0 %", "100 %")
 YES_NO = Unit("true or false", _yes_no, lambda value: "true" if value else "false")
-FOLDER_NAME = Unit("a folder name", _folder_name)
-PATTERNS = Unit("a list of patterns", _texts)
+FOLDER_NAME = Unit("a folder name", _folder_name, lambda name: _quoted(name))  # noqa: PLW0108  defined below
+PATTERNS = Unit("a list of patterns", _texts, lambda value: "[" + ", ".join(map(_quoted, value)) + "]")
 
 
-def count(at_least: int) -> Unit:
+def count(at_least: int, at_most: int = 1_000_000) -> Unit:
     """A whole number."""
-    return Unit(f"a whole number, {at_least} or more", _whole(at_least))
+    return Unit(f"a whole number, {at_least} or more", _whole(at_least, at_most))
 
 
 def number(low: float, high: float) -> Unit:
     """A number within bounds."""
-    return Unit(f"a number from {low:g} to {high:g}", _between(low, high), lambda value: f"{value:g}")
+    return Unit(
+        f"a number from {low:g} to {high:g}", _between(low, high), lambda value: _plain(Decimal(repr(float(value))))
+    )
 
 
 def setting(default: object, unit: Unit, doc: str) -> Any:
@@ -139,12 +182,14 @@ class Watch:
 
     quiet: float = setting(2.0, DURATION, "a file is read when it has not changed for this long")
     ceiling: float = setting(60.0, DURATION, "a file that never stops changing is read after this long all the same")
-    rescan: float = setting(6 * 3600.0, DURATION, "every photo folder is compared in full this often")
-    poll: float = setting(120.0, DURATION, "and this often where the file system sends no events (network, FUSE)")
+    rescan: float = setting(6 * 3600.0, duration("100 ms"), "every photo folder is compared in full this often")
+    poll: float = setting(
+        120.0, duration("100 ms"), "and this often where the file system sends no events (network, FUSE)"
+    )
     ignore: tuple[str, ...] = setting(
         ("@eaDir", "lost+found", "*.tmp", "*.part", "*.crdownload"),
         PATTERNS,
-        "names of files and folders to pass over, * and ? allowed; names that begin with a dot always are",
+        "names of files and folders to pass over, * and ? allowed; those that begin with a dot always are",
     )
     removal_grace: float = setting(
         7 * 86400.0, DURATION, "a photo missing for this long is forgotten, its faces with it"
@@ -161,7 +206,7 @@ class Faces:
     smallest: int = setting(40, PIXELS, "faces narrower than this in the original are left out")
     canvas: int = setting(
         2000,
-        PIXELS,
+        pixels("100 px"),
         "pictures are reduced, or enlarged up to twice, to this length before faces are looked for",
     )
     detector: str = setting(
@@ -173,8 +218,8 @@ class Faces:
 class Workers:
     """The processes that read pictures."""
 
-    count: int = setting(0, count(0), "how many; 0 means one per processor core")
-    deadline: float = setting(120.0, DURATION, "a picture that takes longer is given up")
+    count: int = setting(0, count(0, 1024), "how many; 0 means one per processor core")
+    deadline: float = setting(120.0, duration("1 s"), "a picture that takes longer is given up")
     memory: float = setting(4e9, SIZE, "address space one worker may take")
     gentle: bool = setting(True, YES_NO, "let every other program go first (low CPU and disk priority)")
     idle: float = setting(30.0, DURATION, "workers and models leave memory when there was nothing to do for this long")
@@ -193,7 +238,7 @@ class People:
     margin: float = setting(
         1.5, number(1.0, 10.0), "the evidence for a person must be this many times that for the runner-up"
     )
-    neighbours: int = setting(40, count(4), "nearest faces looked at for each face")
+    neighbours: int = setting(40, count(4, 1000), "nearest faces looked at for each face")
     poor_quality: float = setting(
         0.2, number(0.0, 1.0), "faces of lower quality may join a person but never connect two"
     )
@@ -221,7 +266,9 @@ class Config:
 
     photos: tuple[Path, ...] = field(metadata={"doc": "folders with your photos; guyverd only ever reads them"})
     people: Path = field(metadata={"doc": "where the folders of links appear; it may lie inside a photo folder"})
-    state: Path = field(metadata={"doc": "where guyverd keeps its catalogue and index"})
+    state: Path = field(
+        metadata={"doc": "where guyverd keeps its catalogue and index; outside the photo folders and the people folder"}
+    )
     watch: Watch = section(Watch, "How changes on disk are noticed")
     faces: Faces = section(Faces, "How faces are looked for")
     workers: Workers = section(Workers, "The processes that read pictures")
@@ -257,7 +304,8 @@ def parse(
     listed = mapping["photos"] if isinstance(mapping["photos"], list) else [mapping["photos"]]
     photos = tuple(reader.path(item, ("photos",), base, home) for item in listed)
     people = reader.path(mapping["people"], ("people",), base, home)
-    state = reader.path(mapping["state"], ("state",), base, home) if mapping.get("state") else default_state
+    named_state = mapping.get("state")
+    state = default_state if named_state is None else reader.path(named_state, ("state",), base, home)
     _check_paths(reader, photos, people, state)
     hints = get_type_hints(Config)
     sections = {
@@ -289,6 +337,12 @@ def _doc(cls: type, name: str) -> str:
     return str(item.metadata["doc"])
 
 
+def _brief(value: object) -> str:
+    """What was written, short enough for a message; YAML's references can make small texts mean huge values."""
+    text = value if isinstance(value, str) else reprlib.repr(value)
+    return text if len(text) <= 80 else text[:79] + "…"
+
+
 class _Reader:
     """Reads values and tells where they stood when one is wrong."""
 
@@ -307,13 +361,13 @@ class _Reader:
             if key not in known:
                 close = difflib.get_close_matches(str(key), known, 1)
                 help_ = f"did you mean `{close[0]}`?" if close else f"known here: {', '.join(known)}"
-                raise self.error((*above, str(key)), f"unknown key `{'.'.join((*above, str(key)))}`; {help_}")
+                raise self.error((*above, str(key)), f"unknown key `{_brief('.'.join((*above, str(key))))}`; {help_}")
 
     def section(self, cls: type, value: object, key: tuple[str, ...]) -> Any:
         if value is None:
             return cls()
         if not isinstance(value, Mapping):
-            raise self.error(key, f"`{key[-1]}` holds settings, not a value")
+            raise self.error(key, f"`{key[-1]}` is a heading; its settings stand below it, indented")
         self.check_keys(value, cls, key)
         found = {}
         for item in fields(cls):
@@ -323,14 +377,18 @@ class _Reader:
                     found[item.name] = unit.read(value[item.name])
                 except ValueError as problem:
                     here = (*key, item.name)
-                    raise self.error(here, f"`{'.'.join(here)}: {value[item.name]}`: {problem}") from None
+                    raise self.error(here, f"`{'.'.join(here)}: {_brief(value[item.name])}`: {problem}") from None
         return cls(**found)
 
     def path(self, value: object, key: tuple[str, ...], base: Path, home: Path) -> Path:
         if not isinstance(value, str) or not value or "\0" in value:
-            raise self.error(key, f"`{key[-1]}`: expected a path, not {value!r}")
+            raise self.error(key, f"`{key[-1]}`: expected a path, not {_brief(value)!r}")
         if value == "~" or value.startswith("~/"):
-            value = str(home / value[2:])
+            value = f"{home}/{value[2:]}"
+        elif value.startswith("~"):
+            raise self.error(key, f"`{key[-1]}: {_brief(value)}`: only your own home can be written with ~")
+        if value.startswith("//"):
+            value = "/" + value.lstrip("/")  # POSIX keeps two slashes apart from one; nobody here means that
         # Lexical only: a link is followed when the folder is opened, not here.
         parts: list[str] = []
         for part in (base / value).parts:
@@ -354,8 +412,12 @@ def render(config: Config, *, show_paths: Mapping[str, object] | None = None) ->
     }
     shown.update(show_paths or {})  # type: ignore[arg-type]
     out = [
-        "# guyverd's configuration. Everything but `photos` and `people` may be left out: the values are the defaults.",
-        "# `guyverd run` reads it at its start and again on SIGHUP.",
+        "# guyverd's configuration. `guyverd run` reads it when it starts, and again on SIGHUP.",
+        "#",
+        "# Only `photos` and `people` must be there. Every other key may be left out and then has its default, which",
+        "# is the value here unless the comment above names another. [Square brackets] tell the unit or the choice.",
+        "# A path is absolute, starts at your home (~/Pictures), or is relative to the folder of this file; one with",
+        '# a colon or a # in it is written in quotes: "/media/disk #2".',
     ]
     for item in fields(Config):
         out.append("")
@@ -365,7 +427,7 @@ def render(config: Config, *, show_paths: Mapping[str, object] | None = None) ->
             for inner in fields(value):
                 out += _rendered(inner, getattr(value, inner.name))
         else:
-            out.append(f"# {item.metadata['doc']}")
+            out.append(f"# {_sentence(item.metadata['doc'])}")
             texts = shown[item.name]
             if isinstance(texts, list):
                 out += [f"{item.name}:", *(f"  - {_quoted(text)}" for text in texts)]
@@ -374,23 +436,29 @@ def render(config: Config, *, show_paths: Mapping[str, object] | None = None) ->
     return "\n".join(out) + "\n"
 
 
+def example() -> str:
+    """What config.example.yaml holds: every key with its default, for somebody whose photos are in ~/Pictures."""
+    here = Path("/")
+    shown = {"photos": ["~/Pictures"], "people": "~/People", "state": "~/.local/share/guyverd/default"}
+    return render(Config(photos=(here,), people=here, state=here), show_paths=shown)
+
+
+def _sentence(doc: str) -> str:
+    return f"{doc[0].upper()}{doc[1:]}."
+
+
 def _rendered(item: Field[Any], value: object) -> list[str]:
     unit: Unit = item.metadata["unit"]
     assert item.default is not MISSING
-    default = "" if value == item.default else f" Default: {_value_text(unit, item.default)}."
-    lines = [f"  # {item.metadata['doc'][0].upper()}{item.metadata['doc'][1:]}. [{unit.name}]{default}"]
-    return [*lines, f"  {item.name}: {_value_text(unit, value)}"]
-
-
-def _value_text(unit: Unit, value: object) -> str:
-    if isinstance(value, tuple):
-        return "[" + ", ".join(_quoted(str(item)) for item in value) + "]"
-    return unit.show(value)
+    default = "" if value == item.default else f" Default: {unit.show(item.default)}."
+    lines = [f"  # {_sentence(item.metadata['doc'])} [{unit.name}]{default}"]
+    return [*lines, f"  {item.name}: {unit.show(value)}"]
 
 
 def _quoted(text: str) -> str:
-    """A YAML scalar: plain where that is safe, else in double quotes."""
-    if re.fullmatch(r"[~/A-Za-z0-9][A-Za-z0-9_./+ -]*[A-Za-z0-9]|[A-Za-z0-9]", text) and text != "~":
+    """A YAML scalar: plain for an ordinary path or word, else in double quotes."""
+    # The words that YAML reads as something else are those of `yes`, `off`, `null`: none has six letters.
+    if re.fullmatch(r"(~?/|[A-Za-z]{6})([A-Za-z0-9_./+ -]*[A-Za-z0-9])?", text):
         return text
     escaped = "".join(
         char

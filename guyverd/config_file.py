@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import platformdirs
 import yaml
 
 from guyverd.config import Config, parse, render
-from guyverd.errors import ConfigError, ConfigExists, ConfigNotFound
+from guyverd.errors import ConfigError, ConfigExists, ConfigNotFound, GuyverError
 
 ENVIRONMENT = "GUYVERD_CONFIG"
 
@@ -37,7 +37,7 @@ def load(path: Path) -> Config:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ConfigNotFound(path=path) from None
-    except (OSError, UnicodeDecodeError) as problem:
+    except (OSError, ValueError) as problem:  # ValueError: not UTF-8
         raise ConfigError(where=str(path), detail=f"cannot be read: {problem}") from problem
     return loads(text, path)
 
@@ -51,40 +51,74 @@ def loads(text: str, path: Path) -> Config:
         mark = getattr(problem, "problem_mark", None)
         where = f"{path}, line {mark.line + 1}" if mark else str(path)
         detail = str(getattr(problem, "problem", None) or problem)
-        raise ConfigError(where=where, detail=f"not valid YAML: {detail}") from problem
-    except (ValueError, RecursionError) as problem:
+        raise ConfigError(where=where, detail=f"not valid YAML: {detail}", hint=_yaml_hint(detail)) from problem
+    except Exception as problem:
+        # `!!int ""` is an IndexError, `2001-99-99` a ValueError, a reference to itself a RecursionError, and so on:
+        # PyYAML lets pass whatever its constructors raise.
         raise ConfigError(where=str(path), detail=f"not valid YAML: {problem}") from problem
     return parse(
         mapping,
         base=path.absolute().parent,
         home=Path.home(),
         default_state=default_state(path),
-        lines=dict(_lines(node, (), path)),
+        lines=_lines(node, path),
         source=str(path),
     )
 
 
-def _lines(node: yaml.Node | None, above: tuple[str, ...], path: Path) -> Iterator[tuple[tuple[str, ...], int]]:
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            name = str(key.value)
-            if name in seen:
-                where = f"{path}, line {key.start_mark.line + 1}"
-                raise ConfigError(where=where, detail=f"`{name}` stands twice")
-            seen.add(name)
-            yield (*above, name), key.start_mark.line + 1
-            yield from _lines(value, (*above, name), path)
+def _yaml_hint(problem: str) -> str:
+    if "'\\t'" in problem:
+        return "Indent with spaces; YAML allows no tabs there."
+    return "Look at that line and the one above it: a missing colon, quote or space, or another indentation?"
+
+
+def _lines(root: yaml.Node | None, path: Path) -> dict[tuple[str, ...], int]:
+    """The line of each heading and each setting below it.
+
+    No deeper: references can make a small text mean an endless tree. Raises ConfigError where a key stands twice,
+    of which YAML would silently take the last, or is no word.
+    """
+    lines: dict[tuple[str, ...], int] = {}
+    headings = _keys(root, (), path, lines)
+    for heading, node in headings:
+        _keys(node, heading, path, lines)
+    return lines
+
+
+def _keys(
+    node: yaml.Node | None, above: tuple[str, ...], path: Path, lines: dict[tuple[str, ...], int]
+) -> list[tuple[tuple[str, ...], yaml.Node]]:
+    found = []
+    for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
+        line = key.start_mark.line + 1
+        if key.tag != "tag:yaml.org,2002:str":
+            shown = f"`{key.value}`" if isinstance(key, yaml.ScalarNode) else "that"
+            raise ConfigError(where=f"{path}, line {line}", detail=f"unknown key {shown}; keys are words")
+        here = (*above, str(key.value))
+        if here in lines:
+            raise ConfigError(
+                where=f"{path}, line {line}", detail=f"`{key.value}` stands twice, first in line {lines[here]}"
+            )
+        lines[here] = line
+        found.append((here, value))
+    return found
 
 
 def write(path: Path, config: Config) -> None:
     """Write a commented config, never over an existing file. Raises ConfigExists or ConfigError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise ConfigError(where=str(path), detail=f"its folder cannot be made: {problem.strerror}") from problem
+    try:
         with path.open("x", encoding="utf-8") as file:
-            file.write(render(config))
-            file.flush()
-            os.fsync(file.fileno())
+            try:
+                file.write(render(config))
+                file.flush()
+                os.fsync(file.fileno())
+            except OSError:
+                path.unlink()  # half a config would be worse than none
+                raise
     except FileExistsError:
         raise ConfigExists(path=path) from None
     except OSError as problem:
@@ -111,18 +145,33 @@ def make(photos: list[Path], people: Path, state: Path | None, path: Path) -> Co
 def library_of(photos: Path) -> tuple[Path, Config | None]:
     """The config that watches exactly the folder `photos`, or the path where a new one for it belongs.
 
-    The first library of a user is the default one; each further folder gets a library of its own beside it.
+    The first library of a user is the default one; each further folder gets a library of its own beside it. A folder
+    is itself by whatever path it is reached. Raises ConfigError where a config that may be the one is there but
+    wrong: a second library of the same photos would find every face anew.
     """
     default = default_path()
-    wanted = photos.absolute()
-    if not default.exists():
+    wanted = os.path.realpath(photos)
+    if not os.path.lexists(default):
         return default, None
-    for path in [default, *sorted(set(default.parent.glob("*.yaml")) - {default})]:
+    known = load(default)
+    if _watches_only(known, wanted):
+        return default, known
+    slug = re.sub(r"[^a-z0-9]+", "-", Path(wanted).name.lower()).strip("-") or "photos"
+    stem = f"{slug}-{hashlib.sha256(os.fsencode(wanted)).hexdigest()[:8]}"
+    for path in sorted(set(default.parent.glob("*.yaml")) - {default}):
         try:
             config = load(path)
-        except ConfigError:
-            continue
-        if config.photos == (wanted,):
+        except GuyverError:
+            if path.stem.startswith(stem):
+                raise
+            continue  # some other file, or another library's trouble
+        if _watches_only(config, wanted):
             return path, config
-    slug = re.sub(r"[^a-z0-9]+", "-", wanted.name.lower()).strip("-") or "photos"
-    return default.parent / f"{slug}-{hashlib.sha256(os.fsencode(wanted)).hexdigest()[:8]}.yaml", None
+    free = (
+        default.parent / f"{stem}{more}.yaml" for more in itertools.chain([""], (f"-{n}" for n in itertools.count(2)))
+    )
+    return next(path for path in free if not os.path.lexists(path)), None
+
+
+def _watches_only(config: Config, folder: str) -> bool:
+    return [os.path.realpath(root) for root in config.photos] == [folder]

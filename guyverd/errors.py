@@ -22,6 +22,7 @@ what to do next; `exit_code` is what the command line returns. One family, one e
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator, Mapping
 
 
@@ -39,12 +40,14 @@ class GuyverError(Exception):
     def message(self) -> str:
         """The class's docstring with the fields filled in; one line."""
         template = inspect.getdoc(type(self)) or type(self).__name__
-        return " ".join(template.format(**self.fields).split()).replace("?.", "?")
+        text = " ".join(template.format(**_shown(self.fields)).splitlines())
+        # A detail may bring its own full stop.
+        return re.sub(r"(?<=[.!?…])\.$", "", text)
 
     @property
     def advice(self) -> str:
         """The hint with the fields filled in; empty where there is none."""
-        return self.hint.format(**self.fields)
+        return " ".join(self.hint.format(**_shown(self.fields)).splitlines())
 
     def __str__(self) -> str:
         return self.message
@@ -54,10 +57,7 @@ class GuyverError(Exception):
 
     def to_wire(self) -> dict[str, object]:
         """What the control API sends: the class by name and its fields as text."""
-        return {
-            "type": type(self).__name__,
-            "fields": {key: str(value) for key, value in self.fields.items()},
-        }
+        return {"type": type(self).__name__, "fields": _shown(self.fields)}
 
     @staticmethod
     def from_wire(wire: Mapping[str, object]) -> GuyverError:
@@ -67,10 +67,23 @@ class GuyverError(Exception):
         for cls in _family(GuyverError):
             if cls.__name__ == wire.get("type"):
                 try:
-                    return cls(**fields)
-                except (KeyError, IndexError):
-                    break
-        return GuyverError(detail=f"{wire.get('type', 'the daemon failed')}: {fields}")
+                    error = cls(**fields)
+                    _ = error.advice
+                except (LookupError, TypeError):
+                    break  # another version's fields
+                return error
+        told = ", ".join(f"{key} {value}" for key, value in fields.items())
+        return GuyverError(detail=f"{wire.get('type', 'the daemon failed')}{told and ': '}{told}")
+
+
+def _shown(fields: Mapping[str, object]) -> dict[str, str]:
+    """The fields as text that can be printed: paths are bytes, and may hold what is no UTF-8."""
+    return {
+        key: (value if isinstance(value, bytes) else str(value).encode("utf-8", "backslashreplace")).decode(
+            "utf-8", "backslashreplace"
+        )
+        for key, value in fields.items()
+    }
 
 
 def _rebuild(cls: type[GuyverError], fields: dict[str, object]) -> GuyverError:
