@@ -119,13 +119,13 @@ def _library_for(here: Session, photos: Path, people: Path | None) -> tuple[Path
         config_file.write(path, config)
         output.note(f"Config written: {path}")
         return path, config
-    if config.photos != (photos,):
+    if [os.path.realpath(folder) for folder in config.photos] != [os.path.realpath(photos)]:
         raise ConfigError(
             where=str(path),
             detail=f"it watches {', '.join(map(str, config.photos))}, not only {photos}",
             hint="Leave out --photos, or name another file with --config.",
         )
-    if people is not None and config.people != Path(os.path.abspath(people)):
+    if people is not None and os.path.realpath(config.people) != os.path.realpath(people):
         raise ConfigError(
             where=str(path),
             detail=f"its people folder is {config.people}, not {people}",

@@ -1,0 +1,216 @@
+"""A library of three people in memory, with the shapes of `guyverd.service.api` and names chosen to do harm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from guyverd.errors import FaceChoice, NameTaken, NoFaceFound, UnknownPerson
+from guyverd.service.api import Library
+
+Row = dict[str, Any]
+
+EVIL = "[bold]Eve[/bold] :smile: \x1b[31m\n\u202egnp.exe"
+"""Markup, an emoji code, a colour, a line end and a bidi override."""
+ODD = "/photos/caf\udce9.jpg"
+"""A path that is not UTF-8, as os.fsdecode gives it."""
+
+LONG = "/photos/" + "a very long folder name indeed/" * 6 + "IMG_0001.jpg"
+
+
+def _face(face: int, person: int | None, files: list[str]) -> Row:
+    return {
+        "face": face,
+        "person": person,
+        "photo": face * 10,
+        "files": files,
+        "box": [10, 20, 110, 140],
+        "confidence": 1.25,
+        "quality": 0.75,
+        "taken_at": "2024-05-01T12:00:00",
+    }
+
+
+class FakeLibrary:
+    """Answers from lists; `calls` tells what was asked, `trouble` is raised by every method when set."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[object, ...]] = []
+        self.trouble: BaseException | None = None
+        self.everyone: list[Row] = [
+            {"id": 12, "name": "Alice", "faces": 1234, "photos": 1000, "folder": "/people/Alice"},
+            {"id": 3, "name": EVIL, "faces": 7, "photos": 6, "folder": "/people/Eve"},
+            {"id": 31, "name": None, "faces": 1, "photos": 1, "folder": None},
+        ]
+        self.every_face: list[Row] = [
+            _face(1, 12, [LONG, "/photos/copy.jpg"]),
+            _face(2, 3, [ODD]),
+            _face(3, None, []),
+        ]
+        self.pictures: list[Row] = [
+            {"photo": 10, "files": [LONG], "taken_at": "2024-05-01T12:00:00", "width": 4000, "height": 3000},
+            {"photo": 20, "files": [ODD], "taken_at": None, "width": 640, "height": 480},
+        ]
+        self.faces_in_picture = 1
+        self.checks: list[Row] = [
+            {"name": "index", "ok": True, "detail": "3 faces", "repaired": False},
+            {"name": "links", "ok": True, "detail": "2 links", "repaired": False},
+        ]
+        self.passes: list[Row] = [
+            self._progress("scanning", total=0, done=0),
+            self._progress("reading", total=40, done=10),
+            self._progress("grouping", total=40, done=40),
+            self._progress("idle", total=40, done=40),
+        ]
+
+    @staticmethod
+    def _progress(phase: str, *, total: int, done: int) -> Row:
+        busy = phase != "idle"
+        return {
+            "busy": busy,
+            "phase": phase,
+            "files_found": 42,
+            "photos_total": total,
+            "photos_done": done,
+            "faces": done * 2,
+            "failures": 1 if done else 0,
+            "rate": 12.5 if done else 0.0,
+            "eta": 75.0 if done and busy else None,
+        }
+
+    def _asked(self, *call: object) -> None:
+        self.calls.append(call)
+        if self.trouble is not None:
+            raise self.trouble
+
+    def status(self) -> Row:
+        self._asked("status")
+        return {
+            "version": "0.1.0",
+            "daemon": {"pid": 4711, "since": "2024-05-01T12:00:00", "running": True},
+            "photos_found": 41,
+            "state": "/state",
+            "people_folder": "/people",
+            "backlog": {"files": 2, "photos": 30, "faces": 0},
+            "rate": 12.5,
+            "eta": 75.0,
+            "roots": [
+                {
+                    "path": "/photos\n",
+                    "state": "online",
+                    "watched": "events",
+                    "detail": "",
+                    "files": 42,
+                    "last_full_scan": "2024-05-01T12:00:00",
+                },
+                {
+                    "path": "/mnt/nas",
+                    "state": "offline",
+                    "watched": "offline",
+                    "detail": "the folder is not there",
+                    "files": 5,
+                    "last_full_scan": None,
+                },
+            ],
+            "counts": {"files": 47, "photos": 41, "faces": 1242, "people": 3, "named": 2, "failures": 1},
+            "sizes": {"catalogue": 1_234_567, "index": 890},
+            "versions": {"python": "3.11.7", "dlib": "20.0.0"},
+            "notices": ["5 photos would be forgotten: paused"],
+        }
+
+    def people(self) -> Iterator[Row]:
+        self._asked("people")
+        yield from self.everyone
+
+    def _find(self, person: str) -> Row:
+        for row in self.everyone:
+            if person in (str(row["id"]), row["name"]):
+                return row
+        raise UnknownPerson(person=person)
+
+    def person(self, person: str) -> Row:
+        self._asked("person", person)
+        return {**self._find(person), "pictures": self.pictures}
+
+    def faces(self, person: str | None = None) -> Iterable[Row]:
+        self._asked("faces", person)
+        wanted = None if person is None else self._find(person)["id"]
+        return [row for row in self.every_face if wanted is None or row["person"] == wanted]
+
+    def name(self, person: str, name: str) -> Row:
+        self._asked("name", person, name)
+        found = self._find(person)
+        for other in self.everyone:
+            if other["name"] == name and other is not found:
+                raise NameTaken(name=name, person=other["id"], other=found["id"])
+        return {"id": found["id"], "name": name, "previous": found["name"], "folder": f"/people/{name}"}
+
+    def merge(self, person: str, other: str) -> Row:
+        self._asked("merge", person, other)
+        kept, gone = self._find(person), self._find(other)
+        return {
+            "id": kept["id"],
+            "name": kept["name"],
+            "absorbed": gone["id"],
+            "faces": kept["faces"] + gone["faces"],
+            "photos": kept["photos"] + gone["photos"],
+            "folder": kept["folder"],
+        }
+
+    def _numbered(self, path: str) -> list[Row]:
+        if not self.faces_in_picture:
+            raise NoFaceFound(path=path, smallest=40)
+        return [
+            {"number": number, "box": [100 * number, 20, 100 * number + 80, 110], "confidence": 1.5, "quality": 0.9}
+            for number in range(1, self.faces_in_picture + 1)
+        ]
+
+    def who(self, path: str) -> Row:
+        self._asked("who", path)
+        known = {
+            "person": {"id": 12, "name": "Alice"},
+            "distance": 0.1234,
+            "runner_up": {"id": 31, "name": None, "distance": 0.5},
+        }
+        unknown = {"person": None, "distance": None, "runner_up": None}
+        faces = [{**face, **(known if face["number"] == 1 else unknown)} for face in self._numbered(path)]
+        return {"path": path, "width": 640, "height": 480, "faces": faces}
+
+    def search(self, path: str, k: int = 20, face: int | None = None) -> Row:
+        self._asked("search", path, k, face)
+        faces = self._numbered(path)
+        if face is not None and face > len(faces):
+            raise FaceChoice(path=path, count=len(faces), face=face)
+        chosen = face or (1 if len(faces) == 1 else None)
+        results = [
+            {"file": LONG, "face": 1, "photo": 10, "distance": 0.2, "person": 12, "name": "Alice"},
+            {"file": ODD, "face": 2, "photo": 20, "distance": 0.3, "person": 3, "name": EVIL},
+            {"file": ODD, "face": 3, "photo": 20, "distance": 0.9, "person": None, "name": None},
+        ]
+        return {"path": path, "faces": faces, "face": chosen, "results": results[:k] if chosen else []}
+
+    def failures(self) -> Iterable[Row]:
+        self._asked("failures")
+        yield {
+            "file": ODD,
+            "reason": "truncated",
+            "state": "failed",
+            "attempts": 1,
+            "at": "2024-05-01T12:00:00",
+        }
+
+    def check(self, repair: bool = False) -> Row:
+        self._asked("check", repair)
+        return {"checks": self.checks}
+
+    def scan(self) -> Row:
+        self._asked("scan")
+        return self.passes.pop(0)
+
+    def progress(self) -> Row:
+        self._asked("progress")
+        return self.passes.pop(0)
+
+
+_: Library = FakeLibrary()
+"""mypy compares the fake with the Protocol here."""

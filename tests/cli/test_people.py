@@ -1,0 +1,137 @@
+"""people, person, faces, name, merge, export."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run, parsed
+from tests.cli.fake import EVIL, LONG, ODD, FakeLibrary
+
+pytestmark = pytest.mark.usefixtures("config")
+
+
+def test_people_as_json(run: Run, library: FakeLibrary) -> None:
+    rows = parsed(run("people", "--json"))
+    assert rows == library.everyone
+    assert list(rows[0]) == ["id", "name", "faces", "photos", "folder"]
+    assert [row["name"] for row in rows] == ["Alice", EVIL, None]
+
+
+def test_people_as_a_table(run: Run, library: FakeLibrary) -> None:
+    result = run("people")
+    assert result.exit_code == 0
+    head, alice, eve, nobody = result.stdout.splitlines()
+    assert head.split() == ["id", "name", "faces", "photos", "folder"]
+    assert alice.split() == ["12", "Alice", "1,234", "1,000", "/people/Alice"]
+    assert nobody.split() == ["31", "–", "1", "1", "–"]
+    assert r"[bold]Eve[/bold] :smile: \x1b[31m\n\u202egnp.exe" in eve
+    assert alice.index("/people") == head.index("folder")
+
+
+def test_nobody(run: Run, library: FakeLibrary) -> None:
+    library.everyone = []
+    result = run("people")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "Nobody is known yet" in result.stderr
+    assert parsed(run("people", "--json")) == []
+
+
+def test_person(run: Run, library: FakeLibrary) -> None:
+    (row,) = parsed(run("person", "Alice", "--json"))
+    assert list(row) == ["id", "name", "faces", "photos", "folder", "pictures"]
+    assert list(row["pictures"][0]) == ["photo", "files", "taken_at", "width", "height"]
+    assert row["pictures"] == library.pictures
+    result = run("person", 12)
+    assert LONG in result.stdout, "a path must not be cut"
+    assert r"/photos/caf\udce9.jpg" in result.stdout
+    assert result.stderr == "Alice (12): 1,234 faces in 1,000 photos, folder /people/Alice\n"
+
+
+def test_faces(run: Run, library: FakeLibrary) -> None:
+    rows = parsed(run("faces", "--json"))
+    assert rows == library.every_face
+    assert list(rows[0]) == ["face", "person", "photo", "files", "box", "confidence", "quality", "taken_at"]
+    assert os.fsencode(rows[1]["files"][0]) == b"/photos/caf\xe9.jpg"
+    assert [row["face"] for row in parsed(run("faces", "--person", "Alice", "--json"))] == [1]
+    table = run("faces").stdout.splitlines()
+    assert len(table) == 4
+    assert f"{LONG}  (and 1 copy)" in table[1]
+    assert "100 x 120 px" in table[1]
+    assert "(no file is there now)" in table[3]
+
+
+def test_name(run: Run, library: FakeLibrary) -> None:
+    assert parsed(run("name", "31", "  Bob  ", "--json")) == [
+        {"id": 31, "name": "Bob", "previous": None, "folder": "/people/Bob"}
+    ]
+    assert ("name", "31", "Bob") in library.calls
+    assert run("name", "Alice", "Alice L").stdout == "Person 12 is now Alice L, before Alice; folder /people/Alice L\n"
+
+
+@pytest.mark.parametrize("bad", ["", "   ", "\t\n", "\u200b\u2060", "caf\udce9"])
+def test_names_that_cannot_be_seen_or_stored(run: Run, library: FakeLibrary, bad: str) -> None:
+    result = run("name", "12", bad)
+    assert result.exit_code == 2
+    assert "name" in result.stderr.lower()
+    assert library.calls == []
+
+
+def test_a_name_that_is_taken(run: Run, library: FakeLibrary) -> None:
+    result = run("name", "31", "Alice")
+    assert result.exit_code == 5
+    assert result.stderr.count("\n") == 1
+    assert "guyverd merge 12 31" in result.stderr
+
+
+def test_merge(run: Run, library: FakeLibrary) -> None:
+    assert parsed(run("merge", "12", "31", "--json")) == [
+        {"id": 12, "name": "Alice", "absorbed": 31, "faces": 1235, "photos": 1001, "folder": "/people/Alice"}
+    ]
+    said = run("merge", "Alice", "31").stdout
+    assert said == "Person 31 is now part of Alice (12): 1,235 faces in 1,001 photos; folder /people/Alice\n"
+
+
+def test_export(run: Run, library: FakeLibrary, home: Path) -> None:
+    (home / "photos" / "a.jpg").write_bytes(b"a")
+    library.pictures = [
+        {**library.pictures[0], "files": ["/gone/b.jpg", str(home / "photos" / "a.jpg")]},
+        {**library.pictures[1], "files": ["/gone/\x1b[31mc.jpg"]},
+        {**library.pictures[1], "files": []},
+    ]
+    result = run("export", "Alice", home / "out")
+    assert result.exit_code == 0
+    assert result.stdout == f"1 photo copied to {home}/out, 0 already there, 2 missing.\n"
+    assert result.stderr == "missing: /gone/\\x1b[31mc.jpg\n"
+    assert (home / "out" / "a.jpg").read_bytes() == b"a"
+    assert parsed(run("export", "Alice", home / "out", "--json")) == [
+        {
+            "folder": str(home / "out"),
+            "copied": 0,
+            "already_there": 1,
+            "missing": 2,
+            "missing_files": ["/gone/\x1b[31mc.jpg"],
+        }
+    ]
+
+
+def test_many_missing_originals_are_counted_not_listed(run: Run, library: FakeLibrary, home: Path) -> None:
+    library.pictures = [{**library.pictures[0], "files": [f"/gone/{n}.jpg"]} for n in range(25)]
+    result = run("export", "Alice", home / "out")
+    assert result.stderr.splitlines()[-2:] == ["missing: /gone/9.jpg", "missing: 15 more"]
+
+
+def test_export_into_a_photo_folder_is_refused(run: Run, library: FakeLibrary, home: Path) -> None:
+    result = run("export", "Alice", home / "photos" / "out")
+    assert result.exit_code == 12
+    assert result.stderr.startswith("guyverd: ")
+    assert result.stderr.count("\n") == 1
+    assert os.listdir(home / "photos") == []
+
+
+def test_odd_paths_reach_json_and_back(run: Run, library: FakeLibrary) -> None:
+    result = run("faces", "--json")
+    assert result.stdout.isascii()
+    assert ODD in [path for row in parsed(result) for path in row["files"]]
