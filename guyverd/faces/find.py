@@ -1,0 +1,128 @@
+"""All faces of one picture: where they are, how good they are, and the vector that tells who they are.
+
+Detection runs on a canvas, the picture at the size that was configured for speed or for small faces; everything after
+it runs on the picture as decoded, which has more detail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from guyverd.faces import quality
+from guyverd.faces.engine import Detection, Engine, Points
+from guyverd.model import Box, DetectedFace
+
+if TYPE_CHECKING:
+    from guyverd.model import Pixels
+
+_ENLARGE = 2.0
+"""Small pictures are enlarged to the canvas, at most this many times: beyond it, detectors find noise."""
+_SAME_OVERLAP = 0.35
+"""Boxes whose overlap is this share of their union are one face; neighbours in a crowd stay well below."""
+
+
+class FaceFinder:
+    """Finds faces with `engine`.
+
+    `smallest` is the narrowest face to keep, in pixels of the original; `canvas` the longer side, in pixels, to
+    which a picture is reduced, or enlarged up to twice, before faces are looked for.
+    """
+
+    def __init__(self, engine: Engine, smallest: int, canvas: int) -> None:
+        self._engine = engine
+        self._smallest = smallest
+        self._canvas = canvas
+
+    def find(self, pixels: Pixels, scale: float) -> tuple[DetectedFace, ...]:
+        """The faces in `pixels`, uint8[h, w, 3], which shows the original at `scale`.
+
+        Ordered from left to right, then from top to bottom. Boxes and landmarks are in pixels of the original.
+        Raises EngineError.
+        """
+        factor = canvas_factor((pixels.shape[1], pixels.shape[0]), self._canvas)
+        found = [
+            Detection(item.box.scaled(1 / factor), item.confidence)
+            for item in self._engine.detect(resized(pixels, factor))
+        ]
+        wide = [item for item in found if item.box.width >= self._smallest * scale]
+        kept = sorted(distinct(wide), key=lambda item: _corners(item.box))
+        if not kept:
+            return ()
+        points = [self._engine.landmarks(pixels, item.box) for item in kept]
+        chips = self._engine.chips(pixels, points)
+        # Both in one batch. The mirror image is the same person, and the mean is the better likeness of the two.
+        vectors = self._engine.embed(np.concatenate([chips, chips[:, :, ::-1]]))
+        means = (vectors[: len(kept)] + vectors[len(kept) :]) / 2
+        return tuple(
+            self._face(item, mine, chip, mean, scale)
+            for item, mine, chip, mean in zip(kept, points, chips, means, strict=True)
+        )
+
+    def _face(
+        self,
+        item: Detection,
+        points: Points,
+        chip: Pixels,
+        vector: np.ndarray[tuple[int], np.dtype[np.float32]],
+        scale: float,
+    ) -> DetectedFace:
+        box = item.box.scaled(1 / scale)
+        landmarks = tuple((x / scale, y / scale) for x, y in points)
+        return DetectedFace(
+            box=box,
+            confidence=item.confidence,
+            landmarks=landmarks,
+            quality=quality.assess(box, item.confidence, points, chip, self._engine.detector),
+            embedding=vector.astype(np.float32),
+        )
+
+
+def canvas_factor(size: tuple[int, int], canvas: int) -> float:
+    """By how much a picture of `size` is reduced or enlarged so that its longer side is at most `canvas`."""
+    return min(canvas / max(size), _ENLARGE)
+
+
+def resized(pixels: Pixels, factor: float) -> Pixels:
+    """`pixels` at `factor` times the size, at least one pixel each way; the same array where nothing changes."""
+    height, width = pixels.shape[:2]
+    target = (max(1, round(width * factor)), max(1, round(height * factor)))
+    if target == (width, height):
+        return pixels
+    # Enlarging needs no more than linear interpolation, which adds no edges of its own.
+    how = Image.Resampling.LANCZOS if factor < 1 else Image.Resampling.BILINEAR
+    return np.array(Image.fromarray(pixels).resize(target, how, reducing_gap=2.0), dtype=np.uint8, order="C")
+
+
+def distinct(found: Iterable[Detection]) -> list[Detection]:
+    """`found` without faces that were found twice; of two boxes for one face the surer stays.
+
+    Two boxes are one face when they overlap by enough, or when each holds the other's centre. A small face within a
+    large box (a child held before a chest, a badge) is another face.
+    """
+    kept: list[Detection] = []
+    for item in sorted(found, key=lambda item: (-item.confidence, _corners(item.box))):
+        if not any(_same(item.box, other.box) for other in kept):
+            kept.append(item)
+    return kept
+
+
+def _same(a: Box, b: Box) -> bool:
+    across = min(a.right, b.right) - max(a.left, b.left)
+    down = min(a.bottom, b.bottom) - max(a.top, b.top)
+    if across <= 0 or down <= 0:
+        return False
+    common = across * down
+    union = a.width * a.height + b.width * b.height - common
+    return common >= _SAME_OVERLAP * union or (_holds_centre(a, b) and _holds_centre(b, a))
+
+
+def _holds_centre(a: Box, b: Box) -> bool:
+    return 2 * a.left <= b.left + b.right < 2 * a.right and 2 * a.top <= b.top + b.bottom < 2 * a.bottom
+
+
+def _corners(box: Box) -> tuple[int, int, int, int]:
+    return (box.left, box.top, box.right, box.bottom)

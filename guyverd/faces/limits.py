@@ -1,0 +1,118 @@
+"""What a worker process may take, and how many of them the machine has cores for."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import math
+import os
+import platform
+import resource
+import signal
+from collections.abc import Iterator
+
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_NICE = 10
+_PR_SET_PDEATHSIG = 1
+_IOPRIO_SET = {"x86_64": 251, "aarch64": 30, "riscv64": 30, "ppc64le": 273, "s390x": 282, "armv7l": 314, "i686": 289}
+_IOPRIO_WHO_PROCESS = 1
+_BEST_EFFORT_LAST = (2 << 13) | 7
+"""The lowest place of the class every program is in. Idle, the class below, may wait without end on a busy disk."""
+
+
+def one_thread_each() -> None:
+    """Tell numeric libraries in child processes to use one thread, unless the user said otherwise.
+
+    There is a worker per core already, and each thread's stack and buffers count against its memory. It must be in
+    the environment before those libraries load, so it is set here, for all children to come.
+    """
+    for name in _THREADS:
+        os.environ.setdefault(name, "1")
+
+
+def restrain(parent: int, memory: float, gentle: bool) -> None:
+    """Bind this process: it dies with `parent`, takes at most `memory` bytes of address space, leaves no core file.
+
+    With `gentle` every other program goes first. Ctrl-C is the parent's to hear; SIGTERM ends the process at once,
+    also in the middle of C code.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _die_with(parent)
+    _lower(resource.RLIMIT_CORE, 0)
+    _lower(resource.RLIMIT_AS, int(memory))
+    _silence()
+    if gentle:
+        os.nice(_NICE)
+        _last_at_the_disk()
+
+
+def cores(root: str = "/") -> int:
+    """Processor cores this process may use: its affinity, and the CPU quota of its control groups where lower.
+
+    `root` is where /proc and /sys are found.
+    """
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = min(_quotas(root), default=math.inf)
+    return max(1, min(usable, math.floor(quota) if math.isfinite(quota) else usable))
+
+
+def _quotas(root: str) -> Iterator[float]:
+    """The quotas, in cores, of the group this process is in and of every group around it."""
+    for line in _read(root, "proc/self/cgroup").splitlines():
+        number, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        if number == "0" and not controllers:
+            base, version = "sys/fs/cgroup", 2
+        elif "cpu" in controllers.split(","):
+            base, version = "sys/fs/cgroup/cpu", 1
+        else:
+            continue
+        parts = [part for part in path.split("/") if part and part != ".."]
+        for depth in range(len(parts), -1, -1):
+            folder = "/".join([base, *parts[:depth]])
+            if version == 2:
+                quota, _, period = _read(root, f"{folder}/cpu.max").strip().partition(" ")
+            else:
+                quota = _read(root, f"{folder}/cpu.cfs_quota_us").strip()
+                period = _read(root, f"{folder}/cpu.cfs_period_us").strip()
+            # No limit is "max" in version 2, -1 in version 1.
+            if quota.isdecimal() and period.isdecimal() and int(period) > 0:
+                yield int(quota) / int(period)
+
+
+def _read(root: str, path: str) -> str:
+    try:
+        with open(os.path.join(root, path), encoding="ascii", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def _die_with(parent: int) -> None:
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    # It may have died before the kernel was told.
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def _lower(what: int, limit: int) -> None:
+    hard = resource.getrlimit(what)[1]
+    if hard != resource.RLIM_INFINITY:
+        limit = min(limit, hard)
+    resource.setrlimit(what, (limit, limit))
+
+
+def _silence() -> None:
+    """C libraries print their complaints about a picture; what matters comes back as an exception."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    os.close(nothing)
+
+
+def _last_at_the_disk() -> None:
+    number = _IOPRIO_SET.get(platform.machine())
+    if number is not None:
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None, use_errno=True).syscall(number, _IOPRIO_WHO_PROCESS, 0, _BEST_EFFORT_LAST)
