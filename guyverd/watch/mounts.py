@@ -19,9 +19,11 @@ from guyverd.model import RootIdentity, RootState
 # Not in the list: overlay, whose merged view is changed through itself, and in a container a photo folder is a bind
 # mount with its own type anyway; fuseblk (NTFS, exFAT), a disk of this machine; autofs, which only triggers a mount.
 _SILENT = frozenset(
-    ["nfs", "nfs3", "nfs4", "cifs", "smb2", "smb3", "smbfs", "ncp", "ncpfs", "afs", "coda", "davfs", "sshfs"]
-    + ["9p", "virtiofs", "vboxsf", "prl_fs", "vmhgfs", "hgfs", "drvfs", "fakeowner", "osxfs", "fuse"]
-    + ["ceph", "glusterfs", "lustre", "gpfs", "beegfs", "orangefs", "pvfs2", "gfs", "gfs2", "ocfs2"]
+    (
+        *("nfs", "nfs3", "nfs4", "cifs", "smb2", "smb3", "smbfs", "ncp", "ncpfs", "afs", "coda", "davfs", "sshfs"),
+        *("9p", "virtiofs", "vboxsf", "prl_fs", "vmhgfs", "hgfs", "drvfs", "fakeowner", "osxfs", "fuse"),
+        *("ceph", "glusterfs", "lustre", "gpfs", "beegfs", "orangefs", "pvfs2", "gfs", "gfs2", "ocfs2"),
+    )
 )
 _ESCAPED = re.compile(rb"\\([0-7]{3})")
 

@@ -203,8 +203,6 @@ def _obstacle(root: bytes, rules: Rules, fs: FileSystem) -> str | None:
     """Why nothing may be concluded from what the root holds, if so."""
     try:
         status = fs.lstat(_join(root, b"."))  # with the dot a root that is itself a link is followed
-        if not stat.S_ISDIR(status.st_mode):
-            return "it is not a folder"
         if _closed(root, status, rules, fs):
             return "it is, or claims to be, a people folder"
     except OSError as problem:

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from guyverd.model import RootIdentity, RootState
+from guyverd.watch.mounts import identify, mounts, silent, silent_below, state_of
+
+MOUNTINFO = "\n".join(
+    [
+        "21 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw",
+        "30 21 0:40 / /mnt/nas rw,relatime shared:7 master:2 propagate_from:3 - nfs4 nas:/photos rw,vers=4.2",
+        "31 30 8:17 / /mnt/nas/disk rw - xfs /dev/sdb1 rw",
+        r"32 21 0:41 / /mnt/with\040space\134and\011tab rw - cifs //nas/x rw",
+        "33 21 0:42 / /mnt/phone rw - fuse.sshfs phone:/ rw",
+        "34 21 8:33 / /mnt/usb rw - fuseblk /dev/sdc1 rw",
+        "35 21 0:43 / /mnt/auto rw - autofs systemd-1 rw",
+        "36 35 0:44 / /mnt/auto rw - nfs nas:/auto rw",
+        "37 21 0:45 / /mnt/hidden rw - nfs nas:/hidden rw",
+        "38 37 8:49 / /mnt/hidden rw - ext4 /dev/sdd1 rw",
+        "39 21 0:46 / /mnt/layers rw - overlay overlay rw,lowerdir=/a - b",
+        "a line that means nothing",
+        "",
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/home/me/Pictures", None),
+        ("/mnt/nas", "nfs4"),
+        ("/mnt/nas/2024/summer", "nfs4"),
+        ("/mnt/nasty", None),
+        ("/mnt/nas/disk/photos", None),
+        ("/mnt/with space\\and\ttab/x", "cifs"),
+        ("/mnt/phone", "fuse.sshfs"),
+        ("/mnt/usb", None),
+        ("/mnt/auto/x", "nfs"),
+        ("/mnt/hidden/x", None),
+        ("/mnt/layers", None),
+        ("/", None),
+    ],
+)
+def test_the_file_system_that_holds_a_path_decides(path: str, expected: str | None) -> None:
+    assert silent(os.fsencode(path), MOUNTINFO) == expected
+
+
+def test_silent_file_systems_below_a_root_are_found() -> None:
+    assert silent_below(b"/mnt/nas", MOUNTINFO) == []
+    assert silent_below(b"/mnt/hidden", MOUNTINFO) == []
+    assert silent_below(b"/mnt", MOUNTINFO) == [
+        ("/mnt/auto", "nfs"),
+        ("/mnt/nas", "nfs4"),
+        ("/mnt/phone", "fuse.sshfs"),
+        ("/mnt/with space\\and\ttab", "cifs"),
+    ]
+
+
+def test_names_that_are_not_utf8_survive() -> None:
+    line = os.fsdecode(b"5 1 0:4 / /mnt/\xff\\040x rw - nfs a:/ rw")
+    assert [mount.point for mount in mounts(line)] == [b"/mnt/\xff x"]
+    assert silent(b"/mnt/\xff x/y", line) == "nfs"
+
+
+def test_a_link_is_judged_by_where_it_leads(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("/mnt/nas/2024")
+    assert silent(os.fsencode(tmp_path / "link"), MOUNTINFO) == "nfs4"
+
+
+def test_this_system_has_mounts_and_tmp_path_talks(tmp_path: Path) -> None:
+    assert b"/" in {mount.point for mount in mounts()}
+    assert silent(os.fsencode(tmp_path)) is None
+
+
+def test_identify(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    assert identify(os.fsencode(root)) is None
+    root.write_bytes(b"")
+    assert identify(os.fsencode(root)) is None
+    root.unlink()
+    root.mkdir()
+    status = root.stat()
+    assert identify(os.fsencode(root)) == RootIdentity(status.st_dev, status.st_ino)
+    (tmp_path / "link").symlink_to(root)
+    assert identify(os.fsencode(tmp_path / "link")) == RootIdentity(status.st_dev, status.st_ino)
+
+
+A, OTHER_DEVICE, OTHER_INODE = RootIdentity(1, 2), RootIdentity(9, 2), RootIdentity(1, 3)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "populated", "expected"),
+    [
+        (None, None, False, RootState.OFFLINE),
+        (A, None, False, RootState.OFFLINE),
+        (A, None, True, RootState.OFFLINE),
+        (None, A, False, RootState.ONLINE),
+        (A, A, True, RootState.ONLINE),
+        (A, A, False, RootState.ONLINE),
+        (A, OTHER_DEVICE, True, RootState.ONLINE),
+        (A, OTHER_DEVICE, False, RootState.OFFLINE),
+        (A, OTHER_INODE, True, RootState.ONLINE),
+        (A, OTHER_INODE, False, RootState.OFFLINE),
+    ],
+)
+def test_an_empty_stranger_is_offline(
+    before: RootIdentity | None, now: RootIdentity | None, populated: bool, expected: RootState
+) -> None:
+    state, reason = state_of(before, now, populated)
+    assert state == expected
+    assert bool(reason) == (now is None or (before is not None and before != now))
+
+
+def test_a_disk_that_is_unmounted_goes_offline_and_comes_back(tmp_path: Path) -> None:
+    script = f"""
+import os, subprocess
+from guyverd.watch.mounts import identify, state_of
+root = {os.fsencode(tmp_path)!r}
+subprocess.run(["mount", "-t", "tmpfs", "none", root], check=True)
+open(root + b"/a.jpg", "w").close()
+before = identify(root)
+subprocess.run(["umount", root], check=True)
+print(state_of(before, identify(root), populated=bool(os.listdir(root))).state)
+subprocess.run(["mount", "-t", "tmpfs", "none", root], check=True)
+open(root + b"/a.jpg", "w").close()
+print(state_of(before, identify(root), populated=bool(os.listdir(root))).state)
+"""
+    command = ["unshare", "-Urm", sys.executable, "-c", script]
+    try:
+        probe = subprocess.run(["unshare", "-Urm", "true"], capture_output=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("there is no `unshare` here")
+    if probe.returncode:
+        pytest.skip(f"no user namespaces here: {probe.stderr.decode().strip()}")
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.stdout.split() == ["offline", "online"], done.stderr

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guyverd.model import Changes, FileId, KnownFile, SeenFile, Stamp
+from guyverd.watch.reconcile import reconcile
+
+OLD, NEW = Stamp(1, 1, 1), Stamp(2, 2, 2)
+
+
+def known(number: int, path: bytes, stamp: Stamp = OLD, *, missing: bool = False) -> KnownFile:
+    return KnownFile(FileId(number), path, stamp, missing)
+
+
+def test_every_kind_of_change() -> None:
+    before = [
+        known(1, b"same"),
+        known(2, b"changed"),
+        known(3, b"gone"),
+        known(4, b"returned", missing=True),
+        known(5, b"back and changed", missing=True),
+        known(6, b"long gone", missing=True),
+    ]
+    seen = [
+        SeenFile(b"z new", NEW),
+        SeenFile(b"same", OLD),
+        SeenFile(b"changed", NEW),
+        SeenFile(b"returned", OLD),
+        SeenFile(b"back and changed", NEW),
+        SeenFile(b"a new", NEW),
+    ]
+    assert reconcile(before, iter(seen)) == Changes(
+        new=(seen[0], seen[5]),
+        changed=((FileId(2), seen[2]), (FileId(5), seen[4])),
+        returned=(FileId(4),),
+        gone=(FileId(3),),
+    )
+
+
+def test_nothing_below_what_cannot_be_read_is_gone() -> None:
+    before = [known(1, b"a/b/c.jpg"), known(2, b"a/bc.jpg"), known(3, b"ab/c.jpg"), known(4, b"a/b")]
+    assert reconcile(before, [], [b"a/b"]).gone == (2, 3)
+    assert reconcile(before, [], [b"a"]).gone == (3,)
+    assert reconcile(before, [], [b""]).gone == ()
+    assert reconcile(before, []).gone == (1, 2, 3, 4)
+
+
+def test_what_was_seen_below_an_unreadable_directory_counts_all_the_same() -> None:
+    seen = [SeenFile(b"a/x", NEW), SeenFile(b"a/y", NEW)]
+    assert reconcile([known(1, b"a/x")], seen, [b"a"]) == Changes(new=(seen[1],), changed=((FileId(1), seen[0]),))
+
+
+def test_the_last_sight_of_a_path_wins() -> None:
+    assert reconcile([], [SeenFile(b"a", OLD), SeenFile(b"a", NEW)]).new == (SeenFile(b"a", NEW),)
+    assert not reconcile([known(1, b"a")], [SeenFile(b"a", NEW), SeenFile(b"a", OLD)])
+
+
+parts = st.sampled_from([b"a", b"b", b"c"])
+some_path = st.lists(parts, min_size=1, max_size=3).map(b"/".join)
+stamps = st.sampled_from([OLD, NEW, Stamp(1, 1, 2)])
+seen_files = st.lists(st.builds(SeenFile, some_path, stamps), max_size=15)
+known_files = st.dictionaries(some_path, st.tuples(stamps, st.booleans()), max_size=15).map(
+    lambda found: [known(n, path, stamp, missing=missing) for n, (path, (stamp, missing)) in enumerate(found.items())]
+)
+blocked_paths = st.frozensets(st.one_of(st.just(b""), some_path), max_size=3)
+
+
+def apply(before: list[KnownFile], changes: Changes) -> list[KnownFile]:
+    """What the catalogue does with changes."""
+    stamp = {number: file.stamp for number, file in changes.changed}
+    back = set(stamp) | set(changes.returned)
+    after = [
+        KnownFile(f.id, f.path, stamp.get(f.id, f.stamp), (f.missing and f.id not in back) or f.id in changes.gone)
+        for f in before
+    ]
+    return after + [known(1000 + n, file.path, file.stamp) for n, file in enumerate(changes.new)]
+
+
+def covered(path: bytes, blocked: frozenset[bytes]) -> bool:
+    return any(not folder or path == folder or path.startswith(folder + b"/") for folder in blocked)
+
+
+@given(known_files, seen_files, blocked_paths)
+def test_applied_changes_make_the_catalogue_agree_with_the_disk(
+    before: list[KnownFile], seen: list[SeenFile], blocked: frozenset[bytes]
+) -> None:
+    changes = reconcile(before, seen, blocked)
+    after = apply(before, changes)
+    on_disk = {file.path: file.stamp for file in seen}
+    protected = {
+        f.path: f.stamp for f in before if not f.missing and f.path not in on_disk and covered(f.path, blocked)
+    }
+    assert {f.path: f.stamp for f in after if not f.missing} == on_disk | protected
+    assert {f.path for f in before} | on_disk.keys() == {f.path for f in after}
+    assert len({f.path for f in after}) == len(after)
+    assert not reconcile(after, seen, blocked)
+    was_missing = {f.id for f in before if f.missing}
+    assert not was_missing & set(changes.gone)
+    assert set(changes.returned) <= was_missing
+
+
+@given(known_files, seen_files)
+def test_each_known_file_changes_in_one_way_at_most(before: list[KnownFile], seen: list[SeenFile]) -> None:
+    changes = reconcile(before, seen)
+    touched = [number for number, _ in changes.changed] + [*changes.returned, *changes.gone]
+    assert len(touched) == len(set(touched))
+    order = [file.path for file in seen]
+    assert [f.path for f in changes.new] == sorted((f.path for f in changes.new), key=order.index)
