@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 import reprlib
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from decimal import Decimal
@@ -31,8 +32,8 @@ class Unit:
     show: Callable[[Any], str] = str
 
 
-def _measure(name: str, units: Mapping[str, str], low: str, high: str) -> Unit:
-    """A number with a unit, such as `2 s`, from `low` to `high`; `units` gives each name's factor, smallest first.
+def _measure(name: str, units: Mapping[str, str], such: str, low: str, high: str) -> Unit:
+    """A number with a unit, such as `such`, from `low` to `high`; `units` gives each name's factor, smallest first.
 
     Reckoned in decimals: what is shown reads back as exactly the same number.
     """
@@ -50,7 +51,7 @@ def _measure(name: str, units: Mapping[str, str], low: str, high: str) -> Unit:
     def read(value: object) -> float:
         number = number_in(value)
         if number is None:
-            raise ValueError(f"expected a number with a unit ({', '.join(factors)}), such as {low or high}")
+            raise ValueError(f"expected a number with a unit ({', '.join(factors)}), such as {such}")
         if not least <= number <= most:
             raise ValueError(f"expected {low} to {high}")
         return float(number)
@@ -129,12 +130,12 @@ def _choice(*names: str) -> Unit:
 def duration(low: str = "0 s") -> Unit:
     """A time, kept in seconds; at most a century, which every clock can wait for."""
     units = {"ms": "0.001", "s": "1", "min": "60", "h": "3600", "d": "86400"}
-    return _measure("time: ms, s, min, h, d", units, low, "36500 d")
+    return _measure("time: ms, s, min, h, d", units, "2 s", low, "36500 d")
 
 
 def pixels(low: str = "1 px") -> Unit:
     """A length in whole pixels."""
-    measure = _measure("pixels: px", {"px": "1"}, low, "100000 px")
+    measure = _measure("pixels: px", {"px": "1"}, "40 px", low, "100000 px")
 
     def read(value: object) -> int:
         length = measure.read(value)
@@ -146,9 +147,9 @@ def pixels(low: str = "1 px") -> Unit:
 
 
 DURATION = duration()
-SIZE = _measure("memory: MB, GB", {"MB": "1e6", "GB": "1e9"}, "500 MB", "100000 GB")
+SIZE = _measure("memory: MB, GB", {"MB": "1e6", "GB": "1e9"}, "2 GB", "500 MB", "100000 GB")
 PIXELS = pixels()
-SHARE = _measure("share: %", {"%": "0.01"}, "0 %", "100 %")
+SHARE = _measure("share: %", {"%": "0.01"}, "20 %", "0 %", "100 %")
 YES_NO = Unit("true or false", _yes_no, lambda value: "true" if value else "false")
 FOLDER_NAME = Unit("a folder name", _folder_name, lambda name: _quoted(name))  # noqa: PLW0108  defined below
 PATTERNS = Unit("a list of patterns", _texts, lambda value: "[" + ", ".join(map(_quoted, value)) + "]")
@@ -400,6 +401,15 @@ class _Reader:
         return Path(*parts)
 
 
+_PREFACE = (
+    "guyverd's configuration. `guyverd run` reads it when it starts, and again on SIGHUP.",
+    "Only `photos` and `people` must be there. Every other key may be left out and then has its default, which is the "
+    "value here unless the comment above names another. [Square brackets] tell the unit or the choice.",
+    "A path is absolute, starts at your home (~/Pictures), or is relative to the folder of this file; one with a colon "
+    'or a # in it is written in quotes: "/media/disk #2".',
+)
+
+
 def render(config: Config, *, show_paths: Mapping[str, object] | None = None) -> str:
     """The commented YAML that says what `config` says: every key with its meaning, unit and value.
 
@@ -411,23 +421,16 @@ def render(config: Config, *, show_paths: Mapping[str, object] | None = None) ->
         "state": str(config.state),
     }
     shown.update(show_paths or {})  # type: ignore[arg-type]
-    out = [
-        "# guyverd's configuration. `guyverd run` reads it when it starts, and again on SIGHUP.",
-        "#",
-        "# Only `photos` and `people` must be there. Every other key may be left out and then has its default, which",
-        "# is the value here unless the comment above names another. [Square brackets] tell the unit or the choice.",
-        "# A path is absolute, starts at your home (~/Pictures), or is relative to the folder of this file; one with",
-        '# a colon or a # in it is written in quotes: "/media/disk #2".',
-    ]
+    out = [line for paragraph in _PREFACE for line in [*_comment(paragraph), "#"]][:-1]
     for item in fields(Config):
         out.append("")
         value = getattr(config, item.name)
         if is_dataclass(value):
-            out += [f"# {item.metadata['doc']}.", f"{item.name}:"]
+            out += [*_comment(_sentence(item.metadata["doc"])), f"{item.name}:"]
             for inner in fields(value):
                 out += _rendered(inner, getattr(value, inner.name))
         else:
-            out.append(f"# {_sentence(item.metadata['doc'])}")
+            out += _comment(_sentence(item.metadata["doc"]))
             texts = shown[item.name]
             if isinstance(texts, list):
                 out += [f"{item.name}:", *(f"  - {_quoted(text)}" for text in texts)]
@@ -450,9 +453,15 @@ def _sentence(doc: str) -> str:
 def _rendered(item: Field[Any], value: object) -> list[str]:
     unit: Unit = item.metadata["unit"]
     assert item.default is not MISSING
-    default = "" if value == item.default else f" Default: {unit.show(item.default)}."
-    lines = [f"  # {_sentence(item.metadata['doc'])} [{unit.name}]{default}"]
-    return [*lines, f"  {item.name}: {unit.show(value)}"]
+    default = "" if value == item.default else f" Default:\xa0{unit.show(item.default)}."
+    unbroken = unit.name.replace(" ", "\xa0")
+    comment = f"{_sentence(item.metadata['doc'])} [{unbroken}]{default}"
+    return [*(f"  {line}" for line in _comment(comment)), f"  {item.name}: {unit.show(value)}"]
+
+
+def _comment(text: str) -> list[str]:
+    lines = textwrap.wrap(text, 96, initial_indent="# ", subsequent_indent="# ", break_long_words=False)
+    return [line.replace("\xa0", " ") for line in lines]
 
 
 def _quoted(text: str) -> str:
