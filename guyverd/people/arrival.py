@@ -24,7 +24,7 @@ from guyverd.people.union import merges
 from guyverd.people.whispers import whisper
 
 if TYPE_CHECKING:
-    from guyverd.model import BoolArray, FloatArray, IntArray
+    from guyverd.model import BoolArray, IntArray
 
 __all__ = ["SAMPLE", "Gallery", "Outcome", "Recognition", "arrive", "recognise"]
 
@@ -34,7 +34,7 @@ HOPS = 2
 """How far from a new face unattached faces are asked again."""
 REACH = 1.2
 """Attached faces up to so many link distances away are looked at: their people may turn out to be one."""
-SINGLES = True
+
 
 class Gallery(Protocol):
     """The faces of the library, as far as they are asked for. Every table is ordered by (photo, ordinal)."""
@@ -134,9 +134,7 @@ def _attached(table: FaceTable) -> IntArray:
 
 
 def _rows(table: FaceTable, kept: BoolArray | IntArray) -> FaceTable:
-    return FaceTable(
-        table.ids[kept], table.photos[kept], table.quality[kept], table.people[kept], table.vectors[kept]
-    )
+    return FaceTable(table.ids[kept], table.photos[kept], table.quality[kept], table.people[kept], table.vectors[kept])
 
 
 def _rows_apart(table: FaceTable, apart: Collection[tuple[FaceId, FaceId]]) -> list[tuple[int, int]]:
@@ -149,11 +147,13 @@ def _placed(table: FaceTable, labels: IntArray, decided: tuple[Assignment, ...])
     people = table.people.copy()
     rows = rows_of(table.ids, np.array([item.face for item in decided], dtype=np.int64))
     for row, item in zip(rows.tolist(), decided, strict=True):
-        people[row] = item.person if item.group is None else -1 - item.group
+        if item.person is not None:
+            people[row] = item.person
+        elif item.group is not None:
+            people[row] = -1 - item.group
     groups = len({item.group for item in decided if item.group is not None})
-    if SINGLES:
-        alone = np.flatnonzero((people == 0) & (labels < 0))
-        people[alone] = -1 - groups - np.arange(len(alone))
+    alone = np.flatnonzero((people == 0) & (labels < 0))
+    people[alone] = -1 - groups - np.arange(len(alone))
     return replace(table, people=people)
 
 
@@ -177,8 +177,8 @@ def _folded(
         if not np.isin(sampled, involved).any():
             return found
         # Not all photos of these are known. Those that matter are the photos of the faces that would join them.
-        absorbed = table.ids[np.isin(table.people, involved)]
-        beside = gallery.companions(absorbed)
+        joining = table.ids[np.isin(table.people, np.setdiff1d(involved, sampled))]
+        beside = gallery.companions(joining)
         larger = _joined(table, _rows(beside, np.isin(beside.people, sampled)))
         if len(larger) == len(table):
             return found
@@ -200,11 +200,8 @@ def _people_apart(
 ) -> list[tuple[int, int]]:
     if not apart:
         return []
-    pairs = np.array([*apart], dtype=np.int64)
-    table = _joined(placed, gallery.table(np.unique(pairs)))
-    return _rows_apart(replace(table, ids=table.ids), apart) and [
-        (int(table.people[one]), int(table.people[other])) for one, other in _rows_apart(table, apart)
-    ]
+    table = _joined(placed, gallery.table(np.unique(np.array([*apart], dtype=np.int64))))
+    return [(int(table.people[one]), int(table.people[other])) for one, other in _rows_apart(table, apart)]
 
 
 def _outcome(

@@ -29,17 +29,16 @@ class _Group:
     named: bool
     sampled: bool
     total: FloatArray
-    """Sum of the unit vectors that speak."""
+    """Sum of the unit vectors that speak; the mean of all where none does."""
     weight: int
-    """How many speak: faces that are not poor, 0 where there are only poor ones."""
+    """How many speak: those of faces that are not poor."""
     photos: set[int]
     enemies: set[int] = field(default_factory=set)
     version: int = 0
 
     @property
     def mean(self) -> FloatArray:
-        mean: FloatArray = self.total / max(1, self.weight)
-        return mean
+        return self.total / np.float32(max(1, self.weight))
 
 
 def merges(
@@ -53,15 +52,18 @@ def merges(
     """Which of the people in `table.people` are one, each absorbed one once, with the survivor as `into`.
 
     Numbers above 0 are people that stand, numbers below 0 groups that are not people yet; rows with 0 are passed over.
-    The survivor has the name, or else stands, or else has the number nearest to 0 (the older). Two named people never
-    become one, nor two who share a photo or stand `apart` (pairs of numbers), nor is somebody `sampled` absorbed, as
-    not all their photos are known here. Somebody without a name joins a named person only if no other named person is
-    as near as `settings.merge_distance`. Poor faces are not counted, and groups of nothing else only join others.
+    The survivor has the name, or else stands, or else is `sampled` (so large that not all their photos are known here),
+    or else has the number nearest to 0 (the older). Two named people never become one, nor two who share a photo or
+    stand `apart` (pairs of numbers), nor is somebody sampled absorbed. Somebody without a name joins a named person
+    only if no other named person is as near as `settings.merge_distance`. Poor faces are not counted, and groups of
+    nothing else only join others.
     """
     groups = _groups(table, settings, named, sampled, apart)
     floor = similarity_at(settings.merge_distance)
     into: dict[int, tuple[int, float]] = {}
-    queue = [(-s, a, b, 0, 0) for a, b, s in _near(groups, floor)]
+    queue: list[tuple[float, int, int, int, int]] = []
+    for a, b, similarity in _near(groups, floor):
+        queue.append((-similarity, a, b, 0, 0))
     heapq.heapify(queue)
     while queue:
         negative, a, b, version_a, version_b = heapq.heappop(queue)
@@ -74,8 +76,8 @@ def merges(
         into[absorbed.person] = (survivor.person, -negative)
         _absorb(survivor, absorbed, groups)
         for c, similarity in _near_to(survivor, groups, floor):
-            pair = sorted((survivor.person, c))
-            heapq.heappush(queue, (-similarity, *pair, groups[pair[0]].version, groups[pair[1]].version))
+            a, b = sorted((survivor.person, c))
+            heapq.heappush(queue, (-similarity, a, b, groups[a].version, groups[b].version))
     return tuple(
         Merge(PersonId(person), PersonId(_end(person, into)), score) for person, (_, score) in sorted(into.items())
     )
@@ -96,12 +98,12 @@ def _groups(
     groups = {}
     for person, rows in sorted(rows_of.items()):
         speaking = [row for row in rows if good[row]]
-        used = vectors[speaking or rows]
+        total: FloatArray = vectors[speaking or rows].sum(axis=0, dtype=np.float32)
         groups[person] = _Group(
             person,
             person in named,
             person in sampled,
-            used.sum(axis=0) if speaking else used.mean(axis=0),
+            total if speaking else total / np.float32(len(rows)),
             len(speaking),
             set(table.photos[rows].tolist()),
         )
@@ -112,9 +114,9 @@ def _groups(
     return groups
 
 
-def _rank(group: _Group) -> tuple[bool, bool, int]:
+def _rank(group: _Group) -> tuple[bool, bool, bool, int]:
     """Smallest survives."""
-    return (not group.named, group.person < 0, abs(group.person))
+    return (not group.named, group.person < 0, not group.sampled, abs(group.person))
 
 
 def _may(survivor: _Group, absorbed: _Group) -> bool:

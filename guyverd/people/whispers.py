@@ -187,9 +187,6 @@ class _Crowd:
             smallest.setdefault(label, node)
         known = range(self.n, self.n + len(self.anchor_labels))
         return np.array(
-            [
-                self.anchor_labels[label - self.n] if label in known else -1 - smallest[label]
-                for label in self.labels
-            ],
+            [self.anchor_labels[label - self.n] if label in known else -1 - smallest[label] for label in self.labels],
             dtype=np.int64,
         )
