@@ -1,0 +1,129 @@
+"""What the pool's tests have workers do; a module of its own, because workers import it by name."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from guyverd.errors import EngineError, PictureUnreadable
+
+started: list[int] = []
+
+
+def note_start() -> None:
+    started.append(os.getpid())
+
+
+def fail_to_start() -> None:
+    raise EngineError(detail="no weights here")
+
+
+class Unpicklable(Exception):
+    def __init__(self, first: str, second: Callable[[], None]) -> None:
+        super().__init__(first)
+        self.second = second
+
+
+class Misleading(Exception):
+    """Pickles, but cannot be unpickled: its arguments are not those of its constructor."""
+
+    def __init__(self, first: str, second: str) -> None:
+        super().__init__(first)
+
+
+def work(job: str) -> object:
+    """Do what `job` names."""
+    return _JOBS[job]()
+
+
+def _facts() -> dict[str, object]:
+    return {
+        "pid": os.getpid(),
+        "starts": list(started),
+        "nice": os.nice(0),
+        "memory": resource.getrlimit(resource.RLIMIT_AS),
+        "core": resource.getrlimit(resource.RLIMIT_CORE),
+        "sigint": signal.getsignal(signal.SIGINT) == signal.SIG_IGN,
+        "threads": os.environ.get("OMP_NUM_THREADS"),
+        "native threads": len(os.listdir("/proc/self/task")),
+    }
+
+
+def _loop() -> None:
+    while True:
+        pass
+
+
+def _c_loop() -> None:
+    # Holds the interpreter's lock all the while: no Python signal handler could run.
+    ctypes.PyDLL(None).pause()
+
+
+def _abort() -> None:
+    os.abort()
+
+
+def _segfault() -> None:
+    ctypes.string_at(0)
+
+
+def _exit() -> None:
+    sys.exit(3)
+
+
+def _killed() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _huge() -> float:
+    return float(np.zeros(50_000_000_000, np.uint8).sum())
+
+
+def _raise() -> None:
+    raise PictureUnreadable(path="a.jpg", detail="it is broken")
+
+
+def _value_error() -> None:
+    raise ValueError("seven")
+
+
+def _unpicklable() -> None:
+    raise Unpicklable("cannot travel", lambda: None)
+
+
+def _misleading() -> None:
+    raise Misleading("cannot", "travel")
+
+
+def _unpicklable_result() -> object:
+    return lambda: None
+
+
+def _nap() -> int:
+    time.sleep(0.2)
+    return os.getpid()
+
+
+_JOBS: dict[str, Callable[[], object]] = {
+    "facts": _facts,
+    "loop": _loop,
+    "c loop": _c_loop,
+    "abort": _abort,
+    "segfault": _segfault,
+    "exit": _exit,
+    "killed": _killed,
+    "huge": _huge,
+    "raise": _raise,
+    "value error": _value_error,
+    "unpicklable": _unpicklable,
+    "misleading": _misleading,
+    "unpicklable result": _unpicklable_result,
+    "nap": _nap,
+}
