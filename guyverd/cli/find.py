@@ -20,9 +20,9 @@ _NUMBERED = [
 _WHO = [
     *_NUMBERED,
     Column("quality", lambda row: decimal(row["quality"]), right=True),
-    Column("person", lambda row: person(row["person"])),
+    Column("person", lambda row: person(row["person"]), long=True),
     Column("distance", lambda row: decimal(row["distance"], 3), right=True),
-    Column("runner-up", lambda row: None if row["runner_up"] is None else person(row["runner_up"])),
+    Column("runner-up", lambda row: None if row["runner_up"] is None else person(row["runner_up"]), long=True),
     Column(
         "distance",
         lambda row: None if row["runner_up"] is None else decimal(row["runner_up"]["distance"], 3),
@@ -36,8 +36,9 @@ _FOUND = [
     Column(
         "person",
         lambda row: None if row["person"] is None else person({"id": row["person"], "name": row["name"]}),
+        long=True,
     ),
-    Column("file", lambda row: row["file"]),
+    Column("file", lambda row: row["file"], long=True),
 ]
 
 

@@ -212,7 +212,7 @@ def check(here: Session, repair: bool, as_json: bool) -> None:
         columns = [
             Column("check", lambda row: row["name"]),
             Column("result", lambda row: "repaired" if row["repaired"] else "ok" if row["ok"] else "WRONG"),
-            Column("detail", lambda row: row["detail"]),
+            Column("detail", lambda row: row["detail"], long=True),
         ]
         output.table(columns, checks, empty="There was nothing to check.")
     wrong = sum(not row["ok"] and not row["repaired"] for row in checks)
@@ -240,8 +240,8 @@ def failures(here: Session, as_json: bool) -> None:
         Column("when", lambda row: row["at"]),
         Column("state", lambda row: row["state"]),
         Column("attempts", lambda row: number(row["attempts"]), right=True),
-        Column("reason", lambda row: row["reason"]),
-        Column("file", lambda row: row["file"]),
+        Column("reason", lambda row: row["reason"], long=True),
+        Column("file", lambda row: row["file"], long=True),
     ]
     with here.library() as library:
         if as_json:

@@ -43,6 +43,8 @@ class Column:
     """The cell of a row; None is shown as a dash."""
     right: bool = False
     """Numbers stand to the right."""
+    long: bool = False
+    """Folded where the terminal is narrow; other columns keep their width."""
 
 
 # ---- streams ---------------------------------------------------------------------------------------------------------
@@ -159,7 +161,7 @@ def _rich_table(columns: Sequence[Column], page: list[Row]) -> None:
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         justify = "right" if column.right else "left"
-        drawn.add_column(Text(column.title), justify=justify, overflow="fold", no_wrap=column.right)  # type: ignore[arg-type]
+        drawn.add_column(Text(column.title), justify=justify, overflow="fold", no_wrap=not column.long)  # type: ignore[arg-type]
     for row in page:
         # Text, not str: what looks like markup or an emoji code in a name is just its characters.
         drawn.add_row(*(Text(cell) for cell in _cells(columns, row)))

@@ -14,17 +14,17 @@ from guyverd.cli.session import Session, json_option, pass_session
 
 _PEOPLE = [
     Column("id", lambda row: row["id"], right=True),
-    Column("name", lambda row: row["name"]),
+    Column("name", lambda row: row["name"], long=True),
     Column("faces", lambda row: number(row["faces"]), right=True),
     Column("photos", lambda row: number(row["photos"]), right=True),
-    Column("folder", lambda row: row["folder"]),
+    Column("folder", lambda row: row["folder"], long=True),
 ]
 
 _PICTURES = [
     Column("photo", lambda row: row["photo"], right=True),
     Column("taken", lambda row: row["taken_at"]),
     Column("pixels", lambda row: f"{row['width']} x {row['height']}" if row["width"] else None),
-    Column("file", lambda row: files(row["files"])),
+    Column("file", lambda row: files(row["files"]), long=True),
 ]
 
 _FACES = [
@@ -36,7 +36,7 @@ _FACES = [
     Column("confidence", lambda row: decimal(row["confidence"]), right=True),
     Column("quality", lambda row: decimal(row["quality"]), right=True),
     Column("taken", lambda row: row["taken_at"]),
-    Column("file", lambda row: files(row["files"])),
+    Column("file", lambda row: files(row["files"]), long=True),
 ]
 
 

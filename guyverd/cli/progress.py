@@ -12,6 +12,7 @@ from guyverd.cli import output
 from guyverd.cli.format import duration, number, plural
 
 if TYPE_CHECKING:
+    from rich.live import Live
     from rich.progress import Progress
 
 Row = dict[str, Any]
@@ -54,21 +55,25 @@ def follow(
 
 def describe(now: Row) -> str:
     """A pass in one line."""
-    parts = [_phase(now), *_figures(now)]
-    if now["photos_total"]:
-        parts.insert(1, f"{number(now['photos_done'])} of {plural(now['photos_total'], 'photo')}")
-    return ", ".join(parts)
+    return ", ".join(filter(None, (_phase(now), _position(now), _figures(now))))
 
 
 def _phase(now: Row) -> str:
     return _PHASES.get(str(now["phase"]), str(now["phase"]))
 
 
-def _figures(now: Row) -> list[str]:
+def _position(now: Row) -> str:
+    left = f", {duration(now['eta'])} left" if now["busy"] and now["eta"] is not None else ""
+    return (
+        f"{number(now['photos_done'])} of {plural(now['photos_total'], 'photo')}{left}" if now["photos_total"] else ""
+    )
+
+
+def _figures(now: Row) -> str:
     figures = [f"{plural(now['files_found'], 'file')} found", plural(now["faces"], "face")]
     figures += [plural(now["failures"], "failure")] if now["failures"] else []
     figures += [f"{now['rate']:.1f} photos/s"] if now["rate"] else []
-    return [*figures, f"{duration(now['eta'])} left"] if now["eta"] is not None and now["busy"] else figures
+    return ", ".join(figures)
 
 
 class _Lines:
@@ -83,33 +88,45 @@ class _Lines:
 
 
 class _Bar:
-    def __init__(self, progress: Progress) -> None:
+    """Two lines: the phase with its bar, and the figures, so that both fit on a terminal of 80 columns."""
+
+    def __init__(self, progress: Progress, live: Live) -> None:
         self.progress = progress
-        self.task = progress.add_task("", total=None, phase="", figures="")
+        self.live = live
+        self.task = progress.add_task("", total=None, phase="", position="")
 
     def show(self, now: Row) -> None:
-        known = bool(now["photos_total"])
-        count = [f"{number(now['photos_done'])}/{number(now['photos_total'])} photos"] if known else []
+        from rich.console import Group
+        from rich.text import Text
+
         self.progress.update(
             self.task,
             completed=now["photos_done"],
-            total=now["photos_total"] if known else None,
+            total=now["photos_total"] or None,  # none yet: the bar only pulses
             phase=_phase(now),
-            figures=" · ".join([*count, *_figures(now)]),
+            position=_position(now),
         )
+        figures = Text(_figures(now), no_wrap=True, overflow="ellipsis")
+        self.live.update(Group(self.progress, figures), refresh=True)
 
 
 @contextlib.contextmanager
 def _bar() -> Iterator[_Display]:
+    from rich.live import Live
     from rich.progress import BarColumn, TextColumn
 
-    columns = (
+    progress = _rich(
         TextColumn("{task.fields[phase]}", markup=False),
-        BarColumn(bar_width=24),
-        TextColumn("{task.fields[figures]}", markup=False),
+        BarColumn(bar_width=None),
+        TextColumn("{task.fields[position]}", markup=False),
     )
-    with _rich(*columns) as progress:
-        yield _Bar(progress)
+    progress.expand = True
+    # Drawn at every look and not by a thread of rich's own: one clock is enough.
+    live = Live(
+        console=progress.console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
+    )
+    with live:
+        yield _Bar(progress, live)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,26 @@
+"""The program `guyverd` as a process of its own, with the fake library: `python -m tests.cli.program ARGUMENTS`.
+
+$FAKE_FACES makes the library hold that many faces.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import Any
+
+from guyverd.cli import main, session
+from tests.cli.fake import FakeLibrary
+
+
+def _opened(config: object) -> Any:
+    library = FakeLibrary()
+    many = int(os.environ.get("FAKE_FACES", "0"))
+    if many:
+        library.every_face = library.every_face[:2] * (many // 2)
+    return contextlib.nullcontext(library)
+
+
+if __name__ == "__main__":
+    session.open_library = _opened
+    main(prog_name="guyverd")
