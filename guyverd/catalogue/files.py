@@ -125,7 +125,7 @@ class Files:
     def pending(self, limit: int, after: int = 0) -> list[PendingFile]:
         """Files to identify, by id, in online roots."""
         rows = self._db.rows(
-            "SELECT files.id, root_id, roots.path AS root_path, files.path, size, mtime_ns, files.inode"
+            "SELECT files.id, roots.path AS root_path, files.path, size, mtime_ns, files.inode"
             " FROM files JOIN roots ON roots.id = files.root_id"
             " WHERE files.state = 'pending' AND missing_since IS NULL AND configured AND roots.state = 'online'"
             " AND files.id > ? ORDER BY files.id LIMIT ?",
@@ -134,8 +134,8 @@ class Files:
         return [
             PendingFile(
                 FileId(row["id"]),
-                RootId(row["root_id"]),
-                within(row["root_path"], row["path"]),
+                row["root_path"],
+                row["path"],
                 Stamp(row["size"], row["mtime_ns"], row["inode"]),
             )
             for row in rows
@@ -181,11 +181,25 @@ class Files:
 
         self._db.write(job)
 
+    def retry_failed(self, root: RootId) -> None:
+        """Try the files of a root that could not be read once more: permissions and disks get mended."""
+        self._db.write(
+            lambda db: db.execute("UPDATE files SET state = 'pending' WHERE root_id = ? AND state = 'failed'", (root,))
+        )
+
     def vanished(self, file: FileId, at: str) -> None:
         """A file that was gone when it was to be read."""
         self._db.write(
             lambda db: db.execute(
                 "UPDATE files SET missing_since = ? WHERE id = ? AND missing_since IS NULL", (at, file)
+            )
+        )
+
+    def gone(self, photo: PhotoId, at: str) -> None:
+        """None of a photo's files was there when it was to be read."""
+        self._db.write(
+            lambda db: db.execute(
+                "UPDATE files SET missing_since = ? WHERE photo_id = ? AND missing_since IS NULL", (at, photo)
             )
         )
 

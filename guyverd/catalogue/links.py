@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from sqlite_utils import Database as Utils
 
 from guyverd.catalogue.database import Database
 from guyverd.catalogue.rows import display
 from guyverd.model import PersonId, PublishedLink
+
+
+class Renamed(Protocol):
+    """A folder that got another path; both are relative to the people folder."""
+
+    @property
+    def old(self) -> bytes:
+        """Before."""
+
+    @property
+    def new(self) -> bytes:
+        """After."""
 
 
 class Links:
@@ -41,14 +54,21 @@ class Links:
         """Note links that were taken away."""
         self._db.write(lambda db: db.conn.executemany("DELETE FROM links WHERE path = ?", [(path,) for path in paths]))
 
-    def moved(self, old: bytes, new: bytes) -> None:
-        """Note that the folder `old` is now `new`, and every link below it with it."""
+    def renamed(self, renames: Sequence[Renamed]) -> None:
+        """Note, in this order, folders that got another path: every link below moves with them."""
 
         def job(db: Utils) -> None:
-            rows = db.execute("SELECT path FROM links WHERE path > ? AND path < ?", (old + b"/", old + b"0")).fetchall()
-            for row in rows:
-                path = new + row["path"][len(old) :]
-                db.execute("DELETE FROM links WHERE path = ?", (path,))
-                db.execute("UPDATE links SET path = ?, display = ? WHERE path = ?", (path, display(path), row["path"]))
+            for rename in renames:
+                old, new = rename.old, rename.new
+                rows = db.execute(
+                    "SELECT * FROM links WHERE path > ? AND path < ?", (old + b"/", old + b"0")
+                ).fetchall()
+                db.execute("DELETE FROM links WHERE path > ? AND path < ?", (old + b"/", old + b"0"))
+                for row in rows:
+                    path = new + row["path"][len(old) :]
+                    db.execute(
+                        "INSERT OR REPLACE INTO links (path, display, target, person_id, made_at) VALUES (?,?,?,?,?)",
+                        (path, display(path), row["target"], row["person_id"], row["made_at"]),
+                    )
 
         self._db.write(job)

@@ -29,6 +29,7 @@ _FACE = (
     'SELECT faces.id, person_id, photo_id, "left", top, "right", bottom, confidence, quality, taken_at'
     " FROM faces JOIN photos ON photos.id = faces.photo_id"
 )
+_GROUPED = "photo_id IN (SELECT id FROM photos WHERE grouped_at IS NOT NULL)"
 _TABLE = "SELECT id, photo_id, quality, person_id, embedding FROM faces"
 
 
@@ -164,10 +165,23 @@ class Photos:
             )
         return _table(sorted(rows, key=lambda row: (row["photo_id"], row["id"])))
 
-    def everything(self, batch: int = 20_000) -> Iterator[tuple[IntArray, FloatArray]]:
-        """Ids and vectors of all faces in the order of photo and ordinal, `batch` at a time."""
+    def companions(self, faces: IntArray) -> FaceTable:
+        """The other faces in the photos of these faces, as columns."""
         rows: list[Row] = []
-        for row in self._db.stream("SELECT id, embedding FROM faces ORDER BY photo_id, ordinal", batch=batch):
+        given = set(faces.tolist())
+        for some in slices(sorted(given)):
+            marks = ",".join("?" * len(some))
+            rows += self._db.rows(
+                f"{_TABLE} WHERE photo_id IN (SELECT photo_id FROM faces WHERE id IN ({marks}))", tuple(some)
+            )
+        others = {row["id"]: row for row in rows if row["id"] not in given}
+        return _table(sorted(others.values(), key=lambda row: (row["photo_id"], row["id"])))
+
+    def grouped(self, batch: int = 20_000) -> Iterator[tuple[IntArray, FloatArray]]:
+        """Ids and vectors of all faces that were grouped, in the order of photo and ordinal, `batch` at a time."""
+        rows: list[Row] = []
+        sql = f"SELECT id, embedding FROM faces WHERE {_GROUPED} ORDER BY photo_id, ordinal"
+        for row in self._db.stream(sql, batch=batch):
             rows.append(row)
             if len(rows) == batch:
                 yield _ids(rows), _vectors(rows)
@@ -175,9 +189,10 @@ class Photos:
         if rows:
             yield _ids(rows), _vectors(rows)
 
-    def ids(self) -> IntArray:
-        """The ids of all faces, ascending."""
-        return np.array([row[0] for row in self._db.rows("SELECT id FROM faces ORDER BY id")], dtype=np.int64)
+    def grouped_ids(self) -> IntArray:
+        """The ids of all faces that were grouped, ascending."""
+        rows = self._db.rows(f"SELECT id FROM faces WHERE {_GROUPED} ORDER BY id")
+        return np.array([row[0] for row in rows], dtype=np.int64)
 
     def ungrouped(self, through: int) -> IntArray:
         """The faces, by photo and ordinal, of read photos up to id `through` that were not grouped yet."""
@@ -193,12 +208,18 @@ class Photos:
         some = self.pending(1)
         return some[0].id if some else None
 
-    def last_ungrouped(self) -> int | None:
-        """The highest id of a photo that was read and not grouped yet."""
-        row = self._db.row("SELECT max(id) FROM photos WHERE grouped_at IS NULL AND state = 'done'")
+    def next_id(self) -> int:
+        """A number above that of every photo there is."""
+        row = self._db.row("SELECT coalesce(max(id), 0) + 1 FROM photos")
         assert row is not None
-        found: int | None = row[0]
+        found: int = row[0]
         return found
+
+    def ungrouped_range(self) -> tuple[int | None, int | None]:
+        """The lowest and the highest id of the photos that were read and not grouped yet."""
+        row = self._db.row("SELECT min(id), max(id) FROM photos WHERE grouped_at IS NULL AND state = 'done'")
+        assert row is not None
+        return row[0], row[1]
 
 
 def _face(photo: PhotoId, ordinal: int, face: DetectedFace) -> tuple[object, ...]:

@@ -37,10 +37,15 @@ class PendingFile:
     """A file whose bytes have not been identified."""
 
     id: FileId
-    root: RootId
-    path: bytes
+    root: bytes
     """Absolute."""
+    relative: bytes
     stamp: Stamp
+
+    @property
+    def path(self) -> bytes:
+        """Absolute."""
+        return within(self.root, self.relative)
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,6 +80,16 @@ class Catalogue:
             )
         )
 
+    def beat(self) -> None:
+        """Write something small and durable: what the watchdog counts as being alive."""
+        self._db.write(
+            lambda db: db.execute(
+                "INSERT INTO meta (key, value) VALUES ('beat', ?)"
+                " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+                (self.now(),),
+            )
+        )
+
     def integrity(self) -> list[str]:
         """What SQLite finds wrong with the file and its references; empty when all is well."""
         problems = [row[0] for row in self._db.rows("PRAGMA integrity_check") if row[0] != "ok"]

@@ -1,0 +1,237 @@
+"""The local API: a Unix socket on which the daemon answers, and the `Library` that asks it.
+
+One request per connection, a line of JSON: `{"method": …, "params": {…}}`. The answer is lines of JSON: an object
+`{"result": …}`, or `{"item": …}` for each row of a list and then `{"end": true}`, or `{"error": …}` at any point.
+Only the user who runs the daemon, and root, are answered.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import socket
+import struct
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from guyverd.errors import BadRequest, ControlError, DaemonSilent, GuyverError, StateError
+from guyverd.service.api import METHODS, Library, Row
+from guyverd.service.lock import Holder
+
+log = logging.getLogger(__name__)
+
+_LONGEST_REQUEST = 1 << 20
+_LONGEST_SOCKET_PATH = 100
+_CONNECT = 5.0
+_ANSWER = 900.0
+"""Seconds a caller waits for an answer: `check --repair` of a large library takes minutes."""
+
+
+def socket_path(state: Path) -> Path:
+    """Where the daemon of the library in `state` listens: the runtime folder, under a name made from `state`."""
+    name = f"{hashlib.sha256(os.fsencode(state.absolute())).hexdigest()[:16]}.sock"
+    runtime = os.environ.get("RUNTIME_DIRECTORY") or platformdirs.user_runtime_dir("guyverd")
+    for folder in (Path(runtime.split(":")[0]), Path(tempfile.gettempdir()) / f"guyverd-{os.getuid()}"):
+        with contextlib.suppress(OSError):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            status = folder.stat()
+            ours = status.st_uid == os.getuid() and not status.st_mode & 0o022
+            if ours and len(os.fsencode(folder / name)) <= _LONGEST_SOCKET_PATH:
+                return folder / name
+    raise StateError(path=runtime, detail="no folder for the control socket that only you can write")
+
+
+class Server:
+    """Answers requests, each in a thread of its own, until it is closed."""
+
+    def __init__(self, library: Library, path: Path) -> None:
+        self.path = path
+        self._library = library
+        with contextlib.suppress(FileNotFoundError):
+            # We hold the library's lock, so a socket that is there is a dead one's.
+            path.unlink()
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            before = os.umask(0o177)
+            try:
+                self._socket.bind(os.fspath(path))
+            finally:
+                os.umask(before)
+            self._socket.listen(16)
+        except OSError as problem:
+            self._socket.close()
+            raise StateError(path=path, detail=problem.strerror or str(problem)) from problem
+        self._thread = threading.Thread(target=self._serve, name="control", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop listening; requests in hand are finished or dropped with the process."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        self._thread.join(timeout=5)
+        with contextlib.suppress(OSError):
+            self.path.unlink()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._answer, args=(connection,), name="request", daemon=True).start()
+
+    def _answer(self, connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            connection.settimeout(_CONNECT)
+            if _peer_uid(connection) not in (0, os.getuid()):
+                return
+            stream = connection.makefile("rwb")
+            try:
+                method, params = _request(stream.readline(_LONGEST_REQUEST))
+                connection.settimeout(_ANSWER)
+                result = getattr(self._library, method)(**params)
+                if isinstance(result, Iterator):
+                    for item in result:
+                        _send(stream, {"item": item})
+                    _send(stream, {"end": True})
+                else:
+                    _send(stream, {"result": result})
+            except GuyverError as problem:
+                _send(stream, {"error": problem.to_wire()})
+            except OSError:
+                raise
+            except Exception as problem:
+                log.exception("A request failed")
+                _send(stream, {"error": ControlError(detail=f"{type(problem).__name__}: {problem}").to_wire()})
+            stream.flush()
+
+
+def _request(line: bytes) -> tuple[str, dict[str, Any]]:
+    try:
+        request = json.loads(line)
+        method, params = request["method"], request.get("params", {})
+        if method not in METHODS or not isinstance(params, dict):
+            raise BadRequest(detail=f"{method!r} is no request")
+    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+        raise BadRequest(detail=str(problem)) from None
+    return method, params
+
+
+def _send(stream: Any, message: Row) -> None:
+    stream.write(json.dumps(message).encode("ascii") + b"\n")
+
+
+def _peer_uid(connection: socket.socket) -> int:
+    size = struct.calcsize("3i")
+    _, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
+    return int(uid)
+
+
+class RemoteLibrary:
+    """The `Library` of a running daemon; every call is one connection."""
+
+    def __init__(self, holder: Holder) -> None:
+        self._holder = holder
+
+    def status(self) -> Row:
+        """See `Library.status`."""
+        return self._one("status")
+
+    def people(self) -> Iterable[Row]:
+        """See `Library.people`."""
+        return self._many("people")
+
+    def person(self, person: str) -> Row:
+        """See `Library.person`."""
+        return self._one("person", person=person)
+
+    def faces(self, person: str | None = None) -> Iterable[Row]:
+        """See `Library.faces`."""
+        return self._many("faces", person=person)
+
+    def name(self, person: str, name: str) -> Row:
+        """See `Library.name`."""
+        return self._one("name", person=person, name=name)
+
+    def merge(self, person: str, other: str) -> Row:
+        """See `Library.merge`."""
+        return self._one("merge", person=person, other=other)
+
+    def who(self, path: str) -> Row:
+        """See `Library.who`."""
+        return self._one("who", path=path)
+
+    def search(self, path: str, k: int = 20, face: int | None = None) -> Row:
+        """See `Library.search`."""
+        return self._one("search", path=path, k=k, face=face)
+
+    def failures(self) -> Iterable[Row]:
+        """See `Library.failures`."""
+        return self._many("failures")
+
+    def check(self, repair: bool = False) -> Row:
+        """See `Library.check`."""
+        return self._one("check", repair=repair)
+
+    def scan(self) -> Row:
+        """See `Library.scan`."""
+        return self._one("scan")
+
+    def progress(self) -> Row:
+        """See `Library.progress`."""
+        return self._one("progress")
+
+    def _one(self, method: str, **params: object) -> Row:
+        for message in self._messages(method, params):
+            if "result" in message:
+                result: Row = message["result"]
+                return result
+        raise DaemonSilent(pid=self._holder.pid)
+
+    def _many(self, method: str, **params: object) -> Iterator[Row]:
+        messages = self._messages(method, params)
+        # The first line is read at once, so that an error is raised by the call and not somewhere in a loop.
+        first = next(messages, None)
+        if first is None:
+            raise DaemonSilent(pid=self._holder.pid)
+        return self._items(first, messages)
+
+    def _items(self, first: Row, messages: Iterator[Row]) -> Iterator[Row]:
+        message: Row | None = first
+        while message is not None:
+            if "end" in message:
+                return
+            yield message["item"]
+            message = next(messages, None)
+        raise DaemonSilent(pid=self._holder.pid)
+
+    def _messages(self, method: str, params: dict[str, object]) -> Iterator[Row]:
+        if self._holder.socket is None:
+            raise DaemonSilent(pid=self._holder.pid)
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+                connection.settimeout(_CONNECT)
+                connection.connect(self._holder.socket)
+                connection.settimeout(_ANSWER)
+                request = {
+                    "method": method,
+                    "params": {key: value for key, value in params.items() if value is not None},
+                }
+                connection.sendall(json.dumps(request).encode("ascii") + b"\n")
+                with connection.makefile("rb") as stream:
+                    for line in stream:
+                        message = json.loads(line)
+                        if "error" in message:
+                            raise GuyverError.from_wire(message["error"])
+                        yield message
+        except (OSError, ValueError) as problem:
+            raise DaemonSilent(pid=self._holder.pid) from problem

@@ -1,0 +1,95 @@
+"""Every cache against the catalogue, and the catalogue against itself; what can be rebuilt is rebuilt on request."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from guyverd.errors import PeopleFolderError
+from guyverd.people.decisions import replay
+from guyverd.people.index import FaceIndex
+from guyverd.service.api import Row
+
+if TYPE_CHECKING:
+    from guyverd.service.pipeline.coordinator import Coordinator
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    name: str
+    problems: Callable[[Coordinator], list[str]]
+    """What is wrong, a sentence each."""
+    repair: Callable[[Coordinator], object] | None
+    """Makes it right from the catalogue; None where the catalogue itself is wrong."""
+
+
+def check(work: Coordinator, *, repair: bool) -> Row:
+    """Run every check, on the coordinator's thread. The shape is that of `Library.check`."""
+    rows = []
+    for item in _CHECKS:
+        found = item.problems(work)
+        repaired = False
+        if found and repair and item.repair is not None:
+            item.repair(work)
+            found = item.problems(work)
+            repaired = not found
+        detail = "; ".join(found[:5]) + (f"; and {len(found) - 5} more" if len(found) > 5 else "")
+        rows.append({"name": item.name, "ok": not found, "detail": detail, "repaired": repaired})
+    return {"checks": rows}
+
+
+def _catalogue(work: Coordinator) -> list[str]:
+    return work.catalogue.integrity()
+
+
+def _people(work: Coordinator) -> list[str]:
+    return work.catalogue.contradictions()
+
+
+def _decisions(work: Coordinator) -> list[str]:
+    said = replay(work.catalogue.people.decisions())
+    names = {person: name for person, name in work.catalogue.people.names().items() if name is not None}
+    found = []
+    for person in sorted(set(said.names) | set(names)):
+        if said.names.get(person) != names.get(person):
+            found.append(f"person {person} is {names.get(person)!r}, but was last named {said.names.get(person)!r}")
+    if dict(said.forwards) != work.catalogue.people.forwards():
+        found.append("people were merged otherwise than the log says")
+    return found
+
+
+def _index(work: Coordinator) -> list[str]:
+    stamp = work.catalogue.index_stamp()
+    if stamp is None:
+        # Nothing was saved yet, so nothing can be wrong: it is built from the catalogue when it is needed.
+        return []
+    saved = FaceIndex.load(os.fsencode(work.config.state / "index"), stamp)
+    if saved is None:
+        return [f"the saved index {stamp.file} is missing or not what was saved"]
+    missing = np.setdiff1d(saved.ids(), work.catalogue.photos.grouped_ids())
+    return [f"{len(missing)} faces in the index are not in the catalogue"] if len(missing) else []
+
+
+def _links(work: Coordinator) -> list[str]:
+    try:
+        wrong = work.publishing.wrong()
+    except PeopleFolderError as problem:
+        return [problem.message]
+    found = [f"{os.fsdecode(path)}: {problem}" for path, problem in wrong]
+    planned = work.publishing.planned()
+    if planned:
+        found.append(f"{len(planned.make)} links are to be made and {len(planned.remove)} to be removed")
+    return found
+
+
+_CHECKS = (
+    _Check("catalogue file", _catalogue, None),
+    _Check("people in it", _people, None),
+    _Check("decisions", _decisions, None),
+    _Check("index", _index, lambda work: work.grouping.replace()),
+    _Check("people folder", _links, lambda work: work.publishing.mend()),
+)

@@ -1,0 +1,355 @@
+"""The thread that owns the library: it takes each stage a step at a time and sleeps when there is nothing to do.
+
+Everything it works through is durable in the catalogue first; its queue holds only hints. So it can be stopped, or
+killed, between any two steps, and what was lost is found again by the next survey.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from guyverd.catalogue.rows import PendingFile
+from guyverd.catalogue.store import Catalogue
+from guyverd.config import Config
+from guyverd.errors import ControlError, GuyverError
+from guyverd.service.pipeline.grouping import Grouping
+from guyverd.service.pipeline.identifying import Identifying
+from guyverd.service.pipeline.looking import Looking
+from guyverd.service.pipeline.meter import Meter
+from guyverd.service.pipeline.observing import Observing
+from guyverd.service.pipeline.publishing import Publishing
+from guyverd.service.pipeline.reading import Reader
+from guyverd.watch.debounce import Debouncer
+from guyverd.watch.events import EventKind, Observer, PathEvent, Watching
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+_PATIENCE = 30.0
+"""Seconds that publishing waits for moved files to be identified, so that links are moved and not lost meanwhile."""
+_BACK_OFF = 10.0
+"""Seconds after which a failed step is tried again."""
+_MOST_FAULTS = 5
+"""Unexpected errors in a row after which the daemon gives up and leaves it to its supervisor."""
+
+Message = PathEvent | tuple[Callable[[], Any], "Future[Any]"] | None
+
+
+class Coordinator:
+    """One library at work. Make it, `start` it, `stop` it; or call `publish` and the like without starting it."""
+
+    def __init__(self, config: Config, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.config = config
+        self.clock = clock
+        self.catalogue = Catalogue(os.fsencode(config.state / "catalogue.db"))
+        self.reader = Reader(config.workers, config.faces, clock)
+        self.observing = Observing(config, self.catalogue, self._unsettled, time.time)
+        self.identifying = Identifying(self.catalogue, self.wake, self._unsettled_file)
+        self.looking = Looking(self.catalogue, self.reader, self.wake)
+        self.grouping = Grouping(config, self.catalogue)
+        self.publishing = Publishing(config, self.catalogue)
+        self.meter = Meter()
+        self.trouble: GuyverError | None = None
+        """Why work is paused, such as a full disk; it is tried again by itself."""
+        self.fault: BaseException | None = None
+        """What made the thread give up."""
+        self.ready = threading.Event()
+        """Set when the first comparison with the disk is durable."""
+        self.ended = threading.Event()
+        self.phase = "idle"
+        self.removal_paused: tuple[int, int] | None = None
+        """Photos that would be forgotten, of how many, where that is more than the configured share."""
+        self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._debouncer = Debouncer(config.watch.quiet, config.watch.ceiling)
+        self._observer: Observer | None = None
+        self._thread: threading.Thread | None = None
+        self._stopping = threading.Event()
+        self._dirty_since: float | None = clock()
+        self._next_inspection = 0.0
+        self._next_rescan = clock() + config.watch.rescan
+        self._next_try = 0.0
+        self._next_publish = 0.0
+        self._housekept = False
+        self._done_at_start = 0
+
+    # ---- from other threads ------------------------------------------------------------------------------------------
+
+    def start(self, *, watch: bool) -> None:
+        """Begin to work in a thread of its own; with `watch`, follow what happens on disk."""
+        if watch:
+            self._observer = Observer(self._notice)
+            self._observer.start()
+        self._thread = threading.Thread(target=self._run, name="coordinator", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish or roll back the step in hand and leave; everything closes. May be called without `start`."""
+        self._stopping.set()
+        self.wake()
+        if self._observer is not None:
+            self._observer.stop()
+        # Workers first: a photo may take minutes, and whatever they have in hand stays pending.
+        self.reader.stop()
+        if self._thread is not None:
+            self._thread.join()
+        self.identifying.stop()
+        try:
+            self.grouping.save(now=True)
+        finally:
+            self.catalogue.close()
+
+    def wake(self) -> None:
+        """Have the coordinator look what there is to do."""
+        self._inbox.put(None)
+
+    def call(self, job: Callable[[], T]) -> T:
+        """Run `job` on the coordinator's thread between two steps and wait; inline where it was not started."""
+        if self._thread is None or threading.current_thread() is self._thread:
+            return job()
+        if self.ended.is_set():
+            raise ControlError(detail="it is stopping")
+        done: Future[T] = Future()
+        self._inbox.put((job, done))
+        return done.result(timeout=600)
+
+    def changed(self) -> None:
+        """People changed by somebody's word: bring the folders up to date before this returns."""
+        self.call(self._publish)
+
+    def rescan(self) -> None:
+        """Compare every root with the disk, from now on."""
+
+        def job() -> None:
+            self._done_at_start = self.looking.photos_done
+            self._inspect()
+            self.observing.survey_all()
+
+        self.call(job)
+        self.wake()
+
+    @property
+    def idle(self) -> bool:
+        """Whether everything that was noticed is done."""
+        return self._is_idle()
+
+    @property
+    def done_in_pass(self) -> int:
+        """Photos read since the last request for a scan."""
+        return self.looking.photos_done - self._done_at_start
+
+    # ---- the thread --------------------------------------------------------------------------------------------------
+
+    def _notice(self, event: PathEvent) -> None:
+        # Called by the observer, which must never wait.
+        if self.observing.concerns(event.root, event.path):
+            self._inbox.put(event)
+
+    def _unsettled(self, root: bytes, path: bytes) -> None:
+        self._debouncer.add(PathEvent(EventKind.TOUCHED, root, path), self.clock())
+
+    def _unsettled_file(self, file: PendingFile) -> None:
+        self._unsettled(file.root, file.relative)
+
+    def _run(self) -> None:
+        faults = 0
+        try:
+            while not self._stopping.is_set():
+                try:
+                    self._take(self._patience())
+                    if self._stopping.is_set():
+                        break
+                    if self.clock() >= self._next_try:
+                        self._turn()
+                        faults = 0
+                except GuyverError as problem:
+                    self._pause(problem)
+                except Exception as problem:
+                    faults += 1
+                    log.exception("An unexpected error; the step is tried again in %.0f s.", _BACK_OFF)
+                    if faults >= _MOST_FAULTS:
+                        self.fault = problem
+                        return
+                    self._pause(ControlError(detail=f"{type(problem).__name__}: {problem}"))
+        finally:
+            self.ended.set()
+            self.ready.set()
+            self._refuse_waiting()
+
+    def _pause(self, problem: GuyverError) -> None:
+        if self.trouble is None or self.trouble.message != problem.message:
+            log.error("%s %s", problem.message, problem.advice)
+        self.trouble = problem
+        now = self.clock()
+        self._next_try = now + _BACK_OFF
+        # What the step had in hand may be lost; the disk still tells.
+        self._next_rescan = min(self._next_rescan, self._next_try)
+
+    def _take(self, patience: float | None) -> None:
+        """Wait for a message, then take all there are."""
+        try:
+            # A time limit of nought means: only what is there already.
+            message = self._inbox.get(block=patience != 0.0, timeout=patience or None)
+            while True:
+                self._handle(message)
+                message = self._inbox.get_nowait()
+        except queue.Empty:
+            return
+
+    def _handle(self, message: Message) -> None:
+        if isinstance(message, PathEvent):
+            self._debouncer.add(message, self.clock())
+        elif message is not None:
+            job, done = message
+            try:
+                done.set_result(job())
+            except BaseException as problem:
+                done.set_exception(problem)
+
+    def _refuse_waiting(self) -> None:
+        while not self._inbox.empty():
+            message = self._inbox.get()
+            if isinstance(message, tuple):
+                message[1].set_exception(ControlError(detail="it is stopping"))
+
+    def _patience(self) -> float | None:
+        """Seconds until there is something to do without being told."""
+        now = self.clock()
+        if now < self._next_try:
+            return self._next_try - now
+        if self.observing.surveying:
+            return 0.0
+        moments = [self._next_inspection, self._next_rescan]
+        if (settles := self._debouncer.deadline()) is not None:
+            moments.append(settles)
+        if self._dirty_since is not None:
+            moments.append(max(self._next_publish, self._dirty_since + _PATIENCE))
+        if (rest := self.reader.rest()) is not None:
+            moments.append(now + rest)
+        if (unsaved := self.grouping.save_due()) is not None:
+            moments.append(now + unsaved)
+        return max(0.0, min(moments) - now)
+
+    def _turn(self) -> None:
+        """One step of every stage that has something to do."""
+        now = self.clock()
+        if now >= self._next_inspection:
+            self._inspect()
+        if now >= self._next_rescan:
+            self.observing.survey_all()
+            self._next_rescan = now + self.config.watch.rescan
+            self._housekept = False
+        if due := self._debouncer.due(now):
+            self._dirty_if(self.observing.settled(due))
+        self._dirty_if(self.observing.advance())
+        self._dirty_if(self.identifying.advance())
+        self.looking.advance()
+        self.meter.mark(now, self.looking.photos_done)
+        self.trouble = None
+        if not self.observing.surveying:
+            self.ready.set()
+        self._group()
+        self._publish_when_due()
+        self.grouping.save()
+        self.phase = self._phase()
+        if self._is_idle():
+            self._settle_down()
+
+    def _inspect(self) -> None:
+        now = self.clock()
+        self._next_inspection = now + self.config.watch.poll
+        for found in self.observing.inspect_roots():
+            path = found.root.path
+            if found.went and self._observer is not None:
+                self._observer.unwatch(path)
+            if found.came:
+                self.observing.survey(found.root)
+                self._watch(path)
+            elif not found.went and (watched := self.watching(path)) is not None and not watched.events:
+                self.observing.survey(found.root)
+            self._dirty_if(found.came or found.went)
+
+    def _watch(self, root: bytes) -> None:
+        if self._observer is None:
+            return
+        watched = self._observer.watch(root)
+        if not watched.events:
+            log.warning("%s: %s", os.fsdecode(root), watched.detail)
+
+    def watching(self, root: bytes) -> Watching | None:
+        """How a root is followed; None where nothing is."""
+        try:
+            return None if self._observer is None else self._observer.watching(root)
+        except KeyError:
+            return None
+
+    def _group(self) -> None:
+        photos = self.catalogue.photos
+        first_unread = photos.first_unread()
+        if first_unread is None and (self.observing.surveying or self.identifying.busy):
+            first_unread = photos.next_id()
+        while self.grouping.advance(first_unread=first_unread):
+            self._dirty_if(True)
+            if not self._inbox.empty():
+                self.wake()
+                return
+
+    def _dirty_if(self, changed: bool) -> None:
+        if changed:
+            self._housekept = False
+            if self._dirty_since is None:
+                self._dirty_since = self.clock()
+
+    def _publish_when_due(self) -> None:
+        now = self.clock()
+        if self._dirty_since is None or now < self._next_publish:
+            return
+        moving = self.observing.surveying or self.identifying.busy or len(self._debouncer)
+        if not moving or now - self._dirty_since > _PATIENCE:
+            self._publish()
+
+    def _publish(self) -> None:
+        if self.publishing.publish():
+            self._dirty_since = None
+        else:
+            self._next_publish = self.clock() + _BACK_OFF
+
+    def _is_idle(self) -> bool:
+        return not (
+            self.observing.surveying
+            or self.identifying.busy
+            or self.looking.busy
+            or len(self._debouncer)
+            or (self._dirty_since is not None and self.publishing.problem is None)
+            or not self.ready.is_set()
+        )
+
+    def _phase(self) -> str:
+        if self.observing.surveying or self.identifying.busy or len(self._debouncer):
+            return "scanning"
+        if self.looking.busy:
+            return "reading"
+        return "idle" if self._is_idle() else "publishing"
+
+    def _settle_down(self) -> None:
+        """Nothing is left to do: forget what has been missing long enough."""
+        if self._housekept:
+            return
+        self._housekept = True
+        grace = timedelta(seconds=self.config.watch.removal_grace)
+        before = (datetime.now(UTC) - grace).isoformat(timespec="seconds")
+        overdue, total = self.catalogue.files.overdue(before)
+        limit = max(10.0, self.config.watch.removal_limit * total)
+        self.removal_paused = (overdue, total) if overdue > limit else None
+        if overdue and self.removal_paused is None:
+            self.grouping.drop(self.catalogue.files.forget(before))
+            log.info("%d photos that were gone for long were forgotten.", overdue)
+        elif self.removal_paused:
+            log.warning("%d of %d photos are gone; so many are not forgotten by themselves.", overdue, total)

@@ -1,0 +1,85 @@
+"""Files become photos: each file's bytes are hashed by a thread or two, and a known hash is a known photo.
+
+Results are recorded in the order of file ids, whatever the order in which they are ready. So the numbers of photos,
+and with them the batches in which faces are grouped, do not depend on timing: a pass that was killed and started
+again ends as one that was not.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from guyverd.catalogue.rows import PendingFile
+from guyverd.catalogue.store import Catalogue
+from guyverd.errors import PictureError, PictureMissing
+from guyverd.media.content import ContentChanged, hash_file
+from guyverd.model import FileId, Stamp
+
+log = logging.getLogger(__name__)
+
+_THREADS = 2
+_WINDOW = 64
+
+
+class Identifying:
+    """Keeps a window of files being hashed; call `advance` when one is ready (`wake` is called then)."""
+
+    def __init__(
+        self, catalogue: Catalogue, wake: Callable[[], None], unsettled: Callable[[PendingFile], None]
+    ) -> None:
+        """Begin with nothing in hand; `unsettled` is told of files that changed while they were hashed."""
+        self._unsettled = unsettled
+        self._catalogue = catalogue
+        self._wake = wake
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="hash")
+        self._window: deque[tuple[PendingFile, Future[tuple[bytes, Stamp]]]] = deque()
+
+    @property
+    def busy(self) -> bool:
+        """Whether files are being hashed."""
+        return bool(self._window)
+
+    def advance(self) -> bool:
+        """Record what is ready and take up more. Tells whether anything was recorded."""
+        recorded = self._record()
+        after = self._window[-1][0].id if self._window else 0
+        if len(self._window) <= _WINDOW // 2:
+            for file in self._catalogue.files.pending(_WINDOW - len(self._window), after):
+                future = self._threads.submit(hash_file, file.path)
+                self._window.append((file, future))
+                future.add_done_callback(lambda _: self._wake())
+        return recorded
+
+    def _record(self) -> bool:
+        found: list[tuple[FileId, Stamp, bytes]] = []
+        failed: list[tuple[FileId, str]] = []
+        count = 0
+        while self._window and self._window[0][1].done():
+            file, future = self._window.popleft()
+            count += 1
+            try:
+                hash_, stamp = future.result()
+            except PictureMissing:
+                self._catalogue.files.vanished(file.id, self._catalogue.now())
+            except ContentChanged:
+                log.debug("%s changed while it was read", os.fsdecode(file.path))
+                failed.append((file.id, "it is still being written"))
+                self._unsettled(file)
+            except PictureError as problem:
+                failed.append((file.id, str(problem.fields.get("detail", problem))))
+            else:
+                found.append((file.id, stamp, hash_))
+        if found:
+            self._catalogue.files.identified(found)
+        if failed:
+            self._catalogue.files.failed(failed)
+        return count > 0
+
+    def stop(self) -> None:
+        """Leave what is not begun."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        self._window.clear()

@@ -1,0 +1,261 @@
+"""What is on disk becomes files in the catalogue: settled paths one by one, whole folders by a survey.
+
+Watching is a hint, a survey is the truth. A survey compares in steps, so that photos are read while it goes on; what
+it finds is durable before anything is done with it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from guyverd.catalogue.rows import RootRow
+from guyverd.catalogue.store import Catalogue
+from guyverd.config import Config
+from guyverd.folders.marker import MARKER
+from guyverd.media.kinds import is_picture
+from guyverd.model import Changes, KnownFile, RootId, RootState, SeenFile
+from guyverd.watch.debounce import Settled
+from guyverd.watch.mounts import identify, state_of
+from guyverd.watch.reconcile import reconcile
+from guyverd.watch.scanner import Directory, Rules, Scan, Unreadable, look
+
+log = logging.getLogger(__name__)
+
+STEP = 2000
+"""Files a survey looks at in one step: some milliseconds of work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A root to follow, or to leave alone."""
+
+    root: RootRow
+    came: bool
+    """It is there and was not before, or this is the first look."""
+    went: bool
+    """It was there and is not any more."""
+
+
+class Observing:
+    """Compares the disk with the catalogue and makes the differences durable."""
+
+    def __init__(
+        self,
+        config: Config,
+        catalogue: Catalogue,
+        unsettled: Callable[[bytes, bytes], None],
+        clock: Callable[[], float],
+    ) -> None:
+        """Begin with the config's roots.
+
+        `unsettled(root, path)` is called for files that a survey finds changed so lately that they may still be
+        written; `clock` is the time of day, in seconds, that file times are compared with.
+        """
+        self._clock = clock
+        self._config = config
+        self._catalogue = catalogue
+        self._seen_before: set[RootId] = set()
+        self._surveys: list[Survey] = []
+        self._people = os.path.realpath(os.fsencode(config.people))
+        self._unsettled = unsettled
+        catalogue.files.configure([os.fsencode(path) for path in config.photos])
+
+    # ---- roots -------------------------------------------------------------------------------------------------------
+
+    def inspect_roots(self) -> list[Watched]:
+        """See which roots are there, and note it. A root that is absent or was replaced by nothing is offline."""
+        found = []
+        for before in self._catalogue.files.roots():
+            identity = identify(before.path)
+            state, detail = state_of(before.identity, identity, populated=_populated(before.path))
+            online = state is RootState.ONLINE
+            if (state, detail) != (before.state, before.detail) or (online and identity != before.identity):
+                self._catalogue.files.set_root(before.id, identity if online else None, state, detail)
+            came = online and before.id not in self._seen_before
+            went = not online and before.id in self._seen_before
+            if came:
+                self._seen_before.add(before.id)
+            if went:
+                self._seen_before.discard(before.id)
+                log.warning("%s is offline: %s", os.fsdecode(before.path), detail)
+                self._surveys = [survey for survey in self._surveys if survey.root.id != before.id]
+            found.append(Watched(before, came, went))
+        return found
+
+    def concerns(self, root: bytes, path: bytes) -> bool:
+        """Whether a path below a root can matter: not the people folder, which may lie inside, nor what is in it."""
+        whole = os.path.join(root, path) if path else root
+        return not (whole + b"/").startswith((self._people + b"/", os.fsencode(self._config.people) + b"/"))
+
+    # ---- what may have changed ---------------------------------------------------------------------------------------
+
+    def settled(self, items: Iterable[Settled]) -> bool:
+        """Look at paths that have come to rest; folders are put down for a survey. Tells whether files changed."""
+        roots = {root.path: root for root in self._catalogue.files.roots()}
+        changed = False
+        for item in items:
+            root = roots.get(item.root)
+            if root is None or root.id not in self._seen_before:
+                continue
+            if item.subtree:
+                self.survey(root, item.path)
+            else:
+                changed |= self._look(root, item.path)
+        return changed
+
+    def _look(self, root: RootRow, path: bytes) -> bool:
+        seen = look(root.path, path, self._rules(), is_picture)
+        if isinstance(seen, Directory):
+            self.survey(root, path)
+            return False
+        if isinstance(seen, Unreadable):
+            return False
+        known = self._catalogue.files.known(root.id, path)
+        changes = reconcile(known, [seen] if isinstance(seen, SeenFile) else [])
+        if changes.gone and identify(root.path) is None:
+            return False
+        self._catalogue.files.apply(root.id, changes, self._catalogue.now())
+        return bool(changes)
+
+    # ---- surveys -----------------------------------------------------------------------------------------------------
+
+    def survey(self, root: RootRow, scope: bytes = b"") -> None:
+        """Put a folder down for comparison; one that is already waiting for a wider survey is not surveyed twice."""
+        for waiting in self._surveys:
+            if waiting.root.id == root.id and not waiting.begun and _covers(waiting.scope, scope):
+                return
+        self._surveys.append(Survey(self._catalogue, root, scope, self._rules, self._young))
+
+    def survey_all(self) -> None:
+        """Put every root that is there down for comparison."""
+        for root in self._catalogue.files.roots():
+            if root.id in self._seen_before:
+                self.survey(root)
+
+    @property
+    def surveying(self) -> bool:
+        """Whether a comparison waits or goes on."""
+        return bool(self._surveys)
+
+    @property
+    def found(self) -> int:
+        """Pictures the survey under way has seen so far."""
+        return self._surveys[0].found if self._surveys else 0
+
+    def advance(self) -> bool:
+        """Do one step of the first survey. Tells whether files changed."""
+        if not self._surveys:
+            return False
+        survey = self._surveys[0]
+        changed = survey.advance()
+        for path in survey.take_unsettled():
+            self._unsettled(survey.root.path, path)
+        if survey.done and survey in self._surveys:
+            self._surveys.remove(survey)
+        return changed
+
+    def _young(self, seen: SeenFile) -> bool:
+        age = self._clock() - seen.stamp.mtime_ns / 1e9
+        return 0 <= age < self._config.watch.quiet
+
+    def _rules(self) -> Rules:
+        excluded = identify(self._people)
+        return Rules(
+            self._config.watch.ignore,
+            frozenset() if excluded is None else frozenset({(excluded.device, excluded.inode)}),
+            MARKER,
+        )
+
+
+class Survey:
+    """One comparison of a folder with the catalogue, in steps."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        root: RootRow,
+        scope: bytes,
+        rules: Callable[[], Rules],
+        young: Callable[[SeenFile], bool],
+    ) -> None:
+        self.root = root
+        self.scope = scope
+        self.found = 0
+        self.begun = False
+        self.done = False
+        self._catalogue = catalogue
+        self._rules = rules
+        self._young = young
+        self._unsettled: list[bytes] = []
+        self._known: dict[bytes, KnownFile] = {}
+        self._scan: Scan
+        self._entries: Iterator[SeenFile]
+
+    def _begin(self) -> None:
+        # Known first, disk second: a file that appears in between is new to neither, and its event tells of it.
+        self.begun = True
+        self._identity = identify(self.root.path)
+        if not self.scope:
+            self._catalogue.files.retry_failed(self.root.id)
+        self._known = {known.path: known for known in self._catalogue.files.known(self.root.id, self.scope)}
+        self._scan = Scan(self.root.path, self.scope, self._rules(), is_picture)
+        self._entries = iter(self._scan)
+
+    def advance(self) -> bool:
+        """Compare the next files; at the end conclude which are gone. Tells whether files changed."""
+        if not self.begun:
+            self._begin()
+        seen = list(itertools.islice(self._entries, STEP))
+        self.found += len(seen)
+        known = [self._known.pop(item.path) for item in seen if item.path in self._known]
+        changes = self._held_back(reconcile(known, seen))
+        self._catalogue.files.apply(self.root.id, changes, self._catalogue.now())
+        if len(seen) == STEP:
+            return bool(changes)
+        return bool(changes) | self._conclude()
+
+    def _held_back(self, changes: Changes) -> Changes:
+        """Leave out what may still be written; it is looked at again when it has come to rest."""
+        young = {item.path for item in (*changes.new, *(seen for _, seen in changes.changed)) if self._young(item)}
+        if not young:
+            return changes
+        self._unsettled += sorted(young)
+        return replace(
+            changes,
+            new=tuple(item for item in changes.new if item.path not in young),
+            changed=tuple((file, seen) for file, seen in changes.changed if seen.path not in young),
+        )
+
+    def take_unsettled(self) -> list[bytes]:
+        """The paths held back since this was last asked."""
+        taken, self._unsettled = self._unsettled, []
+        return taken
+
+    def _conclude(self) -> bool:
+        self.done = True
+        for folder, reason in self._scan.unreadable:
+            log.warning("%s cannot be read: %s", os.fsdecode(os.path.join(self.root.path, folder)), reason)
+        changes = reconcile(self._known.values(), [], [folder for folder, _ in self._scan.unreadable])
+        if identify(self.root.path) != self._identity:
+            # Another directory stands there now, or none: what was not seen may well be.
+            changes = Changes()
+        self._catalogue.files.apply(self.root.id, changes, self._catalogue.now())
+        if not self.scope:
+            self._catalogue.files.scanned(self.root.id, self._catalogue.now())
+        return bool(changes)
+
+
+def _populated(root: bytes) -> bool:
+    try:
+        with os.scandir(root) as entries:
+            return any(True for _ in entries)
+    except OSError:
+        return False
+
+
+def _covers(outer: bytes, inner: bytes) -> bool:
+    return not outer or inner == outer or inner.startswith(outer + b"/")

@@ -1,0 +1,360 @@
+"""What can be asked of a library and told to it: the `Library` of `service.api`, done in this process."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from guyverd import __version__
+from guyverd.catalogue.rows import PictureRow
+from guyverd.errors import (
+    AmbiguousPerson,
+    ControlError,
+    FaceChoice,
+    NameTaken,
+    NoFaceFound,
+    PictureMissing,
+    PictureUnreadable,
+    UnknownPerson,
+)
+from guyverd.model import DetectedFace, Person, PersonId, PhotoReading
+from guyverd.people.graph import distance_at
+from guyverd.people.recognition import recognise
+from guyverd.service.api import Row
+from guyverd.service.pipeline.checking import check
+from guyverd.service.pipeline.coordinator import Coordinator
+
+if TYPE_CHECKING:
+    from guyverd.model import FloatArray
+
+_LIBRARIES = ("dlib-bin", "dlib", "hnswlib", "sqlite-utils", "numpy", "Pillow", "pillow-heif", "watchdog")
+
+
+class LocalLibrary:
+    """Answers from a coordinator in this process; every method may be called from any thread."""
+
+    def __init__(self, coordinator: Coordinator, *, daemon: bool) -> None:
+        self._at_work = coordinator
+        self._daemon = daemon
+        self._since = datetime.now(UTC).isoformat(timespec="seconds")
+
+    # ---- how it stands -----------------------------------------------------------------------------------------------
+
+    def status(self) -> Row:
+        """See `Library.status`."""
+        work, catalogue = self._at_work, self._at_work.catalogue
+        counts = catalogue.counts()
+        index = catalogue.index_stamp()
+        roots = []
+        for root in catalogue.files.roots():
+            watched, detail = self._watched(root.path, root.state.value, root.detail)
+            roots.append(
+                {
+                    "path": os.fsdecode(root.path),
+                    "state": root.state.value,
+                    "watched": watched,
+                    "detail": detail,
+                    "files": root.files,
+                    "last_full_scan": root.scanned_at,
+                }
+            )
+        return {
+            "version": __version__,
+            "daemon": {
+                "pid": os.getpid() if self._daemon else None,
+                "since": self._since if self._daemon else None,
+                "running": self._daemon,
+            },
+            "photos_found": counts.files,
+            "state": str(work.config.state),
+            "people_folder": str(work.config.people),
+            "backlog": {
+                "files": counts.pending_files,
+                "photos": counts.pending_photos,
+                "faces": counts.ungrouped_photos,
+            },
+            "rate": round(work.meter.rate(), 2) if counts.pending_photos else 0.0,
+            "eta": work.meter.eta(counts.pending_photos) if self._daemon else None,
+            "roots": roots,
+            "counts": {
+                "files": counts.files,
+                "photos": counts.photos,
+                "faces": counts.faces,
+                "people": counts.people,
+                "named": counts.named,
+                "failures": counts.failures,
+            },
+            "sizes": {"catalogue": catalogue.size(), "index": 0 if index is None else index.size},
+            "versions": {"guyverd": __version__, **_versions()},
+            "notices": self._notices(),
+        }
+
+    def _watched(self, path: bytes, state: str, detail: str) -> tuple[str, str]:
+        if state == "offline":
+            return "offline", detail
+        watching = self._at_work.watching(path)
+        if watching is None:
+            return "not running", detail
+        return ("events" if watching.events else "polled"), watching.detail or detail
+
+    def _notices(self) -> list[str]:
+        work = self._at_work
+        found = []
+        for problem in (work.trouble, work.publishing.problem, work.looking.broken):
+            if problem is not None:
+                found.append(f"{problem.message} {problem.advice}".strip())
+        if work.removal_paused is not None:
+            overdue, total = work.removal_paused
+            found.append(f"{overdue} of {total} photos are gone; so many at once are not forgotten by themselves.")
+        return found
+
+    def progress(self) -> Row:
+        """See `Library.progress`."""
+        work = self._at_work
+        if work.fault is not None:
+            raise ControlError(detail=f"the work stopped: {work.fault!r}")
+        counts = work.catalogue.counts()
+        done = work.done_in_pass
+        left = counts.pending_photos
+        return {
+            "busy": not work.idle,
+            "phase": work.phase,
+            "files_found": max(counts.files, work.observing.found),
+            "photos_total": done + left,
+            "photos_done": done,
+            "faces": counts.faces,
+            "failures": counts.failures,
+            "rate": round(work.meter.rate(), 2),
+            "eta": work.meter.eta(left + counts.pending_files),
+        }
+
+    def scan(self) -> Row:
+        """See `Library.scan`."""
+        self._at_work.rescan()
+        return self.progress()
+
+    # ---- people ------------------------------------------------------------------------------------------------------
+
+    def people(self) -> Iterator[Row]:
+        """See `Library.people`."""
+        folders = self._at_work.publishing.folders()
+        return (_person(person, folders) for person in self._at_work.catalogue.people.all())
+
+    def person(self, person: str) -> Row:
+        """See `Library.person`."""
+        found = self._resolved(person)
+        pictures = [_picture(row) for row in self._at_work.catalogue.photos.pictures_of(found.id)]
+        return {**_person(found, self._at_work.publishing.folders()), "pictures": pictures}
+
+    def faces(self, person: str | None = None) -> Iterator[Row]:
+        """See `Library.faces`."""
+        whose = None if person is None else self._resolved(person).id
+        return self._faces(whose)
+
+    def _faces(self, person: PersonId | None) -> Iterator[Row]:
+        catalogue = self._at_work.catalogue
+        rows = catalogue.photos.faces(person)
+        while some := [row for row, _ in zip(rows, range(500), strict=False)]:
+            paths = catalogue.files.paths_of(sorted({row.photo for row in some}))
+            for row in some:
+                yield {
+                    "face": row.id,
+                    "person": row.person,
+                    "photo": row.photo,
+                    "files": [os.fsdecode(path) for path in paths[row.photo]],
+                    "box": list(row.box),
+                    "confidence": round(row.confidence, 4),
+                    "quality": round(row.quality, 4),
+                    "taken_at": row.taken_at,
+                }
+
+    def name(self, person: str, name: str) -> Row:
+        """See `Library.name`."""
+        found = self._resolved(person)
+        wanted = " ".join(name.split())
+        if not wanted:
+            raise UnknownPerson(person=repr(name))
+        taken = [other for other in self._at_work.catalogue.people.named(wanted) if other != found.id]
+        if taken:
+            raise NameTaken(name=wanted, person=taken[0], other=found.id)
+        previous = self._at_work.catalogue.people.name(found.id, wanted, self._at_work.catalogue.now())
+        self._at_work.changed()
+        folder = self._at_work.publishing.folders().get(found.id)
+        return {"id": found.id, "name": wanted, "previous": previous, "folder": folder}
+
+    def merge(self, person: str, other: str) -> Row:
+        """See `Library.merge`."""
+        into, absorbed = self._resolved(person), self._resolved(other)
+        people = self._at_work.catalogue.people
+        released = people.merge(into.id, absorbed.id, self._at_work.catalogue.now())
+        self._at_work.changed()
+        merged = _person(people.get(into.id), self._at_work.publishing.folders())
+        return {**merged, "absorbed": absorbed.id, "left_out": released}
+
+    def _resolved(self, text: str) -> Person:
+        people = self._at_work.catalogue.people
+        ids = people.named(text)
+        if len(ids) > 1:
+            raise AmbiguousPerson(person=text, ids=", ".join(str(one) for one in ids))
+        if ids:
+            return people.get(ids[0])
+        number = text.rsplit("/", 1)[-1]
+        if number.isascii() and number.isdigit() and len(number) < 19:
+            return people.get(PersonId(int(number)))
+        raise UnknownPerson(person=repr(text))
+
+    # ---- pictures ----------------------------------------------------------------------------------------------------
+
+    def _read(self, path: str) -> PhotoReading:
+        # A link in a person's folder is a picture too: what it points to is read.
+        real = os.path.realpath(os.fsencode(path))
+        if not os.path.exists(real):
+            raise PictureMissing(path=path)
+        if os.path.isdir(real):
+            raise PictureUnreadable(path=path, detail="it is a folder")
+        return self._at_work.reader.submit((real,)).result().reading
+
+    def who(self, path: str) -> Row:
+        """See `Library.who`."""
+        reading = self._read(path)
+        if not reading.faces:
+            raise NoFaceFound(path=path, smallest=self._at_work.config.faces.smallest)
+        vectors = _stack(reading.faces)
+        catalogue, index = self._at_work.catalogue, self._at_work.call(lambda: self._at_work.grouping.index)
+        found = recognise(vectors, catalogue.photos, index, self._at_work.config.clustering)
+        names = catalogue.people.names()
+
+        def named(person: PersonId | None) -> Row | None:
+            return None if person is None else {"id": person, "name": names.get(person)}
+
+        rows: list[Row] = []
+        for row, known in zip(_numbered(reading.faces), found, strict=True):
+            runner_up = named(known.runner_up)
+            if runner_up is not None and known.runner_up_distance is not None:
+                runner_up["distance"] = round(known.runner_up_distance, 4)
+            distance = None if known.distance is None else round(known.distance, 4)
+            rows.append({**row, "person": named(known.person), "distance": distance, "runner_up": runner_up})
+        return {"path": path, "width": reading.width, "height": reading.height, "faces": rows}
+
+    def search(self, path: str, k: int = 20, face: int | None = None) -> Row:
+        """See `Library.search`."""
+        reading = self._read(path)
+        if not reading.faces:
+            raise NoFaceFound(path=path, smallest=self._at_work.config.faces.smallest)
+        count = len(reading.faces)
+        if face is not None and not 1 <= face <= count:
+            raise FaceChoice(path=path, count=count, face=face)
+        chosen = face if face is not None else 1 if count == 1 else None
+        results = [] if chosen is None else self._alike(reading.faces[chosen - 1], k)
+        return {
+            "path": path,
+            "width": reading.width,
+            "height": reading.height,
+            "faces": _numbered(reading.faces),
+            "face": chosen,
+            "results": results,
+        }
+
+    def _alike(self, face: DetectedFace, k: int) -> list[Row]:
+        catalogue, index = self._at_work.catalogue, self._at_work.call(lambda: self._at_work.grouping.index)
+        wanted = max(1, k)
+        while True:
+            # Faces of photos that are away are passed over, so more may have to be asked for.
+            near = index.neighbours(_stack((face,)), wanted)
+            ids = [int(one) for one in near.ids[0] if one >= 0]
+            present = catalogue.photos.faces_by_id(ids)
+            if len(present) >= k or wanted >= len(index):
+                break
+            wanted *= 2
+        names = catalogue.people.names()
+        rows: list[Row] = []
+        for one, similarity in zip(ids, near.similarity[0], strict=False):
+            if one in present and len(rows) < k:
+                row = present[one]
+                path = catalogue.files.paths_of([row.photo])[row.photo][0]
+                rows.append(
+                    {
+                        "file": os.fsdecode(path),
+                        "face": row.id,
+                        "distance": round(distance_at(float(similarity)), 4),
+                        "person": row.person,
+                        "name": None if row.person is None else names.get(row.person),
+                        "photo": row.photo,
+                    }
+                )
+        return rows
+
+    # ---- what went wrong ---------------------------------------------------------------------------------------------
+
+    def failures(self) -> Iterator[Row]:
+        """See `Library.failures`."""
+        for row in self._at_work.catalogue.photos.failures():
+            yield {
+                "file": os.fsdecode(row.file),
+                "reason": row.reason,
+                "state": row.state,
+                "attempts": row.attempts,
+                "at": row.at,
+            }
+
+    def check(self, repair: bool = False) -> Row:
+        """See `Library.check`."""
+        return self._at_work.call(lambda: check(self._at_work, repair=repair))
+
+    def alive(self, patience: float) -> bool:
+        """Whether the coordinator answers and the catalogue can be written, within `patience` seconds."""
+        began = time.monotonic()
+        self._at_work.call(self._at_work.catalogue.beat)
+        return time.monotonic() - began < patience
+
+
+def _person(person: Person, folders: dict[PersonId, str]) -> Row:
+    return {
+        "id": person.id,
+        "name": person.name,
+        "faces": person.faces,
+        "photos": person.photos,
+        "folder": folders.get(person.id),
+    }
+
+
+def _picture(row: PictureRow) -> Row:
+    return {
+        "photo": row.photo,
+        "files": [os.fsdecode(path) for path in row.files],
+        "taken_at": row.taken_at,
+        "width": row.width,
+        "height": row.height,
+    }
+
+
+def _numbered(faces: tuple[DetectedFace, ...]) -> list[Row]:
+    return [
+        {
+            "number": number,
+            "box": [face.box.left, face.box.top, face.box.right, face.box.bottom],
+            "confidence": round(face.confidence, 4),
+            "quality": round(face.quality.score, 4),
+        }
+        for number, face in enumerate(faces, 1)
+    ]
+
+
+def _stack(faces: tuple[DetectedFace, ...]) -> FloatArray:
+    return np.stack([face.embedding for face in faces]).astype(np.float32)
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
