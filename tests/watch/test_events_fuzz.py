@@ -1,0 +1,102 @@
+"""Many quick changes by a random hand: whatever the order, nothing may stay unheard and no directory unwatched."""
+
+from __future__ import annotations
+
+import os
+import queue
+import random
+import shutil
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from guyverd.watch.events import EventKind, Observer, PathEvent
+
+
+def tree(root: bytes) -> tuple[dict[bytes, int], list[bytes]]:
+    """Inodes of the files, and the directories, relative to `root`."""
+    files, folders = {}, []
+    for folder, _, names in os.walk(root):
+        folders.append(os.path.relpath(folder, root).removeprefix(b"."))
+        for name in names:
+            path = os.path.join(folder, name)
+            with suppress(FileNotFoundError):
+                files[os.path.relpath(path, root)] = os.lstat(path).st_ino
+    return files, folders
+
+
+def shuffle(root: bytes, outside: bytes, rng: random.Random, steps: int, prefix: str) -> None:
+    """Create, move, delete at random. Two hands may work at once, so anything may fail."""
+    for step in range(steps):
+        _, folders = tree(root)
+        here, there = rng.choice(folders), rng.choice(folders)
+        name = f"{prefix}{step}".encode()
+        try:
+            match rng.randrange(8):
+                case 0 | 1 | 2:
+                    os.makedirs(os.path.join(root, here, name, b"sub", b"sub"))
+                    os.mknod(os.path.join(root, here, name, b"sub", b"file"))
+                case 3:
+                    os.mknod(os.path.join(root, here, name))
+                case 4 | 5 if here:
+                    os.rename(os.path.join(root, here), os.path.join(root, there, name))
+                case 6 if here:
+                    os.rename(os.path.join(root, here), os.path.join(outside, name))
+                    back = rng.choice(sorted(os.listdir(outside)))
+                    os.rename(os.path.join(outside, back), os.path.join(root, there, b"back" + name))
+                case 7 if here and rng.random() < 0.3:
+                    shutil.rmtree(os.path.join(root, here))
+        except (OSError, IndexError):
+            continue
+
+
+def covered(path: bytes, told: set[tuple[EventKind, bytes]]) -> bool:
+    above = {path[:end] for end, byte in enumerate(path) if byte == ord("/")} | {path}
+    return any((kind, folder) in told for folder in above for kind in (EventKind.SUBTREE, EventKind.GONE)) or bool(
+        told & {(EventKind.TOUCHED, path), (EventKind.OVERFLOW, b"")}
+    )
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_every_difference_is_told_and_every_directory_stays_watched(tmp_path: Path, seed: int) -> None:
+    root, outside = os.fsencode(tmp_path / "root"), os.fsencode(tmp_path / "outside")
+    os.mkdir(root)
+    os.mkdir(outside)
+    shuffle(root, outside, random.Random(seed), 40, "before")
+    heard: queue.SimpleQueue[PathEvent] = queue.SimpleQueue()
+    observer = Observer(heard.put)
+    observer.start()
+    before = None
+    if seed % 2:  # with half of the seeds, changes begin while the tree is still being watched
+        assert observer.watch(root).events
+        before, _ = tree(root)
+    hands = [
+        threading.Thread(target=shuffle, args=(root, outside, random.Random(seed + n), 60, f"hand{n}-"))
+        for n in (100, 200)
+    ]
+    for hand in hands:
+        hand.start()
+    if before is None:
+        assert observer.watch(root).events
+        before, _ = tree(root)  # the service scans only after `watch`
+    for hand in hands:
+        hand.join()
+    after, folders = tree(root)
+    for folder in folders:
+        os.mknod(os.path.join(root, folder, b"probe"))
+    told: set[tuple[EventKind, bytes]] = set()
+    expected = {os.path.join(folder, b"probe") for folder in folders}
+    deadline = time.monotonic() + 10
+    while not expected <= {path for kind, path in told if kind is EventKind.TOUCHED}:
+        try:
+            event = heard.get(timeout=max(0.0, deadline - time.monotonic()))
+        except queue.Empty:
+            break
+        told.add((event.kind, event.path))
+    observer.stop()
+    assert expected - {path for kind, path in told if kind is EventKind.TOUCHED} == set()
+    different = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
+    assert {path for path in different if not covered(path, told)} == set()
