@@ -1,0 +1,178 @@
+"""The people folder on disk: made, verified, changed as a plan says, and mended after a crash."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+
+from guyverd.folders import disk, marker
+from guyverd.folders.application import carry_out
+from guyverd.folders.disk import Found
+from guyverd.folders.ledger import Applied, Ledger
+from guyverd.folders.plan import Plan
+from guyverd.folders.work import batches, by_folder
+from guyverd.model import PublishedLink
+
+__all__ = ["CHANGED", "DANGLING", "MISSING", "UNREADABLE", "Applied", "Ledger", "PeopleTree"]
+
+MISSING = "missing"
+CHANGED = "changed"
+"""Something else stands at the path: another link, a file, a folder."""
+DANGLING = "dangling"
+"""The link is ours, but its photo cannot be reached; so are all while the photos' disk is not mounted."""
+UNREADABLE = "unreadable"
+
+
+class PeopleTree:
+    """The folder that holds a folder of links for each person.
+
+    Only links that the ledger knows, and that still say what the ledger says, are ever removed or replaced. One thread
+    at a time.
+    """
+
+    def __init__(self, root: bytes) -> None:
+        self.root = root
+
+    @property
+    def real(self) -> bytes:
+        """The path without symbolic links in it: what `plan` must be told, so that relative links lead home."""
+        return os.path.realpath(self.root)
+
+    def prepare(self, *, expected: bool = False) -> None:
+        """Make the folder and its marker, or verify them.
+
+        `expected` says that links were published here before: then nothing is made, and a missing folder or marker
+        raises PeopleFolderError as in `check`. Raises NotOurFolder where other things and no marker are found,
+        PeopleFolderError where links cannot be made.
+        """
+        marker.prepare(self.root, expected=expected)
+
+    def check(self) -> None:
+        """Raise PeopleFolderError unless the folder is there with its marker."""
+        marker.check(self.root)
+
+    def apply(self, plan: Plan, ledger: Ledger) -> Applied:
+        """Carry out a plan.
+
+        An error at one path or folder becomes a problem in the answer and the rest goes on; a full, read-only or
+        failing disk ends it there, with the ledger true. Raises PeopleFolderError when the marker is gone; whatever
+        the ledger raises passes through.
+        """
+        self.check()
+        root = self._open()
+        try:
+            return carry_out(root, plan, ledger, self.check)
+        finally:
+            os.close(root)
+
+    def recover(self, published: Sequence[PublishedLink], ledger: Ledger) -> tuple[PublishedLink, ...]:
+        """Bring the ledger to what is on disk: call it at start, before the first plan, and to repair.
+
+        Rows whose link is missing are forgotten, so that the next plan makes it again, and folders left empty are
+        removed. Returns the links that stand. Raises PeopleFolderError when the marker is gone.
+        """
+        self.check()
+        root = self._open()
+        try:
+            known = self._finish_replacing(root, published, ledger)
+            missing = {path for path, problem in _verify(root, known) if problem == MISSING}
+            for path in sorted({os.path.dirname(path) for path in missing}):
+                disk.remove_empty(root, path)
+            for batch in batches(sorted(missing)):
+                ledger.forget(batch)
+            disk.remove_temporary(root)
+        except OSError as problem:
+            raise marker.explained(self.root, problem) from None
+        finally:
+            os.close(root)
+        return tuple(link for link in known if link.path not in missing)
+
+    def verify(self, published: Sequence[PublishedLink]) -> list[tuple[bytes, str]]:
+        """Every link that is MISSING, CHANGED, DANGLING or UNREADABLE, by path. Changes nothing.
+
+        Raises PeopleFolderError when the marker is gone: a lost mount is not a thousand missing links.
+        """
+        self.check()
+        root = self._open()
+        try:
+            found = _verify(root, [link for link in published if not link.path.startswith(disk.TEMPORARY)])
+            by_path = {link.path: link for link in published}
+            return [
+                (path, state)
+                for path, state in found
+                if state != CHANGED or not _replaced(root, by_path[path], by_path)
+            ]
+        except OSError as problem:
+            raise marker.explained(self.root, problem) from None
+        finally:
+            os.close(root)
+
+    def _open(self) -> int:
+        try:
+            return disk.open_root(self.root)
+        except OSError as problem:
+            raise marker.explained(self.root, problem) from None
+
+    @staticmethod
+    def _finish_replacing(root: int, published: Sequence[PublishedLink], ledger: Ledger) -> list[PublishedLink]:
+        """Settle the links that were being replaced when the last run died: see `Application._replace`."""
+        known = {link.path: link for link in published}
+        unfinished = sorted(path for path in known if path.startswith(disk.TEMPORARY))
+        if not unfinished:
+            return list(published)
+        done = []
+        for path in [path for path in known if disk.temporary_name(path) in known]:
+            new = known[disk.temporary_name(path)]
+            if known[path] != replace(new, path=path) and _replaced(root, known[path], known):
+                known[path] = replace(new, path=path)
+                done.append(known[path])
+        ledger.intend(done)
+        disk.remove_temporary(root)
+        ledger.forget(unfinished)
+        return [link for path, link in known.items() if path not in unfinished]
+
+
+def _replaced(root: int, link: PublishedLink, known: dict[bytes, PublishedLink]) -> bool:
+    """Whether the link on disk is already the one that was about to replace `link`."""
+    new = known.get(disk.temporary_name(link.path))
+    if new is None:
+        return False
+    try:
+        with disk.folder(root, os.path.dirname(link.path)) as folder:
+            return disk.link_at(folder, os.path.basename(link.path)) == new.target
+    except OSError:
+        return False
+
+
+def _verify(root: int, links: Sequence[PublishedLink]) -> list[tuple[bytes, str]]:
+    found = []
+    for path, inside in by_folder(links):
+        try:
+            with disk.folder(root, path) as folder:
+                states = [(link.path, _state(folder, link)) for link in inside]
+        except OSError as problem:
+            # A link or file in the folder's place: what we made there is gone, and nobody may look behind it.
+            gone = problem.errno == errno.ENOENT or problem.errno in disk.NOT_A_FOLDER
+            if problem.errno in disk.FATAL:
+                raise
+            states = [(link.path, MISSING if gone else UNREADABLE) for link in inside]
+        found += [(path, state) for path, state in states if state is not None]
+    return found
+
+
+def _state(folder: int, link: PublishedLink) -> str | None:
+    name = os.path.basename(link.path)
+    try:
+        text = disk.link_at(folder, name)
+        if text is Found.NOTHING:
+            return MISSING
+        if text != link.target:
+            return CHANGED
+        os.stat(name, dir_fd=folder)
+    except PermissionError:
+        return UNREADABLE
+    except OSError:
+        return DANGLING
+    return None

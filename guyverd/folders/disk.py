@@ -1,0 +1,144 @@
+"""The few things done to the people folder on disk, each relative to an open folder and never through a link.
+
+A user may replace any folder in the tree by a symbolic link to somewhere else. Every component is therefore opened
+with O_NOFOLLOW, and nothing is ever written or deleted behind such a link.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from enum import Enum
+from hashlib import blake2b
+
+TEMPORARY = b".guyverd-tmp-"
+"""How the names of unfinished links begin; they stand at the top of the people folder."""
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+NOT_A_FOLDER = frozenset((errno.ENOTDIR, errno.ELOOP))
+FATAL = frozenset(
+    (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENOTCONN, errno.EMFILE)
+)
+"""Errors after which trying the next link is pointless."""
+
+
+class Found(Enum):
+    """What stands at a path."""
+
+    NOTHING = "nothing"
+    FOLDER = "a folder"
+    OTHER = "something else"
+    """Where links are looked for: anything but a link. Where folders are: anything but a folder."""
+
+
+def open_root(path: bytes) -> int:
+    """The people folder itself. The user chose its path, so links in that are followed."""
+    return os.open(path, _FOLDER)
+
+
+@contextmanager
+def folder(root: int, path: bytes, *, create: bool = False) -> Iterator[int]:
+    """An open folder of the tree; with `create`, it and those above are made where missing.
+
+    Raises OSError: ENOENT where it is missing, one of NOT_A_FOLDER where something else stands in its place.
+    """
+    here = os.dup(root)
+    try:
+        for name in path.split(b"/") if path else ():
+            if create:
+                with suppress(FileExistsError):
+                    os.mkdir(name, dir_fd=here)
+            inner = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=here)
+            os.close(here)
+            here = inner
+        yield here
+    finally:
+        os.close(here)
+
+
+def link_at(parent: int, name: bytes) -> bytes | Found:
+    """What the link of that name says; NOTHING or OTHER where there is no link."""
+    try:
+        return os.readlink(name, dir_fd=parent)
+    except FileNotFoundError:
+        return Found.NOTHING
+    except OSError as problem:
+        if problem.errno == errno.EINVAL:
+            return Found.OTHER
+        raise
+
+
+def kind_at(root: int, path: bytes) -> Found:
+    """Whether a folder, nothing or something else stands at a path of the tree."""
+    above, name = os.path.split(path)
+    try:
+        with folder(root, above) as parent:
+            mode = os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode
+    except FileNotFoundError:
+        return Found.NOTHING
+    return Found.FOLDER if stat.S_ISDIR(mode) else Found.OTHER
+
+
+def has_room(root: int, new: bytes, old: bytes) -> bool:
+    """Whether the folder `old` can become `new`: nothing is there, or an empty folder, or `old` in other letters."""
+    try:
+        with folder(root, new) as there:
+            if not os.listdir(there):
+                return True
+            with folder(root, old) as here:
+                return os.path.samestat(os.fstat(here), os.fstat(there))
+    except FileNotFoundError:
+        return True
+
+
+def rename_folder(root: int, old: bytes, new: bytes) -> None:
+    """Move a folder; those above `new` are made. Raises OSError: ENOTEMPTY where a folder with content is there."""
+    with (
+        folder(root, os.path.dirname(old)) as here,
+        folder(root, os.path.dirname(new), create=True) as there,
+    ):
+        # rename(2) never puts a folder over a file or a link, nor over a folder with content.
+        os.rename(os.path.basename(old), os.path.basename(new), src_dir_fd=here, dst_dir_fd=there)
+        settle(here)
+        settle(there)
+
+
+def remove_empty(root: int, path: bytes, keep: frozenset[bytes] = frozenset()) -> None:
+    """Remove a folder if nothing is in it, then the one above likewise; those in `keep` stay."""
+    while path and path not in keep:
+        above, name = os.path.split(path)
+        try:
+            with folder(root, above) as parent:
+                os.rmdir(name, dir_fd=parent)
+        except FileNotFoundError:
+            pass
+        except OSError:
+            return  # a user's file is in it, or it is no folder of ours
+        path = above
+
+
+def settle(parent: int) -> None:
+    """Make what was done in a folder survive a power cut; file systems that cannot promise it are taken as they are."""
+    with suppress(OSError):
+        os.fsync(parent)
+
+
+def temporary_name(path: bytes) -> bytes:
+    """The name under which the link that shall replace `path` is made first."""
+    return TEMPORARY + blake2b(path, digest_size=12).hexdigest().encode()
+
+
+def remove_temporary(root: int) -> None:
+    """Remove what an interrupted run left at the top: links under temporary names, nothing else."""
+    for name in os.listdir(root):
+        raw = os.fsencode(name)
+        if raw.startswith(TEMPORARY) and isinstance(link_at(root, raw), bytes):
+            os.unlink(raw, dir_fd=root)
+
+
+def reason(problem: OSError) -> str:
+    """The error as a person would say it."""
+    return (problem.strerror or str(problem)).lower()

@@ -1,0 +1,119 @@
+"""Which name a person's folder and each link in it get. Pure: the same people and photos give the same names.
+
+Names must be legal on every file system a people folder is likely to be seen through: Linux, a Windows share, a
+case-insensitive disk.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import re
+import unicodedata
+from collections.abc import Iterable
+from hashlib import blake2b
+
+from guyverd.folders.spare import MAX_NAME, byte_key, case_key, shortened, with_suffix
+from guyverd.model import AlbumPhoto, PersonId
+
+_NAME_LIMIT = 200
+"""Bytes of a person's name in their folder's name: well below MAX_NAME, so that suffixes fit."""
+_REFUSED = re.compile(r'[/\\<>:"|?*]')
+_BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+"""Direction marks and overrides: they make a name read as another."""
+_DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])\s*(\..*)?", re.IGNORECASE)
+"""Names that a Windows machine takes for a device, with any extension."""
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f/]")
+
+
+def folder_names(people: Iterable[tuple[PersonId, str | None]], unnamed: str) -> dict[PersonId, bytes]:
+    """The path of each person's folder relative to the people folder: b"Alice", or b"Unnamed/0007" without a name.
+
+    No two are equal on a case-insensitive file system: the lowest id has the plain name, others get " (<id>)" behind
+    it, as does whoever is called like the folder `unnamed`. A person with a higher id never changes another's folder.
+    """
+    taken = {case_key(unnamed)}
+    found: dict[PersonId, bytes] = {}
+    for person, name in sorted(people, key=lambda item: item[0]):
+        if name is None:
+            found[person] = f"{unnamed}/{person:04d}".encode("utf-8", "surrogateescape")
+            continue
+        # A name of nothing that can be shown is told apart by its number alone.
+        folder = _legal(name) or f"{_legal(unnamed)} ({person})".lstrip()
+        while case_key(folder) in taken:
+            folder += f" ({person})"
+        taken.add(case_key(folder))
+        found[person] = folder.encode()
+    return found
+
+
+def _legal(name: str) -> str:
+    """The nearest legal folder name; empty where nothing is left of it."""
+    text = "".join(_shown(char) for char in name)
+    text = unicodedata.normalize("NFC", _BIDI.sub("", text))
+    text = _stripped(_REFUSED.sub("_", text))
+    text = _stripped(shortened(text.encode(), _NAME_LIMIT).decode())
+    return f"_{text}" if _DEVICE.fullmatch(text) else text
+
+
+def _shown(char: str) -> str:
+    kind = unicodedata.category(char)
+    if kind in ("Zl", "Zp") or char in "\t\n\v\f\r\x85":
+        return " "
+    return "_" if kind in ("Cc", "Cs") else char
+
+
+def _stripped(text: str) -> str:
+    """Without dots and spaces at either end: a leading dot hides a folder, trailing ones Windows drops silently."""
+    start, end = 0, len(text)
+    while start < end and (text[start] == "." or text[start].isspace()):
+        start += 1
+    while start < end and (text[end - 1] == "." or text[end - 1].isspace()):
+        end -= 1
+    return text[start:end]
+
+
+def link_names(photos: Iterable[AlbumPhoto]) -> dict[bytes, bytes]:
+    """The name of each photo's link, by target, within one folder: `2024-05-17_IMG_1234.jpg`, `undated_scan.png`.
+
+    A file name keeps its bytes, also where they are not UTF-8, but for control characters, which become "_". No two
+    are equal on a case-insensitive file system: of several that would be, the first target in byte order keeps the
+    plain name and the others get a hash of their target before the extension. So a photo that is added renames at
+    most one link, and none at all when it sorts behind, as the next folder or number of a camera does.
+    """
+    plain: dict[bytes, bytes] = {}
+    for photo in photos:
+        plain.setdefault(photo.target, _plain(photo))
+    found: dict[bytes, bytes] = {}
+    taken: set[str] = set()
+    clashing = []
+    for target in sorted(plain):
+        key = byte_key(plain[target])
+        if key in taken:
+            clashing.append(target)
+        else:
+            taken.add(key)
+            found[target] = plain[target]
+    for target in clashing:
+        name, attempt = plain[target], 0
+        while (key := byte_key(name)) in taken:
+            digest = blake2b(target, digest_size=4, salt=b"%d" % attempt).hexdigest()
+            name, attempt = with_suffix(plain[target], b"~" + digest.encode()), attempt + 1
+        taken.add(key)
+        found[target] = name
+    return found
+
+
+def _plain(photo: AlbumPhoto) -> bytes:
+    name = _CONTROL.sub(b"_", os.path.basename(photo.target))
+    name = _date(photo.taken_at) + b"_" + name
+    return with_suffix(name, b"") if len(name) > MAX_NAME else name
+
+
+def _date(taken_at: str | None) -> bytes:
+    day = (taken_at or "")[:10]
+    try:
+        datetime.date.fromisoformat(day)
+    except ValueError:
+        return b"undated"
+    return day.encode() if len(day) == 10 and day[4] == "-" == day[7] else b"undated"
