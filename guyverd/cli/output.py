@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -178,6 +179,25 @@ def note(text: str) -> None:
         with contextlib.suppress(OSError, ValueError):
             sys.stderr.write(safe(text) + "\n")
             sys.stderr.flush()
+
+
+class _Notes(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        note(record.getMessage())
+
+
+@contextlib.contextmanager
+def logging_as_notes() -> Iterator[None]:
+    """Show what the library warns of while it works in this process; its lines hold file names."""
+    logger, handler = logging.getLogger("guyverd"), _Notes(logging.WARNING)
+    before = logger.propagate
+    logger.propagate = False
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = before
 
 
 def fail(message: str, hint: str = "") -> None:

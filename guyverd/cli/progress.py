@@ -121,10 +121,8 @@ def _bar() -> Iterator[_Display]:
         TextColumn("{task.fields[position]}", markup=False),
     )
     progress.expand = True
-    # Drawn at every look and not by a thread of rich's own: one clock is enough.
-    live = Live(
-        console=progress.console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
-    )
+    # Drawn at every look and not by a thread of rich's own: one clock is enough. Notes appear above the bar.
+    live = Live(console=progress.console, auto_refresh=False, transient=True, redirect_stdout=False)
     with live:
         yield _Bar(progress, live)
 
@@ -147,6 +145,4 @@ def _rich(*columns: Any) -> Progress:
     from rich.progress import Progress
 
     # Standard output is data: rich must not divert it through its own console.
-    return Progress(
-        *columns, console=Console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False
-    )
+    return Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False)

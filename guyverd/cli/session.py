@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from guyverd.cli import output
+
 if TYPE_CHECKING:
     from guyverd.config import Config
     from guyverd.service.api import Library
@@ -25,16 +27,16 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def open_library(config: Config) -> AbstractContextManager[Library]:
     """The library of `config`, by way of its daemon or in this process."""
-    from guyverd.service import access
+    from guyverd.service.access import open_library as opened
 
-    return access.open_library(config)
+    return opened(config)
 
 
 def run_daemon(path: Path, config: Config, *, json_log: bool) -> None:
     """Be the daemon until told to stop."""
-    from guyverd.service import daemon
+    from guyverd.service.daemon import run
 
-    daemon.run(path, config, json_log=json_log)
+    run(path, config, json_log=json_log)
 
 
 class Session:
@@ -61,7 +63,7 @@ class Session:
     @contextlib.contextmanager
     def library(self) -> Iterator[Library]:
         """The library, for as long as its rows are read."""
-        with open_library(self.config) as library:
+        with output.logging_as_notes(), open_library(self.config) as library:
             yield library
 
 

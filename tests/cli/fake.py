@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -32,11 +33,15 @@ def _face(face: int, person: int | None, files: list[str]) -> Row:
 
 
 class FakeLibrary:
-    """Answers from lists; `calls` tells what was asked, `trouble` is raised by every method when set."""
+    """Answers from lists; `calls` tells what was asked.
+
+    `trouble` is raised by every method when set; `warning` is logged once by `progress`.
+    """
 
     def __init__(self) -> None:
         self.calls: list[tuple[object, ...]] = []
         self.trouble: BaseException | None = None
+        self.warning = ""
         self.everyone: list[Row] = [
             {"id": 12, "name": "Alice", "faces": 1234, "photos": 1000, "folder": "/people/Alice"},
             {"id": 3, "name": EVIL, "faces": 7, "photos": 6, "folder": "/people/Eve"},
@@ -183,9 +188,9 @@ class FakeLibrary:
             raise FaceChoice(path=path, count=len(faces), face=face)
         chosen = face or (1 if len(faces) == 1 else None)
         results = [
-            {"file": LONG, "face": 1, "photo": 10, "distance": 0.2, "person": 12, "name": "Alice"},
-            {"file": ODD, "face": 2, "photo": 20, "distance": 0.3, "person": 3, "name": EVIL},
-            {"file": ODD, "face": 3, "photo": 20, "distance": 0.9, "person": None, "name": None},
+            {"file": LONG, "face": 1, "distance": 0.2, "person": 12, "name": "Alice", "photo": 10},
+            {"file": ODD, "face": 2, "distance": 0.3, "person": 3, "name": EVIL, "photo": 20},
+            {"file": ODD, "face": 3, "distance": 0.9, "person": None, "name": None, "photo": 20},
         ]
         return {"path": path, "faces": faces, "face": chosen, "results": results[:k] if chosen else []}
 
@@ -209,6 +214,9 @@ class FakeLibrary:
 
     def progress(self) -> Row:
         self._asked("progress")
+        if self.warning:
+            logging.getLogger("guyverd.fake").warning("%s: damaged", self.warning)
+            self.warning = ""
         return self.passes.pop(0)
 
 

@@ -1,6 +1,6 @@
 """The program `guyverd` as a process of its own, with the fake library: `python -m tests.cli.program ARGUMENTS`.
 
-$FAKE_FACES makes the library hold that many faces.
+$FAKE_FACES makes the library hold that many faces; $FAKE_WARNING is a file it warns of in a scan.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from tests.cli.fake import FakeLibrary
 
 def _opened(config: object) -> Any:
     library = FakeLibrary()
+    library.warning = os.environ.get("FAKE_WARNING", "")
     many = int(os.environ.get("FAKE_FACES", "0"))
     if many:
         library.every_face = library.every_face[:2] * (many // 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import re
 import string
 
@@ -112,6 +113,22 @@ def test_a_config_that_is_missing_or_wrong(run: Run, library: FakeLibrary, tmp_p
     wrong = run("--config", "/dev/null", "people")
     assert wrong.exit_code == 3
     assert library.calls == []
+
+
+def test_warnings_of_the_library_are_notes(run: Run, library: FakeLibrary, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = logging.getLogger("guyverd.service")
+
+    def warning() -> list[object]:
+        log.info("not shown")
+        log.warning("%s: damaged", "/x\n\x1b[31m.jpg")
+        return []
+
+    monkeypatch.setattr(library, "failures", warning)
+    result = run("failures", "--json")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == "/x\\n\\x1b[31m.jpg: damaged\n"
+    assert logging.getLogger("guyverd").propagate
+    assert not logging.getLogger("guyverd").handlers
 
 
 def test_output_lost_has_the_general_code() -> None:

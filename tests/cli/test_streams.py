@@ -159,6 +159,15 @@ def test_a_scan_on_a_terminal_shows_a_bar(environment: dict[str, str]) -> None:
     assert "40 photos read, 80 faces found" in got.splitlines()[-1]
 
 
+def test_warnings_in_a_scan_do_not_spoil_the_bar(environment: dict[str, str]) -> None:
+    environment["FAKE_WARNING"] = "/photos/[bold]x\x1b[2J.jpg"
+    code, got = on_a_terminal(environment, "scan", columns=80)
+    assert code == 0
+    assert "\x1b[2J" not in got
+    assert r"/photos/[bold]x\x1b[2J.jpg: damaged" in got
+    assert got.index("damaged") < got.index("10 of 40 photos")
+
+
 def test_help_and_completion_import_nothing_heavy(environment: dict[str, str]) -> None:
     code = "import sys; from guyverd.cli import main; main(sys.argv[1:], standalone_mode=False); print(*sys.modules)"
     for arguments in (["--help"], ["search", "--help"], ["completion", "fish"]):
