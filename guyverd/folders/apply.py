@@ -76,7 +76,11 @@ class PeopleTree:
         self.check()
         root = self._open()
         try:
-            known = self._finish_replacing(root, published, ledger)
+            known, unfinished = _current(root, published)
+            if unfinished:
+                ledger.intend([link for link in known if disk.temporary_name(link.path) in unfinished])
+                disk.remove_temporary(root)
+                ledger.forget(sorted(unfinished))
             missing = {path for path, problem in _verify(root, known) if problem == MISSING}
             for path in sorted({os.path.dirname(path) for path in missing}):
                 disk.remove_empty(root, path)
@@ -97,13 +101,7 @@ class PeopleTree:
         self.check()
         root = self._open()
         try:
-            found = _verify(root, [link for link in published if not link.path.startswith(disk.TEMPORARY)])
-            by_path = {link.path: link for link in published}
-            return [
-                (path, state)
-                for path, state in found
-                if state != CHANGED or not _replaced(root, by_path[path], by_path)
-            ]
+            return _verify(root, _current(root, published)[0])
         except OSError as problem:
             raise marker.explained(self.root, problem) from None
         finally:
@@ -115,35 +113,26 @@ class PeopleTree:
         except OSError as problem:
             raise marker.explained(self.root, problem) from None
 
-    @staticmethod
-    def _finish_replacing(root: int, published: Sequence[PublishedLink], ledger: Ledger) -> list[PublishedLink]:
-        """Settle the links that were being replaced when the last run died: see `Application._replace`."""
-        known = {link.path: link for link in published}
-        unfinished = sorted(path for path in known if path.startswith(disk.TEMPORARY))
-        if not unfinished:
-            return list(published)
-        done = []
-        for path in [path for path in known if disk.temporary_name(path) in known]:
-            new = known[disk.temporary_name(path)]
-            if known[path] != replace(new, path=path) and _replaced(root, known[path], known):
+
+def _current(root: int, published: Sequence[PublishedLink]) -> tuple[list[PublishedLink], set[bytes]]:
+    """The links as they are if the last run died while replacing some, and the rows it left: see `making._replace`."""
+    known = {link.path: link for link in published}
+    unfinished = {path for path in known if path.startswith(disk.TEMPORARY)}
+    if unfinished:
+        for path in known.keys() - unfinished:
+            new = known.get(disk.temporary_name(path))
+            if new is not None and _text(root, path) == new.target:
                 known[path] = replace(new, path=path)
-                done.append(known[path])
-        ledger.intend(done)
-        disk.remove_temporary(root)
-        ledger.forget(unfinished)
-        return [link for path, link in known.items() if path not in unfinished]
+    return [link for path, link in known.items() if path not in unfinished], unfinished
 
 
-def _replaced(root: int, link: PublishedLink, known: dict[bytes, PublishedLink]) -> bool:
-    """Whether the link on disk is already the one that was about to replace `link`."""
-    new = known.get(disk.temporary_name(link.path))
-    if new is None:
-        return False
+def _text(root: int, path: bytes) -> bytes | None:
     try:
-        with disk.folder(root, os.path.dirname(link.path)) as folder:
-            return disk.link_at(folder, os.path.basename(link.path)) == new.target
+        with disk.folder(root, os.path.dirname(path)) as folder:
+            found = disk.link_at(folder, os.path.basename(path))
     except OSError:
-        return False
+        return None
+    return found if isinstance(found, bytes) else None
 
 
 def _verify(root: int, links: Sequence[PublishedLink]) -> list[tuple[bytes, str]]:
