@@ -43,6 +43,14 @@ def test_a_path_settles_when_it_has_been_quiet() -> None:
     assert len(debouncer) == 0
 
 
+def test_a_later_path_does_not_hold_up_an_earlier_one() -> None:
+    debouncer = waiting(event(TOUCHED, b"a"))
+    debouncer.add(event(TOUCHED, b"b"), 1)
+    assert debouncer.deadline() == 2
+    assert debouncer.due(2) == (one(b"a"),)
+    assert debouncer.deadline() == 3
+
+
 def test_a_path_that_never_rests_settles_at_the_ceiling() -> None:
     debouncer = waiting(event(TOUCHED, b"a"))
     for now in range(1, 10):
@@ -149,6 +157,11 @@ def test_nothing_is_lost_nothing_is_early_nothing_is_late(
     now = 0.0
     open_paths: dict[tuple[bytes, bytes], tuple[float, float, bool]] = {}
 
+    def certainly_due() -> list[float]:
+        """When something must settle, whatever was merged with what: a root all at rest, a path at its ceiling."""
+        rest = [max(last for (r, _), (_, last, _) in open_paths.items() if r == root) for root, _ in open_paths]
+        return [last + QUIET for last in rest] + [first + CEILING for first, _, _ in open_paths.values()]
+
     def ask(moment: float) -> None:
         settled = debouncer.due(moment)
         assert len({(item.root, item.path) for item in settled}) == len(settled)
@@ -161,6 +174,7 @@ def test_nothing_is_lost_nothing_is_early_nothing_is_late(
             assert item.subtree or not any(whole for _, _, whole in below.values()), "a look through became a look"
         for key in [key for key in open_paths if any(covers(item, *key) for item in settled)]:
             del open_paths[key]
+        assert all(due > moment for due in certainly_due()), "too late"
         deadline = debouncer.deadline()
         assert (deadline is None) == (not open_paths) == (len(debouncer) == 0)
         assert deadline is None or deadline > moment, "the caller would spin"
@@ -184,7 +198,7 @@ def test_nothing_is_lost_nothing_is_early_nothing_is_late(
         open_paths[item.root, path] = (first, now, whole or path == b"" or item.kind is SUBTREE)
         deadline = debouncer.deadline()
         assert deadline is not None
-        assert deadline <= min(first + CEILING for first, _, _ in open_paths.values())
+        assert deadline <= min(certainly_due())
     prompt = True
     last_event = now
     follow(last_event + CEILING)
