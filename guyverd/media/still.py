@@ -79,7 +79,7 @@ def read_picture(data: bytes, *, path: bytes, longest: int = 4096, most_pixels: 
     except _Reason as reason:
         raise PictureUnreadable(path=os.fsdecode(path), detail=str(reason)) from None
     except Exception as problem:
-        raise PictureUnreadable(path=os.fsdecode(path), detail=_explained(problem)) from problem
+        raise PictureUnreadable(path=os.fsdecode(path), detail=_explained(problem, most_pixels)) from problem
     finally:
         Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = kept
 
@@ -184,12 +184,12 @@ def _orientation(image: Image.Image) -> int:
     return value if isinstance(value, int) else 1
 
 
-def _explained(problem: Exception) -> str:
+def _explained(problem: Exception, most_pixels: int) -> str:
     """One short line for the user."""
     if isinstance(problem, MemoryError):
         return "it takes more memory than a worker may use"
     if isinstance(problem, Image.DecompressionBombError):
-        return "it unfolds to more pixels than are read"
+        return f"it unfolds to more than the {most_pixels / 1e6:g} million pixels that are read"
     if isinstance(problem, UnidentifiedImageError):
         return "it is no picture of a format known here, or its beginning is damaged"
     text = " ".join(str(problem).split())[:160]
