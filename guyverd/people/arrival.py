@@ -8,7 +8,7 @@ numbered.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -79,7 +79,7 @@ def arrive(
     if missing:
         raise ValueError(f"face {missing[0]} is not in the index")
     table, neighbours = _neighbourhood(new, gallery, index, settings, apart)
-    if not (table.people <= 0).any():
+    if not len(table):
         return Outcome((), ())
     apart_rows = _rows_apart(table, apart)
     edges = link(table, neighbours, settings.link_distance)
@@ -95,7 +95,26 @@ def arrive(
     decided = decide(table, edges, labels, settings, apart_rows)
     placed = _placed(table, labels, decided)
     found = _folded(placed, gallery, settings, named, apart)
-    return _outcome(table, placed, decided, found, settings)
+    into = {int(item.absorbed): int(item.into) for item in found}
+    people = _renamed(placed.people, into)
+    # A face that waited because it was between two people has its answer if they are one.
+    standing = {person: other for person, other in into.items() if person > 0}
+    labels = np.where(people > 0, people, _renamed(labels, standing))
+    settled = replace(table, people=people)
+    again = [
+        item
+        for item, row in _with_rows(decide(settled, edges, labels, settings, apart_rows), table)
+        if item.person is not None and people[row] == 0
+    ]
+    for item, row in _with_rows(again, table):
+        people[row] = item.person or 0
+    scores = {int(item.absorbed): item.score for item in found if item.absorbed < 0}
+    own = {item.face: item.score for item in (*decided, *again)}
+    scored = [
+        own.get(FaceId(face), scores.get(was, 0.0))
+        for face, was in zip(table.ids.tolist(), placed.people.tolist(), strict=True)
+    ]
+    return Outcome(_assignments(table, people, scored, settings), tuple(item for item in found if item.absorbed > 0))
 
 
 def _neighbourhood(
@@ -117,6 +136,8 @@ def _neighbourhood(
         linked = found.ids[found.similarity > similarity_at(settings.link_distance)]
         free = _rows(around, (around.people <= 0) & np.isin(around.ids, linked))
     every = np.concatenate(asked)
+    if not len(every):
+        return free, Neighbours(np.empty((0, 1), dtype=np.int64), np.empty((0, 1), dtype=np.float32))
     attached.append(_attached(gallery.companions(every)))
     if apart:
         pairs = np.array([*apart], dtype=np.int64)
@@ -145,8 +166,7 @@ def _rows_apart(table: FaceTable, apart: Collection[tuple[FaceId, FaceId]]) -> l
 def _placed(table: FaceTable, labels: IntArray, decided: tuple[Assignment, ...]) -> FaceTable:
     """The table with everybody's place: a person, −1 − group, a number below those for a face on its own, 0 to wait."""
     people = table.people.copy()
-    rows = rows_of(table.ids, np.array([item.face for item in decided], dtype=np.int64))
-    for row, item in zip(rows.tolist(), decided, strict=True):
+    for item, row in _with_rows(decided, table):
         if item.person is not None:
             people[row] = item.person
         elif item.group is not None:
@@ -204,29 +224,31 @@ def _people_apart(
     return [(int(table.people[one]), int(table.people[other])) for one, other in _rows_apart(table, apart)]
 
 
-def _outcome(
-    table: FaceTable,
-    placed: FaceTable,
-    decided: tuple[Assignment, ...],
-    found: tuple[Merge, ...],
-    settings: People,
-) -> Outcome:
-    """Assignments and merges, from everybody's place and what was made one of it."""
-    into = {int(item.absorbed): item for item in found}
-    scores = {int(item.face): item.score for item in decided}
-    people = np.array([into[p].into if p in into else p for p in placed.people.tolist()], dtype=np.int64)
+def _with_rows(items: Iterable[Assignment], table: FaceTable) -> list[tuple[Assignment, int]]:
+    items = list(items)
+    rows = rows_of(table.ids, np.array([item.face for item in items], dtype=np.int64))
+    return list(zip(items, rows.tolist(), strict=True))
+
+
+def _renamed(people: IntArray, into: Mapping[int, int]) -> IntArray:
+    return np.array([into.get(person, person) for person in people.tolist()], dtype=np.int64)
+
+
+def _assignments(
+    table: FaceTable, people: IntArray, scores: Sequence[float], settings: People
+) -> tuple[Assignment, ...]:
+    """The places of the faces that had none, from everybody's place; a group must still be fit to found a person."""
     good = voters(table, settings)
-    free = (table.people <= 0) & (people != 0)
     numbers: dict[int, int] = {}
     assignments = []
-    for row in np.flatnonzero(free).tolist():
-        person, before = int(people[row]), int(placed.people[row])
+    for row in np.flatnonzero((table.people <= 0) & (people != 0)).tolist():
+        person = int(people[row])
+        group = None
+        if person < 0:
+            rows = people == person
+            if rows.sum() < 2 or not good[rows].any():
+                continue
+            group = numbers.setdefault(person, len(numbers))
         face = FaceId(int(table.ids[row]))
-        score = scores.get(int(face), into[before].score if before in into else 0.0)
-        if person > 0:
-            assignments.append(Assignment(face, PersonId(person), None, score))
-            continue
-        rows = people == person
-        if rows.sum() >= 2 and good[rows].any():
-            assignments.append(Assignment(face, None, numbers.setdefault(person, len(numbers)), score))
-    return Outcome(tuple(assignments), tuple(item for item in found if item.absorbed > 0))
+        assignments.append(Assignment(face, PersonId(person) if group is None else None, group, scores[row]))
+    return tuple(assignments)

@@ -108,7 +108,7 @@ def _groups(
             set(table.photos[rows].tolist()),
         )
     for one, other in apart:
-        if one in groups and other in groups:
+        if one != other and one in groups and other in groups:
             groups[one].enemies.add(other)
             groups[other].enemies.add(one)
     return groups

@@ -1,0 +1,106 @@
+"""Made-up faces: points around directions far apart, so that who is who is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from guyverd.model import Assignment, FaceTable, Merge
+from guyverd.people.graph import Edges, tidy, unit
+
+if TYPE_CHECKING:
+    from guyverd.model import BoolArray, FloatArray, IntArray
+
+NO_IDS = np.empty(0, np.int64)
+
+
+def directions(people: int, seed: int = 0) -> FloatArray:
+    """One unit vector per person; any two are about 1.4 apart."""
+    return unit(np.random.default_rng(seed).normal(size=(people, 128)).astype(np.float32))
+
+
+def faces_of(who: IntArray, seed: int = 0, spread: float = 0.1) -> FloatArray:
+    """A vector near its person's direction for each entry of `who`; two of a person are about 1.4 × spread apart."""
+    rng = np.random.default_rng(seed + 1)
+    noise = rng.normal(size=(len(who), 128)) / np.sqrt(128)
+    vectors = directions(int(who.max(initial=0)) + 1, seed)[who] + spread * noise
+    # Raw vectors have any length.
+    raw: FloatArray = (vectors * rng.uniform(1, 2, size=(len(who), 1))).astype(np.float32)
+    return raw
+
+
+def table_of(
+    vectors: FloatArray,
+    *,
+    photos: IntArray | None = None,
+    people: IntArray | None = None,
+    quality: FloatArray | None = None,
+) -> FaceTable:
+    n = len(vectors)
+    return FaceTable(
+        np.arange(1, n + 1, dtype=np.int64),
+        np.arange(1, n + 1, dtype=np.int64) if photos is None else photos,
+        np.ones(n, np.float32) if quality is None else quality,
+        np.zeros(n, np.int64) if people is None else people,
+        vectors,
+    )
+
+
+def edges_of(*edges: tuple[int, int, float]) -> Edges:
+    if not edges:
+        return tidy(NO_IDS, NO_IDS, np.empty(0, np.float32))
+    sources, targets, weights = zip(*edges, strict=True)
+    return tidy(np.array(sources, np.int64), np.array(targets, np.int64), np.array(weights, np.float32))
+
+
+def partition(labels: IntArray) -> set[frozenset[int]]:
+    return {frozenset(np.flatnonzero(labels == label).tolist()) for label in np.unique(labels)}
+
+
+def rows(table: FaceTable, kept: BoolArray | IntArray) -> FaceTable:
+    return FaceTable(table.ids[kept], table.photos[kept], table.quality[kept], table.people[kept], table.vectors[kept])
+
+
+class Library:
+    """A gallery in memory, with the index, that applies what `arrive` says."""
+
+    def __init__(self, table: FaceTable, at_most: int = 200) -> None:
+        self.all = table
+        self.people = table.people.copy()
+        self.at_most = at_most
+        self._next = 1 + int(self.people.max(initial=0))
+
+    def _view(self, rows_: IntArray) -> FaceTable:
+        rows_ = np.sort(rows_)
+        taken = rows(self.all, rows_)
+        return FaceTable(taken.ids, taken.photos, taken.quality, self.people[rows_], taken.vectors)
+
+    def table(self, ids: IntArray) -> FaceTable:
+        return self._view(np.flatnonzero(np.isin(self.all.ids, ids)))
+
+    def members(self, people: IntArray) -> FaceTable:
+        found = [np.flatnonzero(self.people == person) for person in people]
+        few = [r if len(r) <= self.at_most else r[np.linspace(0, len(r) - 1, self.at_most).astype(int)] for r in found]
+        return self._view(np.concatenate(few) if few else NO_IDS)
+
+    def companions(self, ids: IntArray) -> FaceTable:
+        given = np.isin(self.all.ids, ids)
+        return self._view(np.flatnonzero(np.isin(self.all.photos, self.all.photos[given]) & ~given))
+
+    def apply(self, assignments: Iterable[Assignment], merges: Iterable[Merge]) -> None:
+        groups: dict[int, int] = {}
+        for item in assignments:
+            row = int(np.flatnonzero(self.all.ids == item.face)[0])
+            assert self.people[row] == 0, "an attached face was moved"
+            if item.group is not None and item.group not in groups:
+                groups[item.group] = self._next
+                self._next += 1
+            person = item.person if item.group is None else groups[item.group]
+            assert person is not None
+            self.people[row] = person
+        for merge in merges:
+            assert (self.people == merge.absorbed).any()
+            assert (self.people == merge.into).any()
+            self.people[self.people == merge.absorbed] = merge.into

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from guyverd.people.graph import distance_at, link, local, rows_of, similarity_at, unit, weigh
+from guyverd.people.index import FaceIndex, Neighbours
+
+from .helpers import edges_of, faces_of, table_of
+
+
+def test_similarity_and_distance_are_one_scale() -> None:
+    assert similarity_at(0.31) == pytest.approx(0.95195)
+    assert distance_at(similarity_at(0.31)) == pytest.approx(0.31)
+    assert distance_at(1.0000001) == 0
+
+
+def test_weights_grow_with_likeness_and_end_at_the_link_distance() -> None:
+    similar = np.array([-1, 0.9, similarity_at(0.3), 0.97, 0.99, 1], np.float32)
+    weights = weigh(similar, 0.3)
+    assert weights[:2].tolist() == [0, 0]
+    assert weights[2] == pytest.approx(0, abs=1e-6)
+    assert (np.diff(weights[2:]) > 0).all()
+    assert weights[-1] == 1
+
+
+def test_links_are_what_brute_force_finds() -> None:
+    who = np.arange(60) % 6
+    vectors = faces_of(who, spread=0.22)
+    photos = np.sort(np.random.default_rng(3).integers(0, 25, 60))
+    table = table_of(vectors, photos=photos)
+    edges = link(table, FaceIndex.build(table.ids, vectors).neighbours(vectors, 60), 0.31)
+    directions = unit(vectors)
+    apart = np.linalg.norm(directions[:, None] - directions[None], axis=2)
+    expected = {(i, j) for i in range(60) for j in range(i + 1, 60) if apart[i, j] < 0.31 and photos[i] != photos[j]}
+    assert set(zip(edges.sources.tolist(), edges.targets.tolist(), strict=True)) == expected
+    assert 20 < len(expected) < 60 * 59 / 2
+    nearer = np.argsort(-edges.weights, kind="stable")
+    assert (np.diff(apart[edges.sources, edges.targets][nearer]) > -1e-4).all()
+
+
+def test_neighbours_outside_the_table_and_padding_are_passed_over() -> None:
+    table = table_of(faces_of(np.zeros(2, np.int64)))
+    found = Neighbours(np.array([[1, 2, 77], [-1, -1, -1]]), np.array([[1, 0.99, 0.99], [-1, -1, -1]], np.float32))
+    edges = link(table, found, 0.31)
+    assert (edges.sources.tolist(), edges.targets.tolist()) == ([0], [1])
+    with pytest.raises(ValueError, match="1 rows of neighbours for 2 faces"):
+        link(table, Neighbours(found.ids[:1], found.similarity[:1]), 0.31)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9), st.floats(0.125, 1, width=32)), max_size=40), st.randoms()
+)
+def test_tidy_gives_each_pair_once_in_one_order(edges: list[tuple[int, int, float]], random: object) -> None:
+    found = edges_of(*edges)
+    expected: dict[tuple[int, int], float] = {}
+    for one, other, weight in edges:
+        if one != other:
+            pair = (min(one, other), max(one, other))
+            expected[pair] = max(weight, expected.get(pair, 0))
+    pairs = list(zip(found.sources.tolist(), found.targets.tolist(), strict=True))
+    assert pairs == sorted(expected)
+    assert found.weights.tolist() == [expected[pair] for pair in pairs]
+    random.shuffle(edges)  # type: ignore[attr-defined]
+    again = edges_of(*((b, a, w) for a, b, w in edges))
+    assert again.sources.tolist() == found.sources.tolist()
+    assert again.weights.tolist() == found.weights.tolist()
+
+
+def test_rows_of() -> None:
+    ids = np.array([30, 10, 20])
+    assert rows_of(ids, np.array([[10, 30], [5, 99]])).tolist() == [[1, 0], [-1, -1]]
+    assert rows_of(ids[:0], np.array([1, 2])).tolist() == [-1, -1]
+
+
+def test_local_is_the_same_graph_for_networkx() -> None:
+    graph = local(edges_of((0, 1, 0.5), (3, 1, 0.25)), 5)
+    assert sorted(graph.nodes) == [0, 1, 2, 3, 4]
+    assert sorted(graph.edges(data="weight")) == [(0, 1, 0.5), (1, 3, 0.25)]
+    assert len(local(edges_of(), 0)) == 0

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from guyverd.config import People
+from guyverd.model import Assignment, FaceTable
+from guyverd.people.graph import Edges, link, tidy, unit
+from guyverd.people.identity import anchors, decide, voters
+from guyverd.people.index import FaceIndex
+from guyverd.people.whispers import whisper
+
+from .helpers import edges_of, faces_of, table_of
+
+if TYPE_CHECKING:
+    from guyverd.model import IntArray
+
+SETTINGS = People()
+
+
+def ints(*values: int) -> IntArray:
+    return np.array(values, np.int64)
+
+
+def whispered(
+    table: FaceTable, edges: Edges, apart: list[tuple[int, int]] | None = None, seed: int = 1
+) -> tuple[IntArray, tuple[Assignment, ...]]:
+    labels = whisper(
+        len(table),
+        edges,
+        seed=seed,
+        photos=table.photos,
+        anchors=anchors(table),
+        voters=voters(table, SETTINGS),
+        apart=apart or [],
+    )
+    return labels, decide(table, edges, labels, SETTINGS, apart or [])
+
+
+def linked(table: FaceTable) -> Edges:
+    return link(table, FaceIndex.build(table.ids, table.vectors).neighbours(table.vectors, 40), SETTINGS.link_distance)
+
+
+def test_faces_join_their_person_and_the_rest_founds_one_or_waits() -> None:
+    who = ints(0, 0, 0, 1, 1, 2, 0, 1)
+    table = table_of(faces_of(who), people=ints(7, 7, 0, 0, 0, 0, 0, 0))
+    _, found = whispered(table, linked(table))
+    assert [(a.face, a.person, a.group) for a in found] == [
+        (3, 7, None),
+        (4, None, 0),
+        (5, None, 0),
+        (7, 7, None),
+        (8, None, 0),
+    ]
+    directions = unit(table.vectors)
+    assert found[0].score == pytest.approx(np.mean([directions[2] @ directions[i] for i in (0, 1, 6)]), abs=1e-5)
+    assert found[1].score == pytest.approx(np.mean([directions[3] @ directions[i] for i in (4, 7)]), abs=1e-5)
+
+
+def test_a_face_between_two_people_waits_until_the_margin_is_clear() -> None:
+    table = table_of(faces_of(ints(0, 1, 2)), people=ints(7, 8, 0))
+    for theirs, joins in ((0.5, True), (0.66, True), (0.67, False), (0.99, False)):
+        labels, found = whispered(table, edges_of((0, 2, 1.0), (1, 2, theirs)))
+        assert labels.tolist() == [7, 8, 7]
+        assert [a.person for a in found] == ([7] if joins else [])
+
+
+def test_two_faces_of_one_photo_are_no_group() -> None:
+    table = table_of(faces_of(ints(0, 0)), photos=ints(4, 4))
+    # Whatever the labels say.
+    assert decide(table, edges_of((0, 1, 1.0)), ints(-1, -1), SETTINGS) == ()
+
+
+def test_poor_faces_found_nobody_but_may_be_founders_beside_a_good_one() -> None:
+    vectors = faces_of(ints(0, 0, 0))
+    poor = table_of(vectors, quality=np.array([0.1, 0.1, 0.1], np.float32))
+    assert decide(poor, linked(poor), ints(-1, -1, -1), SETTINGS) == ()
+    one_good = table_of(vectors, quality=np.array([0.1, 0.9, 0.1], np.float32))
+    _, found = whispered(one_good, linked(one_good))
+    assert [a.group for a in found] == [0, 0, 0]
+
+
+def test_evidence_from_poor_faces_is_none() -> None:
+    table = table_of(faces_of(ints(0, 0)), people=ints(7, 0), quality=np.array([0.1, 0.9], np.float32))
+    assert decide(table, linked(table), ints(7, 7), SETTINGS) == ()
+
+
+def test_the_stronger_of_two_faces_in_a_photo_joins_whatever_the_labels_say() -> None:
+    table = table_of(faces_of(ints(0, 0, 0)), people=ints(7, 0, 0), photos=ints(1, 2, 2))
+    edges = edges_of((0, 1, 0.4), (0, 2, 0.5))
+    assert [a.face for a in decide(table, edges, ints(7, 7, 7), SETTINGS)] == [3]
+
+
+@st.composite
+def situations(draw: st.DrawFn) -> tuple[FaceTable, Edges, list[tuple[int, int]], int]:
+    n = draw(st.integers(1, 12))
+    node = st.integers(0, n - 1)
+    edges = draw(st.lists(st.tuples(node, node, st.sampled_from([0.1, 0.3, 1.0])), max_size=3 * n))
+    photos = np.sort(ints(*draw(st.lists(st.integers(1, n + 3), min_size=n, max_size=n))))
+    people = ints(*draw(st.lists(st.sampled_from([0, 0, 0, 1, 2]), min_size=n, max_size=n)))
+    quality = draw(st.lists(st.sampled_from([0.05, 0.9, 0.9]), min_size=n, max_size=n))
+    apart = draw(st.lists(st.tuples(node, node).filter(lambda pair: pair[0] != pair[1]), max_size=3))
+    vectors = faces_of(np.arange(n) % 3, seed=draw(st.integers(0, 5)))
+    table = table_of(vectors, photos=photos, people=people, quality=np.array(quality, np.float32))
+    found = edges_of(*(edge for edge in edges if photos[edge[0]] != photos[edge[1]]))
+    return table, found, apart, draw(st.integers(0, 99))
+
+
+@settings(max_examples=250, deadline=None)
+@given(situations(), st.booleans())
+def test_what_always_holds(situation: tuple[FaceTable, Edges, list[tuple[int, int]], int], sane: bool) -> None:
+    table, edges, apart, seed = situation
+    labels, found = whispered(table, edges, apart, seed)
+    if not sane:
+        # Even labels that whispering would never give break no promise.
+        labels = np.where(table.people > 0, table.people, np.random.default_rng(seed).integers(-3, 3, len(table)))
+        labels[labels == 0] = -1
+        found = decide(table, edges, labels, SETTINGS, apart)
+    assert found == decide(table, edges, labels, SETTINGS, apart)
+    place = {int(face): row for row, face in enumerate(table.ids)}
+    rows = [place[a.face] for a in found]
+    assert rows == sorted(set(rows)), "in the order of the rows, each face once"
+    company: dict[tuple[str, int], list[int]] = defaultdict(list)
+    for row in np.flatnonzero(table.people > 0).tolist():
+        company["person", int(table.people[row])].append(row)
+    before = {key: len(members) for key, members in company.items()}
+    for a, row in zip(found, rows, strict=True):
+        assert table.people[row] == 0, "no attached face moves"
+        assert (a.person is None) != (a.group is None)
+        assert -1.001 <= a.score <= 1.001
+        company[("group", a.group) if a.group is not None else ("person", int(a.person or 0))].append(row)
+    groups = [members for (kind, _), members in company.items() if kind == "group"]
+    assert all(len({int(table.photos[row]) for row in members}) == len(members) >= 2 for members in groups)
+    assert all((table.quality[members] >= SETTINGS.poor_quality).any() for members in groups)
+    assert sorted(a.group for a in found if a.group is not None) == sorted(
+        number for number, members in enumerate(sorted(groups)) for _ in members
+    )
+    new = set(rows)
+    for key, members in company.items():
+        for i, one in enumerate(members):
+            for other in members[i + 1 :]:
+                if one in new or other in new:
+                    assert table.photos[one] != table.photos[other]
+                    assert (one, other) not in apart
+                    assert (other, one) not in apart
+        assert len(members) >= before.get(key, 0)
+
+
+def test_no_edges_no_assignments() -> None:
+    table = table_of(faces_of(ints(0, 0)))
+    empty = tidy(ints(), ints(), np.empty(0, np.float32))
+    assert whispered(table, empty)[1] == ()
