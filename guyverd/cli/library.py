@@ -99,9 +99,10 @@ def run(here: Session, photos: Path | None, people: Path | None, log_json: bool)
         path, config = here.path.absolute(), here.config
     else:
         path, config = _library_for(here, _photo_folder(photos), None if people is None else people.absolute())
-    watched = ", ".join(str(folder) for folder in config.photos)
-    output.note(f"Watching {watched}; the folders of people appear in {config.people}.")
-    output.note(f"Ask from another terminal: {_command(path, 'people')}")
+    if not log_json:  # a machine reads along: every line must be JSON
+        watched = ", ".join(str(folder) for folder in config.photos)
+        output.note(f"Watching {watched}; the folders of people appear in {config.people} (config: {path}).")
+        output.note(f"Ask from another terminal: {_command(path, 'people')}")
     session.run_daemon(path, config, json_log=log_json)
 
 
@@ -117,7 +118,6 @@ def _library_for(here: Session, photos: Path, people: Path | None) -> tuple[Path
     if config is None:
         config = config_file.make([photos], people or photos.parent / "People", None, path)
         config_file.write(path, config)
-        output.note(f"Config written: {path}")
         return path, config
     if [os.path.realpath(folder) for folder in config.photos] != [os.path.realpath(photos)]:
         raise ConfigError(

@@ -172,6 +172,8 @@ def merge(here: Session, person: str, other: str, as_json: bool) -> None:
         output.record(answer)
         return
     where = f"; folder {answer['folder']}" if answer["folder"] else ""
+    if answer["left_out"]:
+        output.note(f"{plural(answer['left_out'], 'face')} in photos that show both stayed out and are unknown now.")
     output.say(
         f"Person {answer['absorbed']} is now part of {person_text(answer)}: "
         f"{plural(answer['faces'], 'face')} in {plural(answer['photos'], 'photo')}{where}"

@@ -29,6 +29,10 @@ METHODS = frozenset(
 )
 
 
+LISTS = frozenset({"people", "faces", "failures"})
+"""The methods that give rows one by one."""
+
+
 class Library(Protocol):
     """The use cases. Errors are the classes of `guyverd.errors`, on either side of the socket."""
 
@@ -66,7 +70,10 @@ class Library(Protocol):
         """Name a person. Returns {`id`, `name`, `previous` (or null), `folder`}."""
 
     def merge(self, person: str, other: str) -> Row:
-        """Make `other` part of `person`. Returns {`id`, `name`, `absorbed`, `faces`, `photos`, `folder`}."""
+        """Make `other` part of `person`. Returns the keys of `people`, `absorbed` and `left_out`.
+
+        `absorbed` is the id of `other`; `left_out` counts its faces in photos that show both, which are nobody's now.
+        """
 
     def who(self, path: str) -> Row:
         """Everyone in any picture, also one outside the library.

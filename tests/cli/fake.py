@@ -57,6 +57,7 @@ class FakeLibrary:
             {"photo": 20, "files": [ODD], "taken_at": None, "width": 640, "height": 480},
         ]
         self.faces_in_picture = 1
+        self.in_one_photo = 0
         self.checks: list[Row] = [
             {"name": "index", "ok": True, "detail": "3 faces", "repaired": False},
             {"name": "links", "ok": True, "detail": "2 links", "repaired": False},
@@ -156,10 +157,11 @@ class FakeLibrary:
         return {
             "id": kept["id"],
             "name": kept["name"],
-            "absorbed": gone["id"],
             "faces": kept["faces"] + gone["faces"],
             "photos": kept["photos"] + gone["photos"],
             "folder": kept["folder"],
+            "absorbed": gone["id"],
+            "left_out": self.in_one_photo,
         }
 
     def _numbered(self, path: str) -> list[Row]:

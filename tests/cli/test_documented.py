@@ -154,7 +154,7 @@ def test_the_fake_has_the_documented_keys(method: str) -> None:
     answer = getattr(FakeLibrary(), method)(*arguments.get(method, []))
     documented = "".join(
         getattr(Library, name).__doc__
-        for name in {method, *{"person": ["people"], "scan": ["progress"]}.get(method, [])}
+        for name in {method, *{"person": ["people"], "merge": ["people"], "scan": ["progress"]}.get(method, [])}
     )
     documented += Library.who.__doc__ or "" if method == "search" else ""
     keys = set(re.findall(r"`(\w+)`", documented))

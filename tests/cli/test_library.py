@@ -85,14 +85,17 @@ def test_init_refuses_what_cannot_work(run: Run, home: Path) -> None:
 
 
 def test_run_with_a_config(run: Run, home: Path, config: Path, daemon: Daemon) -> None:
-    result = run("run", "--log-json")
+    result = run("run")
     assert result.exit_code == 0
     ((path, loaded, json_log),) = daemon.started
-    assert (path, loaded.photos, json_log) == (config, (home / "photos",), True)
+    assert (path, loaded.photos, json_log) == (config, (home / "photos",), False)
     assert result.stderr.splitlines() == [
-        f"Watching {home}/photos; the folders of people appear in {home}/people.",
+        f"Watching {home}/photos; the folders of people appear in {home}/people (config: {config}).",
         "Ask from another terminal: guyverd people",
     ]
+    as_json = run("run", "--log-json")
+    assert (as_json.stdout, as_json.stderr) == ("", ""), "every line of the log must be JSON"
+    assert daemon.started[1] == (config, loaded, True)
 
 
 def test_run_without_a_config(run: Run, daemon: Daemon) -> None:
@@ -113,11 +116,11 @@ def test_run_writes_a_config_for_a_folder_once(run: Run, home: Path, daemon: Dae
     (path, loaded, _), *_rest = daemon.started
     assert path == home / "config" / "config.yaml"
     assert loaded.people == home / "People"
-    assert f"Config written: {path}" in first.stderr
+    assert f"(config: {path})" in first.stderr
     second = run("run", "--photos", home / "photos" / ".." / "photos")
     assert second.exit_code == 0, second.output
     assert daemon.started[1] == daemon.started[0]
-    assert "Config written" not in second.stderr
+    assert second.stderr == first.stderr
 
 
 def test_run_on_a_second_folder_has_a_library_of_its_own(run: Run, home: Path, config: Path, daemon: Daemon) -> None:

@@ -88,10 +88,20 @@ def test_a_name_that_is_taken(run: Run, library: FakeLibrary) -> None:
 
 def test_merge(run: Run, library: FakeLibrary) -> None:
     assert parsed(run("merge", "12", "31", "--json")) == [
-        {"id": 12, "name": "Alice", "absorbed": 31, "faces": 1235, "photos": 1001, "folder": "/people/Alice"}
+        {
+            "id": 12,
+            "name": "Alice",
+            "faces": 1235,
+            "photos": 1001,
+            "folder": "/people/Alice",
+            "absorbed": 31,
+            "left_out": 0,
+        }
     ]
     said = run("merge", "Alice", "31").stdout
     assert said == "Person 31 is now part of Alice (12): 1,235 faces in 1,001 photos; folder /people/Alice\n"
+    library.in_one_photo = 1
+    assert "1 face in photos that show both stayed out" in run("merge", "Alice", "31").stderr
 
 
 def test_export(run: Run, library: FakeLibrary, home: Path) -> None:
