@@ -234,7 +234,7 @@ class People:
         0.31, number(0.05, 1.0), "faces nearer than this may be one person: distance of unit vectors, 0 to 2"
     )
     merge_distance: float = setting(
-        0.31, number(0.05, 1.0), "two unnamed groups whose average distance is below this become one"
+        0.325, number(0.05, 1.0), "two unnamed groups whose average distance is below this become one"
     )
     margin: float = setting(
         1.5, number(1.0, 10.0), "the evidence for a person must be this many times that for the runner-up"
