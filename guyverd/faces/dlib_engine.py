@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 DETECTORS = ("hog", "cnn")
 _PADDING = 0.25
 """Share of the face that a chip shows on each side; what the network was trained with."""
-_SHORTEST = 2
-"""Pixels; dlib has nothing to do in less."""
+_SHORTEST = 40
+"""Pixels; less holds no face that the detectors know (80 px), and dlib's CNN writes past its memory from 31 px down."""
 
 
 class DlibEngine:

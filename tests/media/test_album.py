@@ -25,7 +25,8 @@ READABLE = {"exif_orientation": 1.0, "heif": 0.9, "hostile": 0.8, "xmp": 1.0}
 
 def files(folder: str) -> list[Path]:
     base = PHOTOS / folder if folder == "xmp" else PHOTOS / "formats" / folder
-    return sorted(path for path in base.rglob("*") if path.is_file())
+    # The 200-megapixel picture takes half the deadline on an idle machine; it has its own test.
+    return sorted(path for path in base.rglob("*") if path.is_file() and path.name != "200MP.heic")
 
 
 @pytest.mark.timeout(280)
