@@ -17,16 +17,16 @@ import struct
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator
+from io import BufferedRWPair
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from guyverd.errors import BadRequest, ControlError, DaemonSilent, GuyverError, StateError
-from guyverd.service.api import METHODS, Library, Row
+from guyverd.service.api import LISTS, METHODS, Library, Row
 from guyverd.service.lock import Holder
 
 log = logging.getLogger(__name__)
+Stream = BufferedRWPair
 
 _LONGEST_REQUEST = 1 << 20
 _LONGEST_SOCKET_PATH = 100
@@ -35,18 +35,29 @@ _ANSWER = 900.0
 """Seconds a caller waits for an answer: `check --repair` of a large library takes minutes."""
 
 
+def _runtime_folders() -> Iterator[Path]:
+    """Where a socket may lie, best first: what the supervisor made for us, the user's runtime folder, a private one."""
+    if made := os.environ.get("RUNTIME_DIRECTORY"):
+        yield Path(made.split(":")[0])
+    if user := os.environ.get("XDG_RUNTIME_DIR"):
+        yield Path(user) / "guyverd"
+    yield Path(tempfile.gettempdir()) / f"guyverd-{os.getuid()}"
+
+
 def socket_path(state: Path) -> Path:
-    """Where the daemon of the library in `state` listens: the runtime folder, under a name made from `state`."""
+    """Where the daemon of the library in `state` listens: a runtime folder, under a name made from `state`.
+
+    Raises StateError where there is no folder that only this user can write and whose path a socket may have.
+    """
     name = f"{hashlib.sha256(os.fsencode(state.absolute())).hexdigest()[:16]}.sock"
-    runtime = os.environ.get("RUNTIME_DIRECTORY") or platformdirs.user_runtime_dir("guyverd")
-    for folder in (Path(runtime.split(":")[0]), Path(tempfile.gettempdir()) / f"guyverd-{os.getuid()}"):
+    for folder in _runtime_folders():
         with contextlib.suppress(OSError):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             status = folder.stat()
             ours = status.st_uid == os.getuid() and not status.st_mode & 0o022
             if ours and len(os.fsencode(folder / name)) <= _LONGEST_SOCKET_PATH:
                 return folder / name
-    raise StateError(path=runtime, detail="no folder for the control socket that only you can write")
+    raise StateError(path=tempfile.gettempdir(), detail="there is no folder for a socket that only you can write")
 
 
 class Server:
@@ -94,25 +105,27 @@ class Server:
             connection.settimeout(_CONNECT)
             if _peer_uid(connection) not in (0, os.getuid()):
                 return
-            stream = connection.makefile("rwb")
-            try:
-                method, params = _request(stream.readline(_LONGEST_REQUEST))
-                connection.settimeout(_ANSWER)
-                result = getattr(self._library, method)(**params)
-                if isinstance(result, Iterator):
-                    for item in result:
-                        _send(stream, {"item": item})
-                    _send(stream, {"end": True})
-                else:
-                    _send(stream, {"result": result})
-            except GuyverError as problem:
-                _send(stream, {"error": problem.to_wire()})
-            except OSError:
-                raise
-            except Exception as problem:
-                log.exception("A request failed")
-                _send(stream, {"error": ControlError(detail=f"{type(problem).__name__}: {problem}").to_wire()})
-            stream.flush()
+            with connection.makefile("rwb") as stream:
+                self._converse(connection, stream)
+
+    def _converse(self, connection: socket.socket, stream: Stream) -> None:
+        try:
+            method, params = _request(stream.readline(_LONGEST_REQUEST))
+            connection.settimeout(_ANSWER)
+            result = getattr(self._library, method)(**params)
+            if method in LISTS:
+                for item in result:
+                    _send(stream, {"item": item})
+                _send(stream, {"end": True})
+            else:
+                _send(stream, {"result": result})
+        except GuyverError as problem:
+            _send(stream, {"error": problem.to_wire()})
+        except OSError:
+            raise
+        except Exception as problem:
+            log.exception("A request failed")
+            _send(stream, {"error": ControlError(detail=f"{type(problem).__name__}: {problem}").to_wire()})
 
 
 def _request(line: bytes) -> tuple[str, dict[str, Any]]:
@@ -121,12 +134,12 @@ def _request(line: bytes) -> tuple[str, dict[str, Any]]:
         method, params = request["method"], request.get("params", {})
         if method not in METHODS or not isinstance(params, dict):
             raise BadRequest(detail=f"{method!r} is no request")
-    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
         raise BadRequest(detail=str(problem)) from None
     return method, params
 
 
-def _send(stream: Any, message: Row) -> None:
+def _send(stream: Stream, message: Row) -> None:
     stream.write(json.dumps(message).encode("ascii") + b"\n")
 
 

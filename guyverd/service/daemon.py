@@ -58,7 +58,7 @@ def run(config_path: Path, config: Config, *, json_log: bool) -> None:
 
 def _life(config: Config, lock: Lock, wishes: queue.SimpleQueue[str]) -> bool:
     """One life with one config. Returns whether the config is to be read again."""
-    log.info("Watching %s; people appear in %s.", ", ".join(str(path) for path in config.photos), config.people)
+    log.info("Starting on %s.", ", ".join(str(path) for path in config.photos))
     coordinator = Coordinator(config)
     try:
         coordinator.publishing.prepare()

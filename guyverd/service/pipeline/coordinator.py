@@ -22,7 +22,7 @@ from guyverd.config import Config
 from guyverd.errors import ControlError, GuyverError
 from guyverd.service.pipeline.grouping import Grouping
 from guyverd.service.pipeline.identifying import Identifying
-from guyverd.service.pipeline.looking import Looking
+from guyverd.service.pipeline.looking import Looking, Tally
 from guyverd.service.pipeline.meter import Meter
 from guyverd.service.pipeline.observing import Observing
 from guyverd.service.pipeline.publishing import Publishing
@@ -37,6 +37,8 @@ _PATIENCE = 30.0
 """Seconds that publishing waits for moved files to be identified, so that links are moved and not lost meanwhile."""
 _BACK_OFF = 10.0
 """Seconds after which a failed step is tried again."""
+_REPORT = 60.0
+"""Seconds between two lines in the log about a long pass."""
 _MOST_FAULTS = 5
 """Unexpected errors in a row after which the daemon gives up and leaves it to its supervisor."""
 
@@ -78,7 +80,8 @@ class Coordinator:
         self._next_try = 0.0
         self._next_publish = 0.0
         self._housekept = False
-        self._done_at_start = 0
+        self._before_pass = Tally()
+        self._next_report = clock() + _REPORT
 
     # ---- from other threads ------------------------------------------------------------------------------------------
 
@@ -128,7 +131,7 @@ class Coordinator:
         """Compare every root with the disk, from now on."""
 
         def job() -> None:
-            self._done_at_start = self.looking.photos_done
+            self._before_pass = self.looking.tally
             self._inspect()
             self.observing.survey_all()
 
@@ -140,10 +143,9 @@ class Coordinator:
         """Whether everything that was noticed is done."""
         return self._is_idle()
 
-    @property
-    def done_in_pass(self) -> int:
-        """Photos read since the last request for a scan."""
-        return self.looking.photos_done - self._done_at_start
+    def pass_so_far(self) -> Tally:
+        """What was read since the last request for a scan."""
+        return self.looking.tally - self._before_pass
 
     # ---- the thread --------------------------------------------------------------------------------------------------
 
@@ -197,15 +199,17 @@ class Coordinator:
         try:
             # A time limit of nought means: only what is there already.
             message = self._inbox.get(block=patience != 0.0, timeout=patience or None)
+            # One moment for all, so that the two halves of a move come to rest together.
+            now = self.clock()
             while True:
-                self._handle(message)
+                self._handle(message, now)
                 message = self._inbox.get_nowait()
         except queue.Empty:
             return
 
-    def _handle(self, message: Message) -> None:
+    def _handle(self, message: Message, now: float) -> None:
         if isinstance(message, PathEvent):
-            self._debouncer.add(message, self.clock())
+            self._debouncer.add(message, now)
         elif message is not None:
             job, done = message
             try:
@@ -251,7 +255,8 @@ class Coordinator:
         self._dirty_if(self.observing.advance())
         self._dirty_if(self.identifying.advance())
         self.looking.advance()
-        self.meter.mark(now, self.looking.photos_done)
+        self.meter.mark(now, self.looking.tally.photos)
+        self._report(now)
         self.trouble = None
         if not self.observing.surveying:
             self.ready.set()
@@ -261,6 +266,18 @@ class Coordinator:
         self.phase = self._phase()
         if self._is_idle():
             self._settle_down()
+
+    def _report(self, now: float) -> None:
+        if now < self._next_report:
+            return
+        self._next_report = now + _REPORT
+        if self.looking.busy:
+            left = self.catalogue.counts().pending_photos
+            eta = self.meter.eta(left)
+            until = "" if eta is None else f", about {eta / 60:.0f} min left"
+            log.info(
+                "%d photos read, %d to go, %.1f a second%s.", self.looking.tally.photos, left, self.meter.rate(), until
+            )
 
     def _inspect(self) -> None:
         now = self.clock()
@@ -273,14 +290,17 @@ class Coordinator:
                 self.observing.survey(found.root)
                 self._watch(path)
             elif not found.went and (watched := self.watching(path)) is not None and not watched.events:
+                # A limit may have been raised, or the folder made anew, since this was last tried.
+                self._watch(path)
                 self.observing.survey(found.root)
             self._dirty_if(found.came or found.went)
 
     def _watch(self, root: bytes) -> None:
         if self._observer is None:
             return
+        before = self.watching(root)
         watched = self._observer.watch(root)
-        if not watched.events:
+        if not watched.events and watched != before:
             log.warning("%s: %s", os.fsdecode(root), watched.detail)
 
     def watching(self, root: bytes) -> Watching | None:

@@ -7,6 +7,7 @@ import os
 import queue
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass
 
 from guyverd.catalogue.rows import PendingPhoto
 from guyverd.catalogue.store import Catalogue
@@ -22,6 +23,22 @@ MOST_ATTEMPTS = 3
 """A photo that killed or hung a worker this many times is quarantined."""
 
 
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How much was read."""
+
+    photos: int = 0
+    """Failed ones among them."""
+    faces: int = 0
+    failed: int = 0
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(self.photos + other.photos, self.faces + other.faces, self.failed + other.failed)
+
+    def __sub__(self, other: Tally) -> Tally:
+        return Tally(self.photos - other.photos, self.faces - other.faces, self.failed - other.failed)
+
+
 class Looking:
     """Feeds pending photos to the workers, twice as many as there are so that none waits for the catalogue."""
 
@@ -31,9 +48,8 @@ class Looking:
         self._wake = wake
         self._under_way: dict[PhotoId, PendingPhoto] = {}
         self._ready: queue.SimpleQueue[tuple[PendingPhoto, Future[Read]]] = queue.SimpleQueue()
-        self.photos_done = 0
-        self.faces_found = 0
-        self.failed = 0
+        self.tally = Tally()
+        """Since the start."""
         self.broken: EngineError | None = None
         """Set when no photo can be read at all, for want of the models."""
 
@@ -96,11 +112,10 @@ class Looking:
             else:
                 read.append((photo.id, result.reading))
                 engine = result.engine
-                self.faces_found += len(result.reading.faces)
+                self.tally += Tally(1, len(result.reading.faces), 0)
                 log.debug("%s: %d faces", os.fsdecode(photo.paths[0]), len(result.reading.faces))
         if read:
             self._catalogue.photos.read(read, engine, self._catalogue.now())
-            self.photos_done += len(read)
         return count > 0
 
     def _died(self, photo: PendingPhoto, reason: str) -> None:
@@ -113,5 +128,4 @@ class Looking:
         again = " It will be tried again." if state is PhotoState.PENDING else ""
         log.warning("%s: %s.%s", os.fsdecode(photo.paths[0]), reason.rstrip("."), again)
         if state is not PhotoState.PENDING:
-            self.failed += 1
-            self.photos_done += 1
+            self.tally += Tally(1, 0, 1)

@@ -71,7 +71,8 @@ class Observing:
         found = []
         for before in self._catalogue.files.roots():
             identity = identify(before.path)
-            state, detail = state_of(before.identity, identity, populated=_populated(before.path))
+            populated = any(True for _ in Scan(before.path, b"", self._rules(), is_picture))
+            state, detail = state_of(before.identity, identity, populated)
             online = state is RootState.ONLINE
             if (state, detail) != (before.state, before.detail) or (online and identity != before.identity):
                 self._catalogue.files.set_root(before.id, identity if online else None, state, detail)
@@ -245,16 +246,9 @@ class Survey:
             changes = Changes()
         self._catalogue.files.apply(self.root.id, changes, self._catalogue.now())
         if not self.scope:
+            log.debug("%s compared: %d pictures.", os.fsdecode(self.root.path), self.found)
             self._catalogue.files.scanned(self.root.id, self._catalogue.now())
         return bool(changes)
-
-
-def _populated(root: bytes) -> bool:
-    try:
-        with os.scandir(root) as entries:
-            return any(True for _ in entries)
-    except OSError:
-        return False
 
 
 def _covers(outer: bytes, inner: bytes) -> bool:

@@ -57,7 +57,7 @@ class Publishing:
             log.info("%s is not ours and was left as it is.", os.fsdecode(os.path.join(self._folder, path)))
         if applied.made or applied.removed or applied.renamed:
             log.info(
-                "People folder: %d links made, %d removed, %d folders renamed.",
+                "People folder: links made: %d, removed: %d; folders renamed: %d.",
                 applied.made,
                 applied.removed,
                 applied.renamed,

@@ -119,19 +119,20 @@ class LocalLibrary:
         work = self._at_work
         if work.fault is not None:
             raise ControlError(detail=f"the work stopped: {work.fault!r}")
+        busy = not work.idle
         counts = work.catalogue.counts()
-        done = work.done_in_pass
+        done = work.pass_so_far()
         left = counts.pending_photos
         return {
-            "busy": not work.idle,
-            "phase": work.phase,
+            "busy": busy,
+            "phase": work.phase if busy else "idle",
             "files_found": max(counts.files, work.observing.found),
-            "photos_total": done + left,
-            "photos_done": done,
-            "faces": counts.faces,
-            "failures": counts.failures,
+            "photos_total": done.photos + left,
+            "photos_done": done.photos,
+            "faces": done.faces,
+            "failures": done.failed,
             "rate": round(work.meter.rate(), 2),
-            "eta": work.meter.eta(left + counts.pending_files),
+            "eta": work.meter.eta(left + counts.pending_files) if busy else None,
         }
 
     def scan(self) -> Row:
