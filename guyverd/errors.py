@@ -14,7 +14,8 @@ what to do next; `exit_code` is what the command line returns. One family, one e
     ├── EngineError        10
     ├── ControlError       11  DaemonSilent, BadRequest
     ├── ExportError        12
-    └── CheckFailed        13
+    ├── CheckFailed        13
+    └── WorkerError        14  WorkerDied, DeadlineExceeded
 
 2 is left to wrong usage of the command line, 130 to Ctrl-C.
 """
@@ -264,3 +265,18 @@ class CheckFailed(GuyverError):
 
     exit_code = 13
     hint = "`guyverd check --repair` rebuilds everything that can be rebuilt from the catalogue."
+
+
+class WorkerError(GuyverError):
+    """A picture could not be read: {detail}."""
+
+    exit_code = 14
+    hint = "Open it in another program: it may be broken. The library is unharmed."
+
+
+class WorkerDied(WorkerError):
+    """The worker process died: {detail}."""
+
+
+class DeadlineExceeded(WorkerError):
+    """It took longer than {seconds} seconds and was stopped."""

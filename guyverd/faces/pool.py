@@ -21,7 +21,7 @@ from typing import Any, Generic, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
-from guyverd.errors import GuyverError
+from guyverd.errors import DeadlineExceeded, GuyverError, WorkerDied
 from guyverd.faces import limits
 from guyverd.faces.limits import cores
 
@@ -34,20 +34,6 @@ _JOBS_PER_WORKER = 500
 """Then it is replaced: decoders leak, and a heap that held a large picture stays large."""
 _LOOK = 0.5
 """Seconds between two looks at whether the pool is whole."""
-
-
-class WorkerDied(GuyverError):
-    """The worker process died: {detail}."""
-
-    def __init__(self, *, detail: str) -> None:
-        super().__init__(detail=detail)
-
-
-class DeadlineExceeded(GuyverError):
-    """It took longer than {seconds} seconds and was stopped."""
-
-    def __init__(self, *, seconds: float | str) -> None:
-        super().__init__(seconds=seconds if isinstance(seconds, str) else f"{seconds:g}")
 
 
 class WorkerPool(Generic[Job, Result]):
@@ -196,7 +182,7 @@ class _Crew(threading.Thread):
             future.cancel()
             _settle(future)
         except TimeoutError:
-            _settle(future, error=DeadlineExceeded(seconds=self._deadline))
+            _settle(future, error=DeadlineExceeded(seconds=f"{self._deadline:g}"))
         except ProcessExpired as problem:
             _settle(future, error=WorkerDied(detail=_cause(problem.exitcode)))
         except Exception as problem:

@@ -295,7 +295,7 @@ def test_workers_die_with_the_daemon(tmp_path: Path, end: str) -> None:
 
 
 def test_errors_survive_the_socket() -> None:
-    for error in (WorkerDied(detail="killed by SIGSEGV"), DeadlineExceeded(seconds=2.5)):
+    for error in (WorkerDied(detail="killed by SIGSEGV"), DeadlineExceeded(seconds="2.5")):
         again = type(error).from_wire(error.to_wire())
         assert type(again) is type(error)
         assert str(again) == str(error)

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 from guyverd.catalogue.rows import PendingPhoto
 from guyverd.catalogue.store import Catalogue
-from guyverd.errors import EngineError, PictureError, PictureMissing
-from guyverd.faces.pool import DeadlineExceeded, WorkerDied
+from guyverd.errors import DeadlineExceeded, EngineError, PictureError, PictureMissing, WorkerDied
 from guyverd.media.content import ContentChanged
 from guyverd.model import PhotoId, PhotoReading, PhotoState
 from guyverd.service.pipeline.reading import Read, Reader
