@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from guyverd.errors import PeopleFolderError
+from guyverd.errors import GuyverError, PeopleFolderError
 from guyverd.people.decisions import replay
 from guyverd.people.index import FaceIndex
 from guyverd.service.api import Row
@@ -34,8 +34,11 @@ def check(work: Coordinator, *, repair: bool) -> Row:
         found = item.problems(work)
         repaired = False
         if found and repair and item.repair is not None:
-            item.repair(work)
-            found = item.problems(work)
+            try:
+                item.repair(work)
+                found = item.problems(work)
+            except GuyverError as problem:
+                found = [f"{problem.message} {problem.advice}"]
             repaired = not found
         detail = "; ".join(found[:5]) + (f"; and {len(found) - 5} more" if len(found) > 5 else "")
         rows.append({"name": item.name, "ok": not found, "detail": detail, "repaired": repaired})

@@ -87,9 +87,11 @@ class Publishing:
         return self._tree.verify(self._catalogue.links.published())
 
     def mend(self) -> bool:
-        """Make the folder and its links again where somebody took them away, because the user asked for it."""
-        if isinstance(self.problem, PeopleFolderError):
-            self._tree.prepare()
+        """Make the folder and its links again where somebody took them away, because the user asked for it.
+
+        Raises PeopleFolderError where that cannot be.
+        """
+        self._tree.prepare()
         self._tree.recover(self._catalogue.links.published(), self._catalogue.links)
         self._prepared = True
         return self.publish()
