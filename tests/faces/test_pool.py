@@ -70,6 +70,8 @@ def test_a_worker_is_restrained(pool: WorkerPool[str, Any]) -> None:
     assert facts["sigint"] is True
     assert facts["threads"] == os.environ["OMP_NUM_THREADS"]
     assert facts["native threads"] == 1
+    assert facts["stderr"] == os.devnull
+    assert facts["disk"] in (None, (2 << 13) | 7), "best effort, last"
 
 
 def test_gentleness_is_a_choice() -> None:
