@@ -208,13 +208,12 @@ class Files:
         self._db.write(lambda db: db.execute("UPDATE files SET state = 'pending' WHERE photo_id = ?", (photo,)))
 
     def paths_of(self, photos: Sequence[int]) -> dict[int, tuple[bytes, ...]]:
-        """The present files of each photo, absolute, by root and path."""
+        """The present files of each photo, absolute, the one known longest first."""
         found: dict[int, list[bytes]] = {photo: [] for photo in photos}
         for some in slices(photos):
             marks = ",".join("?" * len(some))
             rows = self._db.rows(
-                f"SELECT photo_id, root_path, path FROM present_files WHERE photo_id IN ({marks})"
-                " ORDER BY root_id, path",
+                f"SELECT photo_id, root_path, path FROM present_files WHERE photo_id IN ({marks}) ORDER BY file_id",
                 tuple(some),
             )
             for row in rows:

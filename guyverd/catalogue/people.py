@@ -177,7 +177,7 @@ class People:
     # ---- folders -----------------------------------------------------------------------------------------------------
 
     def albums(self, min_photos: int) -> list[Album]:
-        """Everyone who should have a folder, with the photos in it; one file stands for each photo.
+        """Everyone who should have a folder, with the photos in it; the file known longest stands for each photo.
 
         A person with a name has a folder from the first photo on.
         """
@@ -185,7 +185,7 @@ class People:
             "SELECT person_id, name, photo_id, taken_at, root_path, path FROM ("
             " SELECT faces.person_id, people.name, faces.photo_id, photos.taken_at, present_files.root_path,"
             "        present_files.path, row_number() OVER (PARTITION BY faces.person_id, faces.photo_id"
-            "        ORDER BY present_files.root_id, present_files.path) AS nth"
+            "        ORDER BY present_files.file_id) AS nth"
             " FROM faces JOIN people ON people.id = faces.person_id JOIN photos ON photos.id = faces.photo_id"
             " JOIN present_files ON present_files.photo_id = photos.id)"
             " WHERE nth = 1 ORDER BY person_id, photo_id"

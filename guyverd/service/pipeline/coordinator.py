@@ -80,6 +80,8 @@ class Coordinator:
         self._next_try = 0.0
         self._next_publish = 0.0
         self._housekept = False
+        self._at_rest = False
+        self._ungrouped = False
         self._before_pass = Tally()
         self._next_report = clock() + _REPORT
 
@@ -132,6 +134,7 @@ class Coordinator:
 
         def job() -> None:
             self._before_pass = self.looking.tally
+            self._at_rest = False
             self._inspect()
             self.observing.survey_all()
 
@@ -141,7 +144,7 @@ class Coordinator:
     @property
     def idle(self) -> bool:
         """Whether everything that was noticed is done."""
-        return self._is_idle()
+        return self._at_rest
 
     def pass_so_far(self) -> Tally:
         """What was read since the last request for a scan."""
@@ -152,6 +155,7 @@ class Coordinator:
     def _notice(self, event: PathEvent) -> None:
         # Called by the observer, which must never wait.
         if self.observing.concerns(event.root, event.path):
+            self._at_rest = False
             self._inbox.put(event)
 
     def _unsettled(self, root: bytes, path: bytes) -> None:
@@ -263,9 +267,11 @@ class Coordinator:
         self._group()
         self._publish_when_due()
         self.grouping.save()
-        self.phase = self._phase()
         if self._is_idle():
             self._settle_down()
+        # Between two steps of a turn nothing may seem to be left, so others are told only now.
+        self.phase = self._phase()
+        self._at_rest = self._is_idle()
 
     def _report(self, now: float) -> None:
         if now < self._next_report:
@@ -311,6 +317,7 @@ class Coordinator:
             return None
 
     def _group(self) -> None:
+        self._ungrouped = False
         photos = self.catalogue.photos
         first_unread = photos.first_unread()
         if first_unread is None and (self.observing.surveying or self.identifying.busy):
@@ -318,6 +325,7 @@ class Coordinator:
         while self.grouping.advance(first_unread=first_unread):
             self._dirty_if(True)
             if not self._inbox.empty():
+                self._ungrouped = True
                 self.wake()
                 return
 
@@ -347,6 +355,7 @@ class Coordinator:
             or self.identifying.busy
             or self.looking.busy
             or len(self._debouncer)
+            or self._ungrouped
             or (self._dirty_since is not None and self.publishing.problem is None)
             or not self.ready.is_set()
         )

@@ -119,6 +119,9 @@ class LocalLibrary:
         work = self._at_work
         if work.fault is not None:
             raise ControlError(detail=f"the work stopped: {work.fault!r}")
+        if not self._daemon and (problem := work.trouble or work.looking.broken) is not None:
+            # Nobody would see the notice, and whoever waits would wait for ever.
+            raise problem
         busy = not work.idle
         counts = work.catalogue.counts()
         done = work.pass_so_far()
