@@ -211,7 +211,9 @@ class Faces:
         "pictures are reduced, or enlarged up to twice, to this length before faces are looked for",
     )
     detector: str = setting(
-        "hog", _choice("hog", "cnn"), "hog is fast; cnn finds more faces and takes many times as long"
+        "hog",
+        _choice("hog", "cnn"),
+        "hog is fast; cnn finds more faces, takes many times as long, and a canvas of 1600 px at most",
     )
 
 

@@ -93,17 +93,14 @@ class _Crowd:
         self.heard_by: list[list[int]] = [[] for _ in range(n)]
         speaks = [True] * n if voters is None else voters.tolist()
         held = [-1] * n if anchors is None else anchors.tolist()
-        # In the order of nodes, so that sums come out the same to the last bit.
-        order = np.lexsort((edges.targets, edges.sources))
-        pairs = zip(
-            edges.sources[order].tolist(), edges.targets[order].tolist(), edges.weights[order].tolist(), strict=True
-        )
+        pairs = zip(edges.sources.tolist(), edges.targets.tolist(), edges.weights.tolist(), strict=True)
         for one, other, weight in pairs:
             for node, neighbour in ((one, other), (other, one)):
                 if speaks[neighbour] and held[node] < 0:
                     self.hears[node].append((neighbour, weight))
                     self.heard_by[neighbour].append(node)
         for hears in self.hears:
+            # In the order of nodes, so that sums come out the same to the last bit.
             hears.sort()
         self.anchor_labels = sorted({label for label in held if label >= 0})
         number = {label: n + place for place, label in enumerate(self.anchor_labels)}

@@ -177,6 +177,15 @@ def test_equal_input_in_any_order_gives_equal_labels(case: Case, random: object)
     assert case.whisper(shuffled).tolist() == labels.tolist()
 
 
+def test_sums_do_not_depend_on_the_order_of_the_edges() -> None:
+    # 0.3 + 0.3 + 0.1 and 0.1 + 0.3 + 0.3 differ in the last bit, and so would the winner.
+    edges = edges_of((0, 6, 0.3), (1, 6, 0.3), (2, 6, 0.1), (3, 6, 0.1), (4, 6, 0.3), (5, 6, 0.3))
+    anchors = np.array([1, 1, 1, 2, 2, 2, -1], np.int64)
+    backwards = Edges(edges.targets[::-1], edges.sources[::-1], edges.weights[::-1])
+    first = whisper(7, edges, seed=1, anchors=anchors)
+    assert first.tolist() == whisper(7, backwards, seed=1, anchors=anchors).tolist()
+
+
 @settings(max_examples=200, deadline=None)
 @given(cases())
 def test_what_is_not_connected_is_never_joined(case: Case) -> None:

@@ -31,6 +31,10 @@ LONGEST = 4096
 150 pixels there is 1/27 of the picture."""
 
 
+CNN_CANVAS = 1600
+"""The most that dlib's CNN detector gets: it takes 1.2 GB for a megapixel, and workers have 4 GB by default."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReadJob:
     """One photo to read, with what a worker must know of the settings."""
@@ -84,7 +88,8 @@ def _finder(settings: config.Faces) -> tuple[FaceFinder, str]:
     from guyverd.faces.find import FaceFinder  # noqa: PLC0415
 
     engine = DlibEngine(settings.detector)
-    return FaceFinder(engine, settings.smallest, settings.canvas), engine.name
+    canvas = min(settings.canvas, CNN_CANVAS) if settings.detector == "cnn" else settings.canvas
+    return FaceFinder(engine, settings.smallest, canvas), engine.name
 
 
 class Reader:
