@@ -101,7 +101,8 @@ def _attend(coordinator: Coordinator, library: LocalLibrary, wishes: queue.Simpl
     coordinator.ready.wait()
     if not coordinator.ended.is_set():
         notify(f"READY=1\nMAINPID={os.getpid()}\nSTATUS=Watching")
-        log.info("Ready.")
+        counts = library.status()["counts"]
+        log.info("Ready: %d files, %d people so far.", counts["files"], counts["people"])
     interval = watchdog_interval()
     while not coordinator.ended.wait(None if interval is None else interval / 3):
         assert interval is not None

@@ -125,9 +125,19 @@ class Coordinator:
         self._inbox.put((job, done))
         return done.result(timeout=600)
 
-    def changed(self) -> None:
-        """People changed by somebody's word: bring the folders up to date before this returns."""
-        self.call(self._publish)
+    def decide(self, job: Callable[[], T]) -> T:
+        """Record somebody's word about people, with the folders up to date when this returns.
+
+        It happens between two steps, so that it never meets a grouping that knows nothing of it.
+        """
+
+        def decided() -> T:
+            result = job()
+            self._dirty_if(True)
+            self._publish()
+            return result
+
+        return self.call(decided)
 
     def rescan(self) -> None:
         """Compare every root with the disk, from now on."""

@@ -180,26 +180,33 @@ class LocalLibrary:
 
     def name(self, person: str, name: str) -> Row:
         """See `Library.name`."""
-        found = self._resolved(person)
         wanted = " ".join(name.split())
         if not wanted:
             raise UnknownPerson(person=repr(name))
-        taken = [other for other in self._at_work.catalogue.people.named(wanted) if other != found.id]
-        if taken:
-            raise NameTaken(name=wanted, person=taken[0], other=found.id)
-        previous = self._at_work.catalogue.people.name(found.id, wanted, self._at_work.catalogue.now())
-        self._at_work.changed()
-        folder = self._at_work.publishing.folders().get(found.id)
-        return {"id": found.id, "name": wanted, "previous": previous, "folder": folder}
+
+        def job() -> Row:
+            found = self._resolved(person)
+            taken = [other for other in people.named(wanted) if other != found.id]
+            if taken:
+                raise NameTaken(name=wanted, person=taken[0], other=found.id)
+            previous = people.name(found.id, wanted, self._at_work.catalogue.now())
+            return {"id": found.id, "name": wanted, "previous": previous}
+
+        people = self._at_work.catalogue.people
+        done = self._at_work.decide(job)
+        return {**done, "folder": self._at_work.publishing.folders().get(done["id"])}
 
     def merge(self, person: str, other: str) -> Row:
         """See `Library.merge`."""
-        into, absorbed = self._resolved(person), self._resolved(other)
+
+        def job() -> tuple[PersonId, PersonId, int]:
+            into, absorbed = self._resolved(person).id, self._resolved(other).id
+            return into, absorbed, people.merge(into, absorbed, self._at_work.catalogue.now())
+
         people = self._at_work.catalogue.people
-        released = people.merge(into.id, absorbed.id, self._at_work.catalogue.now())
-        self._at_work.changed()
-        merged = _person(people.get(into.id), self._at_work.publishing.folders())
-        return {**merged, "absorbed": absorbed.id, "left_out": released}
+        into, absorbed, released = self._at_work.decide(job)
+        merged = _person(people.get(into), self._at_work.publishing.folders())
+        return {**merged, "absorbed": absorbed, "left_out": released}
 
     def _resolved(self, text: str) -> Person:
         people = self._at_work.catalogue.people
