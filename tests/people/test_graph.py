@@ -27,13 +27,15 @@ def test_weights_grow_with_likeness_and_end_at_the_link_distance() -> None:
 
 
 def test_links_are_what_brute_force_finds() -> None:
-    who = np.arange(60) % 6
+    who = np.random.default_rng(4).integers(0, 6, 60)
     vectors = faces_of(who, spread=0.22)
     photos = np.sort(np.random.default_rng(3).integers(0, 25, 60))
     table = table_of(vectors, photos=photos)
     edges = link(table, FaceIndex.build(table.ids, vectors).neighbours(vectors, 60), 0.31)
     directions = unit(vectors)
     apart = np.linalg.norm(directions[:, None] - directions[None], axis=2)
+    same_photo = (apart < 0.31) & (photos[:, None] == photos[None]) & ~np.eye(60, dtype=bool)
+    assert same_photo.any(), "near faces of one photo must not be linked"
     expected = {(i, j) for i in range(60) for j in range(i + 1, 60) if apart[i, j] < 0.31 and photos[i] != photos[j]}
     assert set(zip(edges.sources.tolist(), edges.targets.tolist(), strict=True)) == expected
     assert 20 < len(expected) < 60 * 59 / 2

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -212,6 +214,48 @@ def test_a_save_that_fails_is_an_error_and_leaves_the_old_one(tmp_path: Path) ->
     assert FaceIndex.load(str(tmp_path), stamp) is not None
     with pytest.raises(StateError):
         index.save(str(tmp_path / "absent"), 1)
+
+
+def test_a_file_cut_short_by_a_full_disk_is_never_taken_for_the_index(tmp_path: Path) -> None:
+    """A limit on the size of files does what a full disk does; hnswlib reports neither."""
+    code = """
+import resource, signal, sys
+import numpy as np
+from guyverd.errors import StateError
+from guyverd.people.index import FaceIndex
+vectors = np.random.default_rng(0).normal(size=(500, 128)).astype(np.float32)
+index = FaceIndex.build(np.arange(500), vectors)
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+try:
+    index.save(sys.argv[1], 1)
+except StateError as error:
+    print(error)
+"""
+    told = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert "bytes were written" in told.stdout
+    assert os.listdir(tmp_path) == []
+
+
+def test_where_hnswlib_gives_up_everything_is_compared() -> None:
+    ids, vectors = some(100)
+    index = FaceIndex.build(ids, vectors)
+    index.remove(ids[:50])
+    sound = index._hnsw
+
+    class GivesUp:
+        def __getattr__(self, name: str) -> object:
+            return getattr(sound, name)
+
+        def knn_query(self, *args: object) -> None:
+            raise RuntimeError("Cannot return the results in a contiguous 2D array. Probably ef or M is too small")
+
+    index._hnsw = GivesUp()  # type: ignore[assignment]
+    found = index.neighbours(vectors, 60)
+    truth, similar = brute(ids[50:], vectors[50:], vectors, 50)
+    assert (found.ids[:, :50] == truth).mean() > 0.99
+    np.testing.assert_allclose(found.similarity[:, :50], similar, atol=2e-6)
+    assert (found.ids[:, 50:] == -1).all()
 
 
 def test_prune_keeps_the_named_one_and_foreign_files(tmp_path: Path) -> None:

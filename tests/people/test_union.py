@@ -75,6 +75,25 @@ def test_a_chain_of_three_has_one_survivor_and_constraints_pass_on() -> None:
     assert len(pairs(shared)) == 1
 
 
+def test_enemies_are_inherited() -> None:
+    vectors = faces_of(ints(0, 0, 0))
+    # 8 is nearest to 5 and joins it first; 3 must then keep away from both.
+    vectors[2] = vectors[1] + 0.01 * vectors[0]
+    table = table_of(vectors, people=ints(3, 5, 8))
+    assert pairs(table) == [(5, 3), (8, 3)]
+    assert pairs(table, apart=((3, 8),)) == [(8, 5)]
+    # And where the enemy would be the one to be absorbed.
+    assert pairs(table_of(vectors, people=ints(9, 5, 8)), apart=((9, 8),)) == [(8, 5)]
+
+
+def test_after_a_merge_the_average_counts_not_what_was_near_before() -> None:
+    basis = np.linalg.qr(np.random.default_rng(0).normal(size=(128, 128)))[0].astype(np.float32)
+    # Three on an arc, 0.3 and 0.28 apart, the ends 0.58: once the nearer two are one, the third is too far on average.
+    angles = np.array([[0], [0.3], [0.58]], np.float32)
+    table = table_of(np.cos(angles) * basis[0] + np.sin(angles) * basis[1], people=ints(3, 5, 8))
+    assert pairs(table) == [(8, 5)]
+
+
 def test_with_two_names_near_nobody_is_chosen() -> None:
     table = table_of(faces_of(ints(0, 0, 0)), people=ints(3, 4, -1))
     assert pairs(table, named=(3, 4)) == []
