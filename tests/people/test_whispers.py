@@ -178,8 +178,9 @@ def test_equal_input_in_any_order_gives_equal_labels(case: Case, random: object)
 
 
 def test_sums_do_not_depend_on_the_order_of_the_edges() -> None:
-    # 0.3 + 0.3 + 0.1 and 0.1 + 0.3 + 0.3 differ in the last bit, and so would the winner.
-    edges = edges_of((0, 6, 0.3), (1, 6, 0.3), (2, 6, 0.1), (3, 6, 0.1), (4, 6, 0.3), (5, 6, 0.3))
+    # (1 + tiny) + tiny is 1, (tiny + tiny) + 1 is more: added up as given, the reverse order would have another winner.
+    tiny = 1e-16
+    edges = edges_of((0, 6, 1.0), (1, 6, tiny), (2, 6, tiny), (3, 6, tiny), (4, 6, tiny), (5, 6, 1.0))
     anchors = np.array([1, 1, 1, 2, 2, 2, -1], np.int64)
     backwards = Edges(edges.targets[::-1], edges.sources[::-1], edges.weights[::-1])
     first = whisper(7, edges, seed=1, anchors=anchors)
