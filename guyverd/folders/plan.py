@@ -14,6 +14,9 @@ from guyverd.folders.names import folder_names, link_names
 from guyverd.folders.spare import is_spare_of, parents
 from guyverd.model import Album, PersonId, PublishedLink
 
+_Folders = Mapping[bytes, Sequence[PublishedLink]]
+"""Published links by their folder."""
+
 
 @dataclass(frozen=True, slots=True)
 class FolderRename:
@@ -73,12 +76,13 @@ def plan(
         for link in _links(album, homes[album.person], people_folder if style == "relative" else None)
     }
     taken = frozenset(above for home in homes.values() for above in parents(home))
-    moves = _moves(homes, published, taken)
-    standing = _after(published, moves)
+    folders = _by_folder(published)
+    moves = _moves(homes, folders, taken)
+    standing = _after(folders, moves)
     kept = _kept(wanted, standing, homes, taken)
     satisfied = set(kept.values())
     return Plan(
-        renames=tuple(_in_order(moves, published, taken)),
+        renames=tuple(_in_order(moves, folders, taken)),
         make=tuple(link for path, link in sorted(wanted.items()) if path not in satisfied),
         remove=tuple(sorted((link for link in published if link.path not in kept), key=lambda link: link.path)),
         keep=len(kept),
@@ -90,8 +94,14 @@ def plan(
 
 def _links(album: Album, home: bytes, people_folder: bytes | None) -> Iterator[PublishedLink]:
     start = None if people_folder is None else _parts(people_folder) + _parts(home)
+    ways: dict[bytes, bytes] = {}
     for target, name in link_names(album.photos).items():
-        text = target if start is None else _relative(target, start)
+        text = target
+        if start is not None:
+            above, _, file = target.rpartition(b"/")
+            if above not in ways:
+                ways[above] = _relative(above, start)
+            text = ways[above] + file
         yield PublishedLink(home + b"/" + name, text, album.person)
 
 
@@ -99,24 +109,24 @@ def _parts(path: bytes) -> list[bytes]:
     return [part for part in path.split(b"/") if part not in (b"", b".")]
 
 
-def _relative(target: bytes, start: Sequence[bytes]) -> bytes:
-    """`target` as seen from the folder `start`."""
-    goal = _parts(target)
+def _relative(folder: bytes, start: Sequence[bytes]) -> bytes:
+    """The way to `folder` from the folder `start`, with a slash at its end; empty from itself."""
+    goal = _parts(folder)
     same = 0
     for here, there in zip(start, goal, strict=False):
         if here != there:
             break
         same += 1
-    return b"/".join([b".."] * (len(start) - same) + goal[same:])
+    return b"".join(step + b"/" for step in [b".."] * (len(start) - same) + goal[same:])
 
 
 # ---- which folders move ----------------------------------------------------------------------------------------------
 
 
-def _moves(homes: Mapping[PersonId, bytes], published: Sequence[PublishedLink], taken: frozenset[bytes]) -> list[_Move]:
+def _moves(homes: Mapping[PersonId, bytes], published: _Folders, taken: frozenset[bytes]) -> list[_Move]:
     links_in: dict[PersonId, Counter[bytes]] = defaultdict(Counter)
     owners: dict[bytes, set[PersonId]] = defaultdict(set)
-    for folder, links in _by_folder(published).items():
+    for folder, links in published.items():
         if folder:
             for link in links:
                 links_in[link.person][folder] += 1
@@ -152,13 +162,11 @@ def _is_home(folder: bytes, home: bytes, taken: frozenset[bytes]) -> bool:
     )
 
 
-def _in_order(
-    moves: Sequence[_Move], published: Sequence[PublishedLink], taken: Iterable[bytes]
-) -> Iterator[FolderRename]:
+def _in_order(moves: Sequence[_Move], published: _Folders, taken: Iterable[bytes]) -> Iterator[FolderRename]:
     """The moves so that each finds its place free; where they form a ring, one goes by way of another folder."""
     inside: dict[bytes, list[PublishedLink]] = {move.old: [] for move in moves}
     in_use = set(taken)
-    for folder, links in _by_folder(published).items():
+    for folder, links in published.items():
         above = parents(folder)
         in_use.update(above)
         for old in inside.keys() & set(above):
@@ -189,7 +197,7 @@ def _in_order(
 def _by_folder(links: Iterable[PublishedLink]) -> dict[bytes, list[PublishedLink]]:
     found: dict[bytes, list[PublishedLink]] = defaultdict(list)
     for link in links:
-        found[os.path.dirname(link.path)].append(link)
+        found[link.path.rpartition(b"/")[0]].append(link)
     return found
 
 
@@ -204,7 +212,7 @@ def _free(name: bytes, in_use: set[bytes]) -> bytes:
 # ---- which links stay ------------------------------------------------------------------------------------------------
 
 
-def _after(published: Sequence[PublishedLink], moves: Sequence[_Move]) -> dict[bytes, tuple[bytes, PublishedLink]]:
+def _after(published: _Folders, moves: Sequence[_Move]) -> dict[bytes, tuple[bytes, PublishedLink]]:
     """Where each link stands after the moves: {path then: (path now, link then)}.
 
     What lies where a folder moves to is left out: it must go first.
@@ -212,7 +220,7 @@ def _after(published: Sequence[PublishedLink], moves: Sequence[_Move]) -> dict[b
     moved = {move.old: move.new for move in moves}
     arriving = set(moved.values())
     standing = {}
-    for folder, links in _by_folder(published).items():
+    for folder, links in published.items():
         above = parents(folder)
         old = next((place for place in above if place in moved), None)
         if old is None and any(place in arriving for place in above):

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from guyverd.folders.plan import FolderRename, Plan
 from guyverd.model import Album, AlbumPhoto, PersonId, PublishedLink
+
+# On a busy machine the first text Hypothesis draws takes seconds, for it reads all of Unicode; that says nothing of us.
+CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 class MemoryLedger:

@@ -269,6 +269,22 @@ def test_a_link_that_somebody_changed_is_kept(library: Library) -> None:
     assert library.shown() == {b"Alice": b"", b"Alice/2024-05-17_a.jpg": b"-> elsewhere"}
 
 
+def test_what_somebody_put_in_the_place_of_our_links_survives_their_removal(library: Library) -> None:
+    a, b, c = (library.photo(name) for name in (b"a.jpg", b"b.jpg", b"c.jpg"))
+    library.publish(album(1, "Alice", a, b, c))
+    os.unlink(library.path(b"Alice/2024-05-17_a.jpg"))
+    os.symlink(b"elsewhere", library.path(b"Alice/2024-05-17_a.jpg"))
+    os.unlink(library.path(b"Alice/2024-05-17_b.jpg"))
+    library.write(b"Alice/2024-05-17_b.jpg")
+    applied = library.publish()
+    assert applied == Applied(0, 1, 0, (b"Alice/2024-05-17_a.jpg", b"Alice/2024-05-17_b.jpg"), ())
+    assert library.shown() == {
+        b"Alice": b"",
+        b"Alice/2024-05-17_a.jpg": b"-> elsewhere",
+        b"Alice/2024-05-17_b.jpg": b"file mine",
+    }
+
+
 def test_nothing_behind_a_folder_replaced_by_a_link_is_touched(library: Library, tmp_path: Path) -> None:
     a, b = library.photo(b"a.jpg"), library.photo(b"b.jpg")
     people = [album(1, "Alice", a), album(7, None, a)]

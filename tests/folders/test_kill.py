@@ -22,7 +22,14 @@ from guyverd.model import Album, AlbumPhoto, PublishedLink
 from .model import MemoryLedger, album, tree_of
 
 OPERATIONS = ("symlink", "unlink", "rename", "mkdir", "rmdir")
-FOREIGN = (b"Alice/notes.txt", b"Carol/2024-05-17_a.jpg", b"Unnamed/0008/mine.txt", b"Gone/mine.txt", b"Ring2/r.txt")
+FOREIGN = (
+    b"Alice/notes.txt",
+    b"Carol/2024-05-17_a.jpg",
+    b"Unnamed/0008/mine.txt",
+    b"Gone/mine.txt",
+    b"Ring2/r.txt",
+    b"Taken/mine.txt",
+)
 
 
 class Killed(BaseException):
@@ -66,6 +73,8 @@ BEFORE = [
     album(8, None, *PHOTOS[:3]),  # gets a name
     album(9, None, *PHOTOS[:3]),  # is no more
     album(10, "Shrinks", *PHOTOS),
+    album(13, "Follows", *PHOTOS[:3]),  # gets the name of the next,
+    album(14, "Stuck", *PHOTOS[:3]),  # whose new name is a folder of the user's, so that neither folder can move
 ]
 AFTER = [
     album(1, "Bob", *PHOTOS[1:]),
@@ -77,6 +86,8 @@ AFTER = [
     album(10, "Shrinks", PHOTOS[0]),
     album(11, "Carol", *PHOTOS[:3]),  # is new; something of the user's has the name of a link
     album(12, None, *PHOTOS[:3]),
+    album(13, "Stuck", *PHOTOS[:3]),
+    album(14, "Taken", *PHOTOS[:3]),
 ]
 
 

@@ -11,6 +11,8 @@ from guyverd.folders.names import folder_names, link_names
 from guyverd.folders.spare import byte_key, is_spare_of, spare_name
 from guyverd.model import AlbumPhoto, PersonId
 
+from .model import CALM
+
 
 def name_of(name: str | None, person: int = 7) -> str:
     return folder_names([(PersonId(person), name)], "Unnamed")[PersonId(person)].decode()
@@ -77,6 +79,7 @@ HARD = st.one_of(
 PEOPLE = st.dictionaries(st.integers(1, 30).map(PersonId), HARD, max_size=12)
 
 
+@CALM
 @given(PEOPLE)
 def test_folders_are_legal_and_distinct_without_case(people: dict[PersonId, str | None]) -> None:
     folders = folder_names(people.items(), "Unnamed")
@@ -103,6 +106,7 @@ def test_folders_are_legal_and_distinct_without_case(people: dict[PersonId, str 
         assert not any(unicodedata.category(char) in ("Cc", "Cs") for char in text)
 
 
+@CALM
 @given(PEOPLE, HARD)
 def test_one_more_person_renames_nobody(people: dict[PersonId, str | None], name: str | None) -> None:
     before = folder_names(people.items(), "Unnamed")
@@ -150,6 +154,7 @@ TARGETS = st.builds(lambda folder, name: b"/p/%d/" % folder + name, st.integers(
 PHOTOS = st.builds(AlbumPhoto, TARGETS, st.sampled_from([None, "2024-05-17T00:00:00", "nonsense"]))
 
 
+@CALM
 @given(st.lists(PHOTOS, max_size=10))
 def test_links_are_legal_and_distinct_without_case(photos: list[AlbumPhoto]) -> None:
     names = link_names(photos)
@@ -165,6 +170,7 @@ def test_links_are_legal_and_distinct_without_case(photos: list[AlbumPhoto]) -> 
             assert name.endswith(extension)
 
 
+@CALM
 @given(st.lists(PHOTOS, max_size=8, unique_by=lambda photo: photo.target), PHOTOS)
 def test_one_more_photo_renames_at_most_one_link(photos: list[AlbumPhoto], extra: AlbumPhoto) -> None:
     before = link_names(photos)
@@ -175,6 +181,7 @@ def test_one_more_photo_renames_at_most_one_link(photos: list[AlbumPhoto], extra
         assert not changed
 
 
+@CALM
 @given(BASENAMES, st.integers(2, 999), st.booleans())
 def test_a_spare_name_is_known_again(name: bytes, number: int, folder: bool) -> None:
     spare = spare_name(name[:255], number, folder=folder)

@@ -10,7 +10,7 @@ from guyverd.folders.plan import Plan, plan
 from guyverd.folders.spare import is_spare_of
 from guyverd.model import Album, PersonId, PublishedLink
 
-from .model import NAMES, TARGETS, album, albums, carry_out, photo
+from .model import CALM, NAMES, TARGETS, album, albums, carry_out, photo
 
 ROOT = b"/home/u/People"
 A = photo(b"/p/a.jpg", "2024-05-17T10:00:00")
@@ -131,6 +131,7 @@ STYLES = st.sampled_from(["relative", "absolute"])
 UNNAMED = st.sampled_from(["Unnamed", "Faceless"])
 
 
+@CALM
 @given(albums(), albums(), UNNAMED, UNNAMED, STYLES, STYLES)
 def test_one_plan_leads_from_any_albums_to_any_other(
     before: list[Album], after: list[Album], unnamed: str, renamed: str, style: str, restyled: str
@@ -170,6 +171,7 @@ LINKS = st.builds(
 )
 
 
+@CALM
 @given(albums(), st.lists(LINKS, max_size=10, unique_by=lambda link: link.path), STYLES)
 def test_a_plan_makes_order_out_of_anything_published(
     wanted: list[Album], published: list[PublishedLink], style: str
