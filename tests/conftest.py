@@ -5,6 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Machines are slow now and then, and Hypothesis builds its tables of characters in the first test that needs them.
+settings.register_profile("calm", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("calm")
 
 ALBUM = Path(__file__).resolve().parent.parent.parent / "shared" / "photos"
 

@@ -79,6 +79,8 @@ class Publishing:
         """Where each person's links stand, as text."""
         found: dict[PersonId, str] = {}
         for link in self._catalogue.links.published():
+            if b"/" not in link.path:
+                continue  # a link being replaced when the last run died: it is about to be put right
             found.setdefault(link.person, os.fsdecode(os.path.join(self._folder, os.path.dirname(link.path))))
         return found
 
