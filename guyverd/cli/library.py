@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,7 +44,16 @@ def _command(path: Path, words: str) -> str:
     from guyverd import config_file
 
     default = path == config_file.default_path().absolute()
-    return f"guyverd {words}" if default else f"guyverd --config {shlex.quote(str(path))} {words}"
+    program = _program()
+    return f"{program} {words}" if default else f"{program} --config {shlex.quote(str(path))} {words}"
+
+
+def _program() -> str:
+    """How this program can be called from here: by its name where the shell finds it, else by its path."""
+    called = Path(sys.argv[0])
+    if called.name != "guyverd" or shutil.which("guyverd") is not None:
+        return "guyverd"
+    return shlex.quote(str(called))
 
 
 @click.command()
