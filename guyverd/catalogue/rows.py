@@ -106,5 +106,5 @@ class Counts:
     failures: int
     pending_files: int
     pending_photos: int
-    ungrouped_photos: int
+    ungrouped_faces: int
     missing_files: int

@@ -59,7 +59,8 @@ class Catalogue:
                     + (SELECT count(*) FROM files WHERE state = 'failed' AND missing_since IS NULL) AS failures,
                 (SELECT count(*) FROM files WHERE state = 'pending' AND missing_since IS NULL) AS pending_files,
                 (SELECT count(*) FROM photos WHERE state = 'pending' AND id IN present) AS pending_photos,
-                (SELECT count(*) FROM photos WHERE state = 'done' AND grouped_at IS NULL) AS ungrouped_photos,
+                (SELECT count(*) FROM photos JOIN faces ON faces.photo_id = photos.id
+                    WHERE grouped_at IS NULL) AS ungrouped_faces,
                 (SELECT count(*) FROM files WHERE missing_since IS NOT NULL) AS missing_files
         """)
         assert row is not None

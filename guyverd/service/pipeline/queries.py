@@ -77,7 +77,7 @@ class LocalLibrary:
             "backlog": {
                 "files": counts.pending_files,
                 "photos": counts.pending_photos,
-                "faces": counts.ungrouped_photos,
+                "faces": counts.ungrouped_faces,
             },
             "rate": round(work.meter.rate(), 2) if counts.pending_photos else 0.0,
             "eta": work.meter.eta(counts.pending_photos) if self._daemon else None,
