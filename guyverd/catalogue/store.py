@@ -66,6 +66,15 @@ class Catalogue:
         assert row is not None
         return Counts(**dict(row))
 
+    def backlog(self) -> tuple[int, int]:
+        """Files to identify and photos to read, there or not: quick, for those who ask often."""
+        row = self._db.row(
+            "SELECT (SELECT count(*) FROM files WHERE state = 'pending' AND missing_since IS NULL),"
+            " (SELECT count(*) FROM photos WHERE state = 'pending')"
+        )
+        assert row is not None
+        return row[0], row[1]
+
     def index_stamp(self) -> IndexStamp | None:
         """The index file that was saved last, or None."""
         row = self._db.row("SELECT value FROM meta WHERE key = ?", (_INDEX,))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -274,3 +275,45 @@ def test_an_empty_library_answers_too(tmp_path: Path, write_config: Callable[...
         assert library.search(str(negatives / "both.jpg"), face=1)["results"] == []
         assert [row["person"] for row in library.who(str(negatives / "both.jpg"))["faces"]] == [None, None]
         assert all(row["ok"] for row in library.check()["checks"])
+
+
+def test_several_roots_are_one_library(tmp_path: Path, negatives: Path, write_config: Callable[..., Path]) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    copy(negatives, one, f"{ASTRONAUT}*.jpg")
+    copy(negatives, other, f"{HOPPER}*.jpg")
+    place(negatives / "both.jpg", other / "both.jpg")
+    path = write_config(one)
+    path.write_text(path.read_text().replace(f"photos: [{one}]", f"photos: [{one}, {other}]"))
+    config = config_file.load(path)
+    assert scan(config)["files_found"] == 9
+    assert groups(config.people) == EVERYBODY
+    (other / "both.jpg").rename(one / "both.jpg")
+    assert scan(config)["photos_done"] == 0
+    assert groups(config.people) == EVERYBODY
+    # A root that is taken out of the config takes its photos along, and brings them back for nothing.
+    path.write_text(path.read_text().replace(f"photos: [{one}, {other}]", f"photos: [{one}]"))
+    scan(config_file.load(path))
+    assert {name for photos in groups(config.people) for name in photos} == {
+        *(f"{ASTRONAUT}{n}.jpg" for n in range(4)),
+        "both.jpg",
+    }
+    path.write_text(path.read_text().replace(f"photos: [{one}]", f"photos: [{one}, {other}]"))
+    assert scan(config_file.load(path))["photos_done"] == 0
+    assert groups(config.people) == EVERYBODY
+
+
+def test_what_has_been_gone_for_the_time_of_grace_is_forgotten(
+    photos: Path, negatives: Path, write_config: Callable[..., Path]
+) -> None:
+    config = config_file.load(write_config(photos, watch="{quiet: 300 ms, removal_grace: 1 s}"))
+    scan(config)
+    (photos / f"{HOPPER}3.jpg").unlink()
+    scan(config)
+    time.sleep(2.1)
+    scan(config)
+    with open_library(config) as library:
+        assert all(row["ok"] for row in library.check()["checks"])
+        assert library.search(str(negatives / f"{HOPPER}3.jpg"), k=20, face=1)["results"][0]["distance"] > 0
+    copy(negatives, photos, f"{HOPPER}3.jpg")
+    assert scan(config)["photos_done"] == 1
+    assert groups(config.people) == EVERYBODY

@@ -83,6 +83,7 @@ class Coordinator:
         self._at_rest = False
         self._ungrouped = False
         self._before_pass = Tally()
+        self._found_before_pass = 0
         self._next_report = clock() + _REPORT
 
     # ---- from other threads ------------------------------------------------------------------------------------------
@@ -144,6 +145,7 @@ class Coordinator:
 
         def job() -> None:
             self._before_pass = self.looking.tally
+            self._found_before_pass = self.observing.found
             self._at_rest = False
             self._inspect()
             self.observing.survey_all()
@@ -159,6 +161,10 @@ class Coordinator:
     def pass_so_far(self) -> Tally:
         """What was read since the last request for a scan."""
         return self.looking.tally - self._before_pass
+
+    def files_in_pass(self) -> int:
+        """Pictures seen on disk since the last request for a scan."""
+        return self.observing.found - self._found_before_pass
 
     # ---- the thread --------------------------------------------------------------------------------------------------
 

@@ -119,9 +119,10 @@ class Grouping:
 
     def drop(self, faces: list[int]) -> None:
         """Take faces out that the catalogue has forgotten."""
-        if faces and self._index is not None:
-            held = np.intersect1d(np.array(faces, dtype=np.int64), self._index.ids())
-            self._index.remove(held)
+        if faces:
+            # An index that is only now loaded leaves them out by itself.
+            index = self.index
+            index.remove(np.intersect1d(np.array(faces, dtype=np.int64), index.ids()))
             self._unsaved()
 
     # ---- people ------------------------------------------------------------------------------------------------------

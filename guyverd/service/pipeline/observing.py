@@ -58,6 +58,8 @@ class Observing:
         self._clock = clock
         self._config = config
         self._catalogue = catalogue
+        self.found = 0
+        """Pictures that surveys have seen, since the start."""
         self._seen_before: set[RootId] = set()
         self._surveys: list[Survey] = []
         self._people = os.path.realpath(os.fsencode(config.people))
@@ -142,17 +144,14 @@ class Observing:
         """Whether a comparison waits or goes on."""
         return bool(self._surveys)
 
-    @property
-    def found(self) -> int:
-        """Pictures the survey under way has seen so far."""
-        return self._surveys[0].found if self._surveys else 0
-
     def advance(self) -> bool:
         """Do one step of the first survey. Tells whether files changed."""
         if not self._surveys:
             return False
         survey = self._surveys[0]
+        before = survey.found
         changed = survey.advance()
+        self.found += survey.found - before
         for path in survey.take_unsettled():
             self._unsettled(survey.root.path, path)
         if survey.done and survey in self._surveys:

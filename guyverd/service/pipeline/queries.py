@@ -123,19 +123,18 @@ class LocalLibrary:
             # Nobody would see the notice, and whoever waits would wait for ever.
             raise problem
         busy = not work.idle
-        counts = work.catalogue.counts()
+        files, photos = work.catalogue.backlog()
         done = work.pass_so_far()
-        left = counts.pending_photos
         return {
             "busy": busy,
             "phase": work.phase if busy else "idle",
-            "files_found": max(counts.files, work.observing.found),
-            "photos_total": done.photos + left,
+            "files_found": work.files_in_pass(),
+            "photos_total": done.photos + photos,
             "photos_done": done.photos,
             "faces": done.faces,
             "failures": done.failed,
             "rate": round(work.meter.rate(), 2),
-            "eta": work.meter.eta(left + counts.pending_files) if busy else None,
+            "eta": work.meter.eta(photos + files) if busy else None,
         }
 
     def scan(self) -> Row:
