@@ -44,11 +44,12 @@ class Files:
 
     def roots(self) -> list[RootRow]:
         """Every configured root, in the order they were first configured."""
-        rows = self._db.rows(
-            "SELECT *, (SELECT count(*) FROM files WHERE root_id = roots.id AND missing_since IS NULL) AS files"
-            " FROM roots WHERE configured ORDER BY id"
-        )
-        return [_root(row) for row in rows]
+        return [_root(row) for row in self._db.rows("SELECT * FROM roots WHERE configured ORDER BY id")]
+
+    def count_by_root(self) -> dict[RootId, int]:
+        """How many files are there in each root that has any."""
+        rows = self._db.rows("SELECT root_id, count(*) FROM files WHERE missing_since IS NULL GROUP BY root_id")
+        return {RootId(row[0]): row[1] for row in rows}
 
     def set_root(self, root: RootId, identity: RootIdentity | None, state: RootState, detail: str) -> None:
         """Note how a root was found; an identity of None leaves the last one known."""
@@ -71,8 +72,9 @@ class Files:
         """The files known at or below `scope` (relative; empty for the whole root), ordered by path."""
         sql = "SELECT id, path, size, mtime_ns, inode, missing_since FROM files WHERE root_id = :root"
         if scope:
-            # '0' is the byte after '/', so the range holds exactly the paths below `scope`.
-            sql += " AND (path = :scope OR (path > :low AND path < :high))"
+            # '0' is the byte after '/', so the range holds exactly the paths below `scope`. With OR instead of UNION
+            # the whole root would be gone through.
+            sql = f"{sql} AND path = :scope UNION ALL {sql} AND path > :low AND path < :high"
         rows = self._db.rows(
             sql + " ORDER BY path", {"root": root, "scope": scope, "low": scope + b"/", "high": scope + b"0"}
         )
@@ -152,6 +154,8 @@ class Files:
             connection, new = db.conn, 0
             for file, stamp, hash_ in found:
                 row = connection.execute("SELECT id FROM photos WHERE hash = ?", (hash_,)).fetchone()
+                if connection.execute("SELECT 1 FROM files WHERE id = ?", (file,)).fetchone() is None:
+                    continue  # its row went while it was read: nothing may be concluded for other files
                 if row is None:
                     inserted = connection.execute(
                         "INSERT INTO photos (hash, size) VALUES (?, ?) RETURNING id", (hash_, stamp.size)
@@ -196,10 +200,12 @@ class Files:
         )
 
     def gone(self, photo: PhotoId, at: str) -> None:
-        """None of a photo's files was there when it was to be read."""
+        """None of a photo's files was there when it was to be read; those in roots that are offline may well be."""
         self._db.write(
             lambda db: db.execute(
-                "UPDATE files SET missing_since = ? WHERE photo_id = ? AND missing_since IS NULL", (at, photo)
+                "UPDATE files SET missing_since = ? WHERE photo_id = ? AND missing_since IS NULL"
+                " AND root_id IN (SELECT id FROM roots WHERE configured AND state = 'online')",
+                (at, photo),
             )
         )
 
@@ -255,9 +261,9 @@ class Files:
 
 
 _OVERDUE = """
-    SELECT photo_id AS id FROM files JOIN roots ON roots.id = files.root_id WHERE photo_id IS NOT NULL
-    GROUP BY photo_id
-    HAVING min(missing_since IS NOT NULL AND missing_since < ?1 AND configured AND roots.state = 'online')
+    SELECT DISTINCT photo_id AS id FROM files WHERE photo_id IS NOT NULL AND missing_since < ?1 AND NOT EXISTS (
+        SELECT 1 FROM files AS other JOIN roots ON roots.id = other.root_id WHERE other.photo_id = files.photo_id
+        AND (other.missing_since IS NULL OR other.missing_since >= ?1 OR NOT configured OR roots.state <> 'online'))
     UNION SELECT id FROM photos WHERE NOT EXISTS (SELECT 1 FROM files WHERE files.photo_id = photos.id)
 """
 """Photos all of whose files have been missing long enough, and contents that no path holds any more."""
@@ -277,7 +283,6 @@ def _root(row: Row) -> RootRow:
         RootState(row["state"]),
         row["detail"],
         row["scanned_at"],
-        row["files"],
     )
 
 

@@ -9,6 +9,7 @@ from sqlite_utils import Database as Utils
 
 from guyverd.catalogue.database import Database, Row
 from guyverd.catalogue.rows import within
+from guyverd.catalogue.schema import present
 from guyverd.errors import CannotMerge, UnknownPerson
 from guyverd.model import (
     Album,
@@ -25,10 +26,10 @@ from guyverd.model import (
     PhotoId,
 )
 
-_PERSON = """
+_PERSON = f"""
     SELECT people.id, people.name, count(faces.id) AS faces, count(DISTINCT faces.photo_id) AS photos
     FROM people LEFT JOIN faces ON faces.person_id = people.id
-         AND faces.photo_id IN (SELECT photo_id FROM present_files)
+         AND {present("faces.photo_id")}
     WHERE people.merged_into IS NULL
 """
 
@@ -182,13 +183,11 @@ class People:
         A person with a name has a folder from the first photo on.
         """
         rows = self._db.stream(
-            "SELECT person_id, name, photo_id, taken_at, root_path, path FROM ("
-            " SELECT faces.person_id, people.name, faces.photo_id, photos.taken_at, present_files.root_path,"
-            "        present_files.path, row_number() OVER (PARTITION BY faces.person_id, faces.photo_id"
-            "        ORDER BY present_files.file_id) AS nth"
-            " FROM faces JOIN people ON people.id = faces.person_id JOIN photos ON photos.id = faces.photo_id"
-            " JOIN present_files ON present_files.photo_id = photos.id)"
-            " WHERE nth = 1 ORDER BY person_id, photo_id"
+            "SELECT person_id, name, taken_at, roots.path AS root_path, files.path FROM ("
+            " SELECT DISTINCT faces.person_id, people.name, faces.photo_id, photos.taken_at,"
+            "  (SELECT min(file_id) FROM present_files WHERE present_files.photo_id = faces.photo_id) AS file_id"
+            " FROM faces JOIN people ON people.id = faces.person_id JOIN photos ON photos.id = faces.photo_id) AS shown"
+            " JOIN files ON files.id = file_id JOIN roots ON roots.id = root_id ORDER BY person_id, shown.photo_id"
         )
         names: dict[PersonId, str | None] = {}
         photos: dict[PersonId, list[AlbumPhoto]] = {}

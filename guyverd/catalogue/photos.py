@@ -12,6 +12,7 @@ from sqlite_utils import Database as Utils
 from guyverd.catalogue.database import Database, Row
 from guyverd.catalogue.files import Files, slices
 from guyverd.catalogue.rows import FaceRow, FailureRow, PendingPhoto, PictureRow, within
+from guyverd.catalogue.schema import present
 from guyverd.model import (
     EMBEDDING_SIZE,
     DetectedFace,
@@ -29,8 +30,14 @@ _FACE = (
     'SELECT faces.id, person_id, photo_id, "left", top, "right", bottom, confidence, quality, taken_at'
     " FROM faces JOIN photos ON photos.id = faces.photo_id"
 )
-_GROUPED = "photo_id IN (SELECT id FROM photos WHERE grouped_at IS NOT NULL)"
+_GROUPED = "FROM faces JOIN photos ON photos.id = photo_id WHERE grouped_at IS NOT NULL"
 _TABLE = "SELECT id, photo_id, quality, person_id, embedding FROM faces"
+
+FAILED_FILES = (
+    "SELECT id FROM files WHERE state = 'failed' UNION SELECT files.id FROM photos"
+    " JOIN files ON files.photo_id = photos.id WHERE photos.state IN ('failed', 'quarantined')"
+)
+"""The numbers of the files that gave nothing, there or not."""
 
 
 class Photos:
@@ -58,8 +65,7 @@ class Photos:
 
         def job(db: Utils) -> None:
             for photo, reading in readings:
-                db.conn.execute("DELETE FROM faces WHERE photo_id = ?", (photo,))
-                db.conn.execute(
+                done = db.conn.execute(
                     "UPDATE photos SET state = 'done', reason = NULL, width = ?, height = ?, format = ?, taken_at = ?,"
                     " engine = ?, read_at = ?, grouped_at = CASE WHEN ? THEN NULL ELSE ? END WHERE id = ?",
                     (
@@ -74,6 +80,9 @@ class Photos:
                         photo,
                     ),
                 )
+                if not done.rowcount:
+                    continue  # forgotten while it was read
+                db.conn.execute("DELETE FROM faces WHERE photo_id = ?", (photo,))
                 db.conn.executemany(
                     'INSERT INTO faces (photo_id, ordinal, "left", top, "right", bottom, landmarks, confidence,'
                     " quality, quality_size, quality_sharpness, quality_confidence, quality_pose, embedding)"
@@ -96,12 +105,14 @@ class Photos:
     def failures(self) -> Iterator[FailureRow]:
         """Every file that is there and gave nothing, with the reason."""
         rows = self._db.stream(
-            "SELECT roots.path AS root_path, files.path, coalesce(photos.state, files.state) AS state,"
-            " coalesce(photos.reason, files.reason, '') AS reason, coalesce(photos.attempts, 0) AS attempts,"
-            " coalesce(photos.read_at, files.seen_at) AS at"
+            # A file that cannot be read now is told as that, whatever its photo once was.
+            "SELECT roots.path AS root_path, files.path,"
+            " iif(files.state = 'failed', files.state, photos.state) AS state,"
+            " coalesce(iif(files.state = 'failed', files.reason, photos.reason), '') AS reason,"
+            " iif(files.state = 'failed', 0, photos.attempts) AS attempts,"
+            " iif(files.state = 'failed', files.seen_at, photos.read_at) AS at"
             " FROM files JOIN roots ON roots.id = files.root_id LEFT JOIN photos ON photos.id = files.photo_id"
-            " WHERE missing_since IS NULL AND configured"
-            " AND (files.state = 'failed' OR photos.state IN ('failed', 'quarantined'))"
+            f" WHERE missing_since IS NULL AND configured AND files.id IN ({FAILED_FILES})"
             " ORDER BY roots.path, files.path"
         )
         for row in rows:
@@ -114,7 +125,7 @@ class Photos:
         """Every face of a photo that is there, or one person's, by photo and ordinal."""
         whose = "" if person is None else "person_id = :person AND "
         rows = self._db.stream(
-            f"{_FACE} WHERE {whose}photo_id IN (SELECT photo_id FROM present_files) ORDER BY photo_id, ordinal",
+            f"{_FACE} WHERE {whose}{present('faces.photo_id')} ORDER BY photo_id, ordinal",
             {"person": person},
         )
         return (_face_row(row) for row in rows)
@@ -125,7 +136,7 @@ class Photos:
         for some in slices(faces):
             marks = ",".join("?" * len(some))
             for row in self._db.rows(
-                f"{_FACE} WHERE faces.id IN ({marks}) AND photo_id IN (SELECT photo_id FROM present_files)",
+                f"{_FACE} WHERE faces.id IN ({marks}) AND {present('faces.photo_id')}",
                 tuple(some),
             ):
                 found[row["id"]] = _face_row(row)
@@ -135,7 +146,7 @@ class Photos:
         """A person's photos that are there, oldest first; those without a date last."""
         rows = self._db.rows(
             "SELECT DISTINCT photos.id, taken_at, width, height FROM photos JOIN faces ON faces.photo_id = photos.id"
-            " WHERE faces.person_id = ? AND photos.id IN (SELECT photo_id FROM present_files)"
+            f" WHERE faces.person_id = ? AND {present('photos.id')}"
             " ORDER BY taken_at IS NULL, taken_at, photos.id",
             (person,),
         )
@@ -157,10 +168,10 @@ class Photos:
         rows: list[Row] = []
         for person in np.unique(people):
             rows += self._db.rows(
-                "SELECT id, photo_id, quality, person_id, embedding FROM (SELECT *, row_number() OVER"
-                " (ORDER BY photo_id, ordinal) - 1 AS rank, count(*) OVER () AS total FROM faces WHERE person_id = ?1)"
+                f"{_TABLE} WHERE id IN (SELECT id FROM (SELECT id, row_number() OVER (ORDER BY photo_id, ordinal) - 1"
+                " AS rank, count(*) OVER () AS total FROM faces WHERE person_id = ?1)"
                 # The whole of rank * most / total changes at exactly `most` ranks, evenly spread.
-                " WHERE total <= ?2 OR rank * ?2 / total <> (rank - 1) * ?2 / total OR rank = 0",
+                " WHERE total <= ?2 OR rank * ?2 / total <> (rank - 1) * ?2 / total OR rank = 0)",
                 (int(person), at_most),
             )
         return _table(sorted(rows, key=lambda row: (row["photo_id"], row["id"])))
@@ -180,7 +191,7 @@ class Photos:
     def grouped(self, batch: int = 20_000) -> Iterator[tuple[IntArray, FloatArray]]:
         """Ids and vectors of all faces that were grouped, in the order of photo and ordinal, `batch` at a time."""
         rows: list[Row] = []
-        sql = f"SELECT id, embedding FROM faces WHERE {_GROUPED} ORDER BY photo_id, ordinal"
+        sql = f"SELECT faces.id, embedding {_GROUPED} ORDER BY photo_id, ordinal"
         for row in self._db.stream(sql, batch=batch):
             rows.append(row)
             if len(rows) == batch:
@@ -191,8 +202,8 @@ class Photos:
 
     def grouped_ids(self) -> IntArray:
         """The ids of all faces that were grouped, ascending."""
-        rows = self._db.rows(f"SELECT id FROM faces WHERE {_GROUPED} ORDER BY id")
-        return np.array([row[0] for row in rows], dtype=np.int64)
+        rows = self._db.rows(f"SELECT faces.id {_GROUPED}")
+        return np.sort(np.array([row[0] for row in rows], dtype=np.int64))
 
     def ungrouped(self, through: int) -> IntArray:
         """The faces, by photo and ordinal, of read photos up to id `through` that were not grouped yet."""

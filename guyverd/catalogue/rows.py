@@ -28,8 +28,6 @@ class RootRow:
     state: RootState
     detail: str
     scanned_at: str | None
-    files: int
-    """Files that are there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ from guyverd.catalogue.database import Database
 from guyverd.catalogue.files import Files
 from guyverd.catalogue.links import Links
 from guyverd.catalogue.people import People
-from guyverd.catalogue.photos import Photos
+from guyverd.catalogue.photos import FAILED_FILES, Photos
 from guyverd.catalogue.rows import Counts
+from guyverd.catalogue.schema import present
 from guyverd.model import IndexStamp
 
 _INDEX = "index"
@@ -47,18 +48,18 @@ class Catalogue:
 
     def counts(self) -> Counts:
         """How much there is, of what is there."""
-        row = self._db.row("""
-            WITH present AS (SELECT DISTINCT photo_id FROM present_files WHERE photo_id IS NOT NULL)
+        row = self._db.row(f"""
             SELECT
                 (SELECT count(*) FROM present_files) AS files,
-                (SELECT count(*) FROM present) AS photos,
-                (SELECT count(*) FROM faces WHERE photo_id IN present) AS faces,
-                (SELECT count(DISTINCT person_id) FROM faces WHERE photo_id IN present) AS people,
+                (SELECT count(DISTINCT photo_id) FROM present_files WHERE photo_id IS NOT NULL) AS photos,
+                (SELECT count(*) FROM faces WHERE {present("faces.photo_id")}) AS faces,
+                (SELECT count(*) FROM people WHERE EXISTS
+                    (SELECT 1 FROM faces WHERE person_id = people.id AND {present("faces.photo_id")})) AS people,
                 (SELECT count(*) FROM people WHERE name IS NOT NULL AND merged_into IS NULL) AS named,
-                (SELECT count(*) FROM photos WHERE state IN ('failed', 'quarantined') AND id IN present)
-                    + (SELECT count(*) FROM files WHERE state = 'failed' AND missing_since IS NULL) AS failures,
-                (SELECT count(*) FROM files WHERE state = 'pending' AND missing_since IS NULL) AS pending_files,
-                (SELECT count(*) FROM photos WHERE state = 'pending' AND id IN present) AS pending_photos,
+                (SELECT count(*) FROM present_files WHERE file_id IN ({FAILED_FILES})) AS failures,
+                (SELECT count(*) FROM files JOIN roots ON roots.id = root_id
+                    WHERE files.state = 'pending' AND missing_since IS NULL AND configured) AS pending_files,
+                (SELECT count(*) FROM photos WHERE state = 'pending' AND {present("photos.id")}) AS pending_photos,
                 (SELECT count(*) FROM photos JOIN faces ON faces.photo_id = photos.id
                     WHERE grouped_at IS NULL) AS ungrouped_faces,
                 (SELECT count(*) FROM files WHERE missing_since IS NOT NULL) AS missing_files

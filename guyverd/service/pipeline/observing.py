@@ -35,7 +35,7 @@ class Watched:
 
     root: RootRow
     came: bool
-    """It is there and was not before, or this is the first look."""
+    """It is there and was not before, or another directory stands there now, or this is the first look."""
     went: bool
     """It was there and is not any more."""
 
@@ -73,12 +73,14 @@ class Observing:
         found = []
         for before in self._catalogue.files.roots():
             identity = identify(before.path)
-            populated = any(True for _ in Scan(before.path, b"", self._rules(), is_picture))
+            same = identity is not None and identity == before.identity
+            # Only where another directory stands there does it matter whether pictures are in it.
+            populated = same or any(True for _ in Scan(before.path, b"", self._rules(), is_picture))
             state, detail = state_of(before.identity, identity, populated)
             online = state is RootState.ONLINE
             if (state, detail) != (before.state, before.detail) or (online and identity != before.identity):
                 self._catalogue.files.set_root(before.id, identity if online else None, state, detail)
-            came = online and before.id not in self._seen_before
+            came = online and not (same and before.id in self._seen_before)
             went = not online and before.id in self._seen_before
             if came:
                 self._seen_before.add(before.id)
@@ -119,7 +121,7 @@ class Observing:
             return False
         known = self._catalogue.files.known(root.id, path)
         changes = reconcile(known, [seen] if isinstance(seen, SeenFile) else [])
-        if changes.gone and identify(root.path) is None:
+        if changes.gone and not self._stands(root):
             return False
         self._catalogue.files.apply(root.id, changes, self._catalogue.now())
         return bool(changes)
@@ -131,7 +133,9 @@ class Observing:
         for waiting in self._surveys:
             if waiting.root.id == root.id and not waiting.begun and _covers(waiting.scope, scope):
                 return
-        self._surveys.append(Survey(self._catalogue, root, scope, self._rules, self._young))
+        self._surveys.append(
+            Survey(self._catalogue, root, scope, rules=self._rules, young=self._young, stands=self._stands)
+        )
 
     def survey_all(self) -> None:
         """Put every root that is there down for comparison."""
@@ -158,6 +162,14 @@ class Observing:
             self._surveys.remove(survey)
         return changed
 
+    def _stands(self, root: RootRow) -> bool:
+        """Whether the directory at the root's path is the one that was last inspected.
+
+        If not, as where a disk was unmounted a moment ago, what is not in it may well be elsewhere.
+        """
+        known = {one.id: one.identity for one in self._catalogue.files.roots()}
+        return root.id in known and identify(root.path) == known[root.id]
+
     def _young(self, seen: SeenFile) -> bool:
         age = self._clock() - seen.stamp.mtime_ns / 1e9
         return 0 <= age < self._config.watch.quiet
@@ -179,8 +191,10 @@ class Survey:
         catalogue: Catalogue,
         root: RootRow,
         scope: bytes,
+        *,
         rules: Callable[[], Rules],
         young: Callable[[SeenFile], bool],
+        stands: Callable[[RootRow], bool],
     ) -> None:
         self.root = root
         self.scope = scope
@@ -190,6 +204,7 @@ class Survey:
         self._catalogue = catalogue
         self._rules = rules
         self._young = young
+        self._stands = stands
         self._unsettled: list[bytes] = []
         self._known: dict[bytes, KnownFile] = {}
         self._scan: Scan
@@ -198,7 +213,6 @@ class Survey:
     def _begin(self) -> None:
         # Known first, disk second: a file that appears in between is new to neither, and its event tells of it.
         self.begun = True
-        self._identity = identify(self.root.path)
         if not self.scope:
             self._catalogue.files.retry_failed(self.root.id)
         self._known = {known.path: known for known in self._catalogue.files.known(self.root.id, self.scope)}
@@ -240,8 +254,7 @@ class Survey:
         for folder, reason in self._scan.unreadable:
             log.warning("%s cannot be read: %s", os.fsdecode(os.path.join(self.root.path, folder)), reason)
         changes = reconcile(self._known.values(), [], [folder for folder, _ in self._scan.unreadable])
-        if identify(self.root.path) != self._identity:
-            # Another directory stands there now, or none: what was not seen may well be.
+        if not self._stands(self.root):
             changes = Changes()
         self._catalogue.files.apply(self.root.id, changes, self._catalogue.now())
         if not self.scope:

@@ -52,6 +52,7 @@ class LocalLibrary:
         counts = catalogue.counts()
         index = catalogue.index_stamp()
         roots = []
+        files = catalogue.files.count_by_root()
         for root in catalogue.files.roots():
             watched, detail = self._watched(root.path, root.state.value, root.detail)
             roots.append(
@@ -60,7 +61,7 @@ class LocalLibrary:
                     "state": root.state.value,
                     "watched": watched,
                     "detail": detail,
-                    "files": root.files,
+                    "files": files.get(root.id, 0),
                     "last_full_scan": root.scanned_at,
                 }
             )
