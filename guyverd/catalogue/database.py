@@ -2,8 +2,9 @@
 
 All writes go through one connection owned by one thread, each as a transaction that begins IMMEDIATE, so that no
 write ever fails half-way for want of a lock and no second connection ever checkpoints (SQLite before 3.51.3 can lose
-committed pages when two connections write or checkpoint a WAL at once). Readers are read-only connections, one per
-thread. (The writer thread fed by a queue is Datasette's idea.)
+committed pages when two connections write or checkpoint a WAL at once). Each query borrows a read-only connection, so
+that threads that come and go, such as those that answer requests, leave none behind. (The writer thread fed by a queue
+is Datasette's idea.)
 """
 
 from __future__ import annotations
@@ -27,6 +28,10 @@ Row = sqlite3.Row
 Parameters = Sequence[object] | dict[str, object]
 
 _BUSY_MS = 30_000
+_MOST_IDLE = 2
+"""Readers kept for the next query; each may hold 64 MB of pages."""
+_ALIEN = ("no such table", "no such column", "Could not decode to UTF-8")
+"""What SQLite says where our own statements meet a schema or a text that is not ours any more."""
 
 
 class Database:
@@ -36,9 +41,9 @@ class Database:
         self._path = path
         self._display = os.fsdecode(path)
         self._jobs: queue.SimpleQueue[tuple[Callable[[Utils], Any], Future[Any]] | None] = queue.SimpleQueue()
-        self._readers = threading.local()
-        self._open_readers: list[sqlite3.Connection] = []
-        self._guard = threading.Lock()
+        self._idle: list[sqlite3.Connection] = []
+        # Reentrant: a stream that is dropped gives its reader back whenever memory is collected, in any thread.
+        self._guard = threading.RLock()
         self._closed = False
         ready: Future[None] = Future()
         self._writer = threading.Thread(target=self._write_loop, args=(ready,), name="catalogue-writer", daemon=True)
@@ -54,73 +59,88 @@ class Database:
         """Run `job` in one transaction on the writer thread and wait until it is durable.
 
         An exception rolls back and is raised here. Raises StateError when the disk is full or cannot be written,
-        CatalogueDamaged when the file is broken.
+        CatalogueDamaged when the file is broken, CatalogueError after `close`.
         """
-        if self._closed:
-            raise CatalogueError(path=self._display, detail="it is closed")
+        assert threading.current_thread() is not self._writer, "a job that waits for another job waits for ever"
         done: Future[T] = Future()
-        self._jobs.put((job, done))
+        with self._guard:
+            self._check_open()
+            self._jobs.put((job, done))
         return done.result()
 
     def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         """All rows of a query."""
-        with self._reading():
-            return self._reader().execute(sql, parameters).fetchall()
+        with self._reading() as reader:
+            return reader.execute(sql, parameters).fetchall()
 
     def row(self, sql: str, parameters: Parameters = ()) -> Row | None:
         """The first row of a query, or None."""
-        with self._reading():
-            found: Row | None = self._reader().execute(sql, parameters).fetchone()
+        with self._reading() as reader, contextlib.closing(reader.execute(sql, parameters)) as cursor:
+            found: Row | None = cursor.fetchone()
             return found
 
     def stream(self, sql: str, parameters: Parameters = (), batch: int = 1000) -> Iterator[Row]:
-        """The rows of a query, fetched `batch` at a time; for results that should not be held whole."""
-        with self._reading():
-            cursor = self._reader().execute(sql, parameters)
-        while True:
-            with self._reading():
-                some = cursor.fetchmany(batch)
-            if not some:
-                return
-            yield from some
+        """The rows of a query, fetched `batch` at a time; for results that should not be held whole.
+
+        All are of one moment, whatever is written meanwhile.
+        """
+        with self._reading() as reader, contextlib.closing(reader.execute(sql, parameters)) as cursor:
+            while some := cursor.fetchmany(batch):
+                yield from some
 
     def close(self) -> None:
-        """Finish what is queued, then close every connection. May be called twice."""
-        if self._closed:
-            return
-        self._closed = True
-        self._jobs.put(None)
+        """Finish what is queued, then close every connection; a query under way is finished. May be called twice."""
+        with self._guard:
+            if not self._closed:
+                self._closed = True
+                self._jobs.put(None)
+            while self._idle:
+                self._idle.pop().close()
         self._writer.join()
 
     # ---- inside ------------------------------------------------------------------------------------------------------
 
-    def _reader(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._readers, "connection", None)
-        if connection is None:
-            uri = f"file:{_uri_path(self._path)}?mode=ro"
-            connection = sqlite3.connect(uri, uri=True, check_same_thread=False, isolation_level=None)
-            connection.row_factory = sqlite3.Row
-            connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
-            connection.execute("PRAGMA cache_size = -65536")
-            self._readers.connection = connection
-            with self._guard:
-                self._open_readers.append(connection)
+    def _check_open(self) -> None:
+        if self._closed:
+            raise CatalogueError(path=self._display, detail="it is closed")
+
+    def _new_reader(self) -> sqlite3.Connection:
+        uri = f"file:{_uri_path(self._path)}?mode=ro"
+        connection = sqlite3.connect(uri, uri=True, check_same_thread=False, isolation_level=None)
+        connection.row_factory = sqlite3.Row
+        connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+        connection.execute("PRAGMA cache_size = -65536")
         return connection
 
     @contextlib.contextmanager
-    def _reading(self) -> Iterator[None]:
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """A reader, given back afterwards; what SQLite raises meanwhile becomes an error of ours."""
+        with self._guard:
+            self._check_open()
+            reader = self._idle.pop() if self._idle else None
         try:
-            yield
+            if reader is None:
+                reader = self._new_reader()
+            yield reader
         except sqlite3.Error as problem:
             raise self._translated(problem) from problem
+        finally:
+            if reader is not None:
+                self._give_back(reader)
+
+    def _give_back(self, reader: sqlite3.Connection) -> None:
+        with self._guard:
+            if not self._closed and len(self._idle) < _MOST_IDLE:
+                self._idle.append(reader)
+                return
+        reader.close()
 
     def _write_loop(self, ready: Future[None]) -> None:
         try:
-            connection = self._open()
+            connection, db = self._open()
         except BaseException as problem:
             ready.set_exception(problem)
             return
-        db = Utils(connection)
         ready.set_result(None)
         while (item := self._jobs.get()) is not None:
             job, done = item
@@ -130,34 +150,39 @@ class Database:
                 done.set_exception(self._translated(problem))
             except BaseException as problem:
                 done.set_exception(problem)
-        with self._guard:
-            for reader in self._open_readers:
-                reader.close()
         connection.close()
 
-    def _open(self) -> sqlite3.Connection:
-        try:
-            connection = sqlite3.connect(self._display, isolation_level=None)
-            # A name that is not UTF-8 cannot reach sqlite3 as text, and so is refused by the caller's config check.
-            connection.row_factory = sqlite3.Row
-            connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA foreign_keys = ON")
-            db = Utils(connection)
-            newer = {item.name for item in migrations.applied(db)} - KNOWN
-            if newer:
-                connection.close()
-                raise CatalogueNewer(path=self._display, step=", ".join(sorted(newer)))
-            migrations.apply(db)
-        except sqlite3.Error as problem:
-            raise self._translated(problem) from problem
-        return connection
+    def _open(self) -> tuple[sqlite3.Connection, Utils]:
+        with contextlib.ExitStack() as undo:
+            try:
+                self._refuse_newer()
+                connection = sqlite3.connect(self._path, isolation_level=None)
+                undo.callback(connection.close)
+                connection.row_factory = sqlite3.Row
+                connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = FULL")
+                connection.execute("PRAGMA foreign_keys = ON")
+                db = Utils(connection)
+                migrations.apply(db)
+            except sqlite3.Error as problem:
+                raise self._translated(problem) from problem
+            undo.pop_all()
+        return connection, db
+
+    def _refuse_newer(self) -> None:
+        """Raise CatalogueNewer where a newer program wrote the file, without changing a byte of it or of its WAL."""
+        if not os.path.exists(self._path):
+            return
+        with contextlib.closing(self._new_reader()) as reader:
+            newer = {item.name for item in migrations.applied(Utils(reader))} - KNOWN
+        if newer:
+            raise CatalogueNewer(path=self._display, step=", ".join(sorted(newer)))
 
     def _translated(self, problem: sqlite3.Error) -> GuyverError:
         text = str(problem)
         code = getattr(problem, "sqlite_errorcode", 0) & 0xFF
-        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or text.startswith(_ALIEN):
             return CatalogueDamaged(path=self._display, detail=text)
         if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
             return StateError(path=self._display, detail=text)

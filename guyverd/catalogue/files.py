@@ -192,10 +192,10 @@ class Files:
         )
 
     def vanished(self, file: FileId, at: str) -> None:
-        """A file that was gone when it was to be read."""
+        """A file that was gone when it was to be read; in a root that is offline it may well be there."""
         self._db.write(
             lambda db: db.execute(
-                "UPDATE files SET missing_since = ? WHERE id = ? AND missing_since IS NULL", (at, file)
+                f"UPDATE files SET missing_since = ? WHERE id = ? AND missing_since IS NULL AND {_IN_REACH}", (at, file)
             )
         )
 
@@ -203,8 +203,7 @@ class Files:
         """None of a photo's files was there when it was to be read; those in roots that are offline may well be."""
         self._db.write(
             lambda db: db.execute(
-                "UPDATE files SET missing_since = ? WHERE photo_id = ? AND missing_since IS NULL"
-                " AND root_id IN (SELECT id FROM roots WHERE configured AND state = 'online')",
+                f"UPDATE files SET missing_since = ? WHERE photo_id = ? AND missing_since IS NULL AND {_IN_REACH}",
                 (at, photo),
             )
         )
@@ -251,14 +250,15 @@ class Files:
             connection.execute("DELETE FROM files WHERE photo_id IN (SELECT id FROM going)")
             connection.execute("DELETE FROM photos WHERE id IN (SELECT id FROM going)")
             connection.execute(
-                "DELETE FROM files WHERE photo_id IS NULL AND missing_since < ? AND root_id IN"
-                " (SELECT id FROM roots WHERE configured AND state = 'online')",
-                (before,),
+                f"DELETE FROM files WHERE photo_id IS NULL AND missing_since < ? AND {_IN_REACH}", (before,)
             )
             return faces
 
         return self._db.write(job)
 
+
+_IN_REACH = "root_id IN (SELECT id FROM roots WHERE configured AND state = 'online')"
+"""Only there does "not found" mean "gone"."""
 
 _OVERDUE = """
     SELECT DISTINCT photo_id AS id FROM files WHERE photo_id IS NOT NULL AND missing_since < ?1 AND NOT EXISTS (

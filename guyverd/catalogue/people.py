@@ -10,7 +10,7 @@ from sqlite_utils import Database as Utils
 from guyverd.catalogue.database import Database, Row
 from guyverd.catalogue.rows import within
 from guyverd.catalogue.schema import present
-from guyverd.errors import CannotMerge, UnknownPerson
+from guyverd.errors import CannotMerge, PersonError, UnknownPerson
 from guyverd.model import (
     Album,
     AlbumPhoto,
@@ -97,7 +97,8 @@ class People:
         """Attach faces, found new people, merge, and mark read photos up to id `through` as grouped: all or nothing.
 
         Returns the people whose faces changed. Attaching refuses what would move a face that is attached or put two
-        faces of one photo into one person, whatever the caller computed.
+        faces of one photo into one person, or attach to somebody who does not stand, whatever the caller computed; a
+        group of which no face can be attached founds nobody.
         """
 
         def job(db: Utils) -> list[PersonId]:
@@ -108,11 +109,14 @@ class People:
                 if person is None:
                     assert item.group is not None
                     if item.group not in founded:
+                        if not _waits(db, item.face):
+                            continue
                         founded[item.group] = _found(db, at)
                     person = founded[item.group]
                 done = db.execute(
                     "UPDATE faces SET person_id = ?1, score = ?2 WHERE id = ?3 AND person_id IS NULL AND NOT EXISTS"
-                    " (SELECT 1 FROM faces AS other WHERE other.photo_id = faces.photo_id AND other.person_id = ?1)",
+                    " (SELECT 1 FROM faces AS other WHERE other.photo_id = faces.photo_id AND other.person_id = ?1)"
+                    " AND EXISTS (SELECT 1 FROM people WHERE id = ?1 AND merged_into IS NULL)",
                     (person, item.score, item.face),
                 )
                 if done.rowcount:
@@ -131,7 +135,11 @@ class People:
     # ---- what the user says ------------------------------------------------------------------------------------------
 
     def name(self, person: PersonId, name: str, at: str) -> str | None:
-        """Name a person; returns the name they had."""
+        """Name a person; returns the name they had. Raises UnknownPerson, or PersonError for what is no text."""
+        try:
+            name.encode("utf-8")
+        except UnicodeEncodeError:
+            raise PersonError(detail=f"{ascii(name)} holds bytes that are no text") from None
 
         def job(db: Utils) -> str | None:
             row = db.execute("SELECT name FROM people WHERE id = ? AND merged_into IS NULL", (person,)).fetchone()
@@ -210,6 +218,10 @@ def _person(row: Row) -> Person:
 def _found(db: Utils, at: str) -> PersonId:
     row = db.execute("INSERT INTO people (created_at) VALUES (?) RETURNING id", (at,)).fetchone()
     return PersonId(row["id"])
+
+
+def _waits(db: Utils, face: FaceId) -> bool:
+    return db.execute("SELECT 1 FROM faces WHERE id = ? AND person_id IS NULL", (face,)).fetchone() is not None
 
 
 def _decide(

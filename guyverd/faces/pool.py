@@ -204,7 +204,7 @@ class _Crew(threading.Thread):
 def _settle(future: Future[Any], value: object = None, error: BaseException | None = None) -> None:
     """Give `future` its answer, unless it has one or was cancelled."""
     try:
-        if not future.set_running_or_notify_cancel():
+        if future.done() or not future.set_running_or_notify_cancel():
             return
         if error is not None:
             future.set_exception(error)
