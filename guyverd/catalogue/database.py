@@ -30,8 +30,10 @@ Parameters = Sequence[object] | dict[str, object]
 _BUSY_MS = 30_000
 _MOST_IDLE = 2
 """Readers kept for the next query; each may hold 64 MB of pages."""
-_ALIEN = ("no such table", "no such column", "Could not decode to UTF-8")
+_ALIEN = ("no such table", "no such column", "Could not decode to UTF-8", "unsupported file", "foreign key mismatch")
 """What SQLite says where our own statements meet a schema or a text that is not ours any more."""
+_PROBLEMS = (sqlite3.Error, UnicodeDecodeError)
+"""What the sqlite3 module raises; the latter where a message or a name it passes on is no text."""
 
 
 class Database:
@@ -122,7 +124,7 @@ class Database:
             if reader is None:
                 reader = self._new_reader()
             yield reader
-        except sqlite3.Error as problem:
+        except _PROBLEMS as problem:
             raise self._translated(problem) from problem
         finally:
             if reader is not None:
@@ -146,7 +148,7 @@ class Database:
             job, done = item
             try:
                 done.set_result(_in_transaction(connection, db, job))
-            except sqlite3.Error as problem:
+            except _PROBLEMS as problem:
                 done.set_exception(self._translated(problem))
             except BaseException as problem:
                 done.set_exception(problem)
@@ -165,7 +167,7 @@ class Database:
                 connection.execute("PRAGMA foreign_keys = ON")
                 db = Utils(connection)
                 migrations.apply(db)
-            except sqlite3.Error as problem:
+            except _PROBLEMS as problem:
                 raise self._translated(problem) from problem
             undo.pop_all()
         return connection, db
@@ -179,10 +181,11 @@ class Database:
         if newer:
             raise CatalogueNewer(path=self._display, step=", ".join(sorted(newer)))
 
-    def _translated(self, problem: sqlite3.Error) -> GuyverError:
+    def _translated(self, problem: sqlite3.Error | UnicodeDecodeError) -> GuyverError:
         text = str(problem)
         code = getattr(problem, "sqlite_errorcode", 0) & 0xFF
-        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or text.startswith(_ALIEN):
+        alien = isinstance(problem, UnicodeDecodeError) or text.startswith(_ALIEN)
+        if alien or code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             return CatalogueDamaged(path=self._display, detail=text)
         if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
             return StateError(path=self._display, detail=text)

@@ -139,7 +139,7 @@ class People:
         try:
             name.encode("utf-8")
         except UnicodeEncodeError:
-            raise PersonError(detail=f"{ascii(name)} holds bytes that are no text") from None
+            raise PersonError(detail=f"{name!a} holds bytes that are no text") from None
 
         def job(db: Utils) -> str | None:
             row = db.execute("SELECT name FROM people WHERE id = ? AND merged_into IS NULL", (person,)).fetchone()

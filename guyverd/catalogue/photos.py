@@ -50,11 +50,12 @@ class Photos:
     # ---- reading pictures --------------------------------------------------------------------------------------------
 
     def pending(self, limit: int, after: int = 0) -> list[PendingPhoto]:
-        """Photos to read, by id, of which at least one file is there and its root online."""
+        """Photos to read, by id, of which at least one file is there, known to hold it, and its root online."""
         rows = self._db.rows(
             "SELECT id, hash, attempts FROM photos WHERE state = 'pending' AND id > ? AND EXISTS"
             " (SELECT 1 FROM files JOIN roots ON roots.id = files.root_id WHERE files.photo_id = photos.id"
-            "  AND missing_since IS NULL AND configured AND roots.state = 'online') ORDER BY id LIMIT ?",
+            "  AND files.state = 'identified' AND missing_since IS NULL AND configured AND roots.state = 'online')"
+            " ORDER BY id LIMIT ?",
             (after, limit),
         )
         paths = self._files.paths_of([row["id"] for row in rows])
