@@ -329,7 +329,9 @@ def _check_paths(reader: _Reader, photos: Sequence[Path], people: Path, state: P
                 raise reader.error(("photos",), f"{root} and {other} overlap; name only the outer one")
         if people == root or root.is_relative_to(people):
             raise reader.error(("people",), f"the photo folder {root} must not lie in the people folder {people}")
-        if state == root or state.is_relative_to(root) or root.is_relative_to(state):
+        # Nobody looks for photos below a name that begins with a dot, so the usual state folder may lie in a home.
+        hidden = state.is_relative_to(root) and any(part.startswith(".") for part in state.relative_to(root).parts)
+        if root.is_relative_to(state) or (state.is_relative_to(root) and not hidden):
             raise reader.error(("state",), f"state {state} and the photo folder {root} must not lie in one another")
     if state == people or state.is_relative_to(people) or people.is_relative_to(state):
         raise reader.error(("state",), f"state {state} and the people folder {people} must not lie in one another")

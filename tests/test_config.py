@@ -137,6 +137,12 @@ def test_a_path_is_a_text_without_oddities(path: object) -> None:
         assert "`state" in refused({**MINIMAL, "state": path})
 
 
+def test_a_hidden_state_may_lie_in_a_photo_folder() -> None:
+    config = read({"photos": ["~"], "people": "~/People", "state": "~/.local/share/guyverd/default"})
+    assert config.photos == (HOME,)
+    assert "must not" in refused({"photos": ["~"], "people": "~/People", "state": "~/state"})
+
+
 @pytest.mark.parametrize("state", ["", 0, False, []])
 def test_an_odd_state_is_not_taken_for_none(state: object) -> None:
     assert "`state`" in refused({**MINIMAL, "state": state})
