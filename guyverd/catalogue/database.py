@@ -93,11 +93,12 @@ class Database:
     def close(self) -> None:
         """Finish what is queued, then close every connection; a query under way is finished. May be called twice."""
         with self._guard:
+            # Readers first: the last connection to go takes the WAL along, and a reader may not.
+            while self._idle:
+                self._idle.pop().close()
             if not self._closed:
                 self._closed = True
                 self._jobs.put(None)
-            while self._idle:
-                self._idle.pop().close()
         self._writer.join()
 
     # ---- inside ------------------------------------------------------------------------------------------------------
@@ -110,8 +111,12 @@ class Database:
         uri = f"file:{_uri_path(self._path)}?mode=ro"
         connection = sqlite3.connect(uri, uri=True, check_same_thread=False, isolation_level=None)
         connection.row_factory = sqlite3.Row
-        connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
-        connection.execute("PRAGMA cache_size = -65536")
+        try:
+            connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+            connection.execute("PRAGMA cache_size = -65536")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     @contextlib.contextmanager

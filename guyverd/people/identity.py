@@ -14,7 +14,7 @@ import numpy as np
 
 from guyverd.config import People
 from guyverd.model import Assignment, FaceId, PersonId
-from guyverd.people.graph import unit
+from guyverd.people.graph import local, unit
 
 if TYPE_CHECKING:
     from guyverd.model import BoolArray, FaceTable, FloatArray, IntArray
@@ -107,15 +107,13 @@ class _Evidence:
     def __init__(self, table: FaceTable, edges: Edges, labels: IntArray, good: BoolArray) -> None:
         self._weights: dict[int, dict[int, float]] = defaultdict(lambda: defaultdict(float))
         self._cosines: dict[int, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
-        vectors = unit(table.vectors)
-        cosines = np.einsum("ij,ij->i", vectors[edges.sources], vectors[edges.targets])
-        columns = (edges.sources, edges.targets, edges.weights, cosines)
-        for one, other, weight, cosine in zip(*(column.tolist() for column in columns), strict=True):
-            for row, neighbour in ((one, other), (other, one)):
+        vectors, graph = unit(table.vectors), local(edges, len(table))
+        for row in np.flatnonzero(table.people <= 0).tolist():
+            for neighbour, link in graph[row].items():
                 label = int(labels[neighbour])
-                if table.people[row] <= 0 and good[neighbour] and label >= 0:
-                    self._weights[row][label] += weight
-                    self._cosines[row][label].append(cosine)
+                if good[neighbour] and label >= 0:
+                    self._weights[row][label] += link["weight"]
+                    self._cosines[row][label].append(float(vectors[row] @ vectors[neighbour]))
 
     def of(self, row: int, person: int) -> float:
         """The weight of a face's links to a person."""
