@@ -158,8 +158,7 @@ class DetectedFace:
     confidence: float
     """The detector's own score; higher is surer, its scale is the detector's."""
     landmarks: tuple[tuple[float, float], ...]
-    """Five points (x, y) in pixels of the upright original: right eye's outer and inner corner seen from the left of
-    the picture, the left eye's, the nose; in the order of dlib's 5-point predictor."""
+    """Five points (x, y) in pixels of the upright original, in the order of `faces.engine.Points`."""
     quality: Quality
     embedding: FloatArray
     """float32[128]: mean of dlib's vectors for the chip and the mirrored chip, not normalised."""

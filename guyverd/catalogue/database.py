@@ -34,6 +34,8 @@ _ALIEN = ("no such table", "no such column", "Could not decode to UTF-8", "unsup
 """What SQLite says where our own statements meet a schema or a text that is not ours any more."""
 _PROBLEMS = (sqlite3.Error, UnicodeDecodeError)
 """What the sqlite3 module raises; the latter where a message or a name it passes on is no text."""
+_PROBLEMS_OPENING = (*_PROBLEMS, LookupError)
+"""And what sqlite-utils raises where its table of migrations has other columns."""
 
 
 class Database:
@@ -172,7 +174,7 @@ class Database:
                 connection.execute("PRAGMA foreign_keys = ON")
                 db = Utils(connection)
                 migrations.apply(db)
-            except _PROBLEMS as problem:
+            except _PROBLEMS_OPENING as problem:
                 raise self._translated(problem) from problem
             undo.pop_all()
         return connection, db
@@ -186,10 +188,10 @@ class Database:
         if newer:
             raise CatalogueNewer(path=self._display, step=", ".join(sorted(newer)))
 
-    def _translated(self, problem: sqlite3.Error | UnicodeDecodeError) -> GuyverError:
+    def _translated(self, problem: Exception) -> GuyverError:
         text = str(problem)
         code = getattr(problem, "sqlite_errorcode", 0) & 0xFF
-        alien = isinstance(problem, UnicodeDecodeError) or text.startswith(_ALIEN)
+        alien = not isinstance(problem, sqlite3.Error) or text.startswith(_ALIEN)
         if alien or code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             return CatalogueDamaged(path=self._display, detail=text)
         if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):

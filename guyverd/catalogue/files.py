@@ -153,9 +153,9 @@ class Files:
         def job(db: Utils) -> int:
             connection, new = db.conn, 0
             for file, stamp, hash_ in found:
-                row = connection.execute("SELECT id FROM photos WHERE hash = ?", (hash_,)).fetchone()
                 if connection.execute("SELECT 1 FROM files WHERE id = ?", (file,)).fetchone() is None:
                     continue  # its row went while it was read: nothing may be concluded for other files
+                row = connection.execute("SELECT id FROM photos WHERE hash = ?", (hash_,)).fetchone()
                 if row is None:
                     inserted = connection.execute(
                         "INSERT INTO photos (hash, size) VALUES (?, ?) RETURNING id", (hash_, stamp.size)

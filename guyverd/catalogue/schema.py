@@ -58,7 +58,7 @@ CREATE TABLE files (
     UNIQUE (root_id, path)
 ) STRICT;
 -- Whether a photo is there is asked of every photo and face: these two tell it without a look at the table.
-CREATE INDEX files_photo ON files (photo_id, missing_since, root_id);
+CREATE INDEX files_photo ON files (photo_id, missing_since, root_id, state);
 CREATE INDEX files_root ON files (root_id, missing_since);
 CREATE INDEX files_pending ON files (id) WHERE state = 'pending' AND missing_since IS NULL;
 CREATE INDEX files_failed ON files (id) WHERE state = 'failed';
