@@ -143,7 +143,7 @@ def test_as_many_failures_are_counted_as_are_listed(catalogue: Catalogue, root: 
     other = catalogue.files.roots()[1]
     add(catalogue, root, {b"a.jpg": "broken", b"b.jpg": "broken", b"c.jpg": "killer", b"d.jpg": "fine", b"e.jpg": "?"})
     add(catalogue, other, {b"f.jpg": "broken"})
-    catalogue.files.apply(other.id, Changes(new=(seen(b"g.jpg"),)), NOW)
+    catalogue.files.apply(other.id, Changes(new=(seen(b"g.jpg"), seen(b"h.jpg"))), NOW)
     catalogue.photos.failed(PhotoId(1), PhotoState.FAILED, "cut short", 0, NOW)
     catalogue.photos.failed(PhotoId(2), PhotoState.QUARANTINED, "it hung", 3, NOW)
     catalogue.photos.failed(PhotoId(4), PhotoState.PENDING, "it hung", 1, NOW)
@@ -157,6 +157,7 @@ def test_as_many_failures_are_counted_as_are_listed(catalogue: Catalogue, root: 
 
     both = [(b"/photos/a.jpg", "failed"), (b"/photos/b.jpg", "failed"), (b"/photos/c.jpg", "quarantined")]
     assert told() == [(b"/more/f.jpg", "failed"), (b"/more/g.jpg", "failed"), *both]
+    assert catalogue.counts().pending_files == 1
     catalogue.files.configure([b"/photos"])
     assert told() == both
     assert catalogue.counts().pending_files == 0, "of a root that is not configured nothing is waited for"

@@ -99,6 +99,14 @@ def test_the_time_of_grace_begins_anew_for_what_came_back(catalogue: Catalogue, 
     assert catalogue.files.forget(NEVER) == [1]
 
 
+def test_the_copy_that_went_last_counts(catalogue: Catalogue, root: RootRow) -> None:
+    add(catalogue, root, {b"a.jpg": "same", b"b.jpg": "same"})
+    catalogue.files.vanished(FileId(1), NOW)
+    catalogue.files.vanished(FileId(2), MARCH)
+    assert catalogue.files.overdue(FEBRUARY) == catalogue.files.overdue(MARCH) == (0, 1)
+    assert catalogue.files.overdue(NEVER) == (1, 1)
+
+
 # ---- moves -----------------------------------------------------------------------------------------------------------
 
 

@@ -138,6 +138,8 @@ def test_who_stays_keeps_their_name_or_takes_the_others(
     assert (last.person, last.other, last.name, last.faces, last.author) == (1, 2, left, (2,), Author.USER)
     assert [catalogue.people.get(PersonId(one)).name for one in (1, 2)] == [left, left]
     assert catalogue.people.named("Bo") == ([1] if left == "Bo" else [])
+    rows = catalogue._db.rows("SELECT name FROM people ORDER BY id")
+    assert [row["name"] for row in rows] == [left, None], "whoever asks the file for a name finds one person"
 
 
 def test_only_the_faces_in_shared_photos_are_left_to_nobody(catalogue: Catalogue, root: RootRow) -> None:
@@ -273,6 +275,25 @@ def test_albums_are_by_person_and_photo_with_the_file_known_longest(catalogue: C
     assert one.photos == two.photos
     catalogue.files.configure([b"/photos"])
     assert [photo.target for photo in catalogue.people.albums(2)[0].photos] == [b"/photos/a.jpg", b"/photos/b.jpg"]
+
+
+def test_a_photo_is_in_an_album_once_even_if_the_catalogue_contradicts_itself(
+    catalogue: Catalogue, root: RootRow
+) -> None:
+    library(catalogue, root, [2])
+    catalogue.people.assign(founding(0, 1), [], 1, NOW)
+    catalogue._db.write(lambda db: db.execute("UPDATE faces SET person_id = 1"))
+    assert catalogue.contradictions() == ["photo 1 shows person 1 2 times"]
+    (album,) = catalogue.people.albums(1)
+    assert len(album.photos) == 1
+
+
+def test_a_face_of_somebody_who_was_merged_is_a_contradiction(catalogue: Catalogue, root: RootRow) -> None:
+    library(catalogue, root, [1, 1])
+    catalogue.people.assign([*founding(0, 1), *founding(1, 2)], [], 2, NOW)
+    catalogue.people.merge(PersonId(1), PersonId(2), NOW)
+    catalogue._db.write(lambda db: db.execute("UPDATE faces SET person_id = 2 WHERE id = 2"))
+    assert catalogue.contradictions() == ["face 2 belongs to person 2, who was merged into another"]
 
 
 @pytest.mark.parametrize(("least", "shown"), [(1, [1, 2, 3]), (2, [2, 3]), (3, [3]), (4, [])])

@@ -106,7 +106,7 @@ def test_a_death_costs_one_job(pool: WorkerPool[str, Any], job: str, detail: str
         ("huge", MemoryError, "more memory"),
         ("unpicklable", RuntimeError, "cannot travel"),
         ("misleading", RuntimeError, "cannot"),
-        ("unpicklable result", Exception, "pickle"),
+        ("unpicklable result", Exception, "local object"),
         ("no such job", KeyError, "no such job"),
     ],
 )
