@@ -196,6 +196,17 @@ def test_bytes_of_a_file_whose_row_went_make_no_photo_and_drop_nothing(catalogue
     assert missing(catalogue, root) == {b"000.jpg"}, "it may come back within its time of grace"
 
 
+def test_bytes_read_in_the_last_moment_keep_their_photo_for_its_time(catalogue: Catalogue, root: RootRow) -> None:
+    catalogue.files.apply(root.id, Changes(new=(seen(b"a.jpg"),)), NOW)
+    (file,) = catalogue.files.pending(1)
+    gone(catalogue, root, b"a.jpg")
+    catalogue.files.identified([(file.id, file.stamp, content("x"))])
+    assert missing(catalogue, root) == {b"a.jpg"}
+    assert catalogue.files.overdue(NOW) == (0, 1)
+    catalogue.files.apply(root.id, Changes(returned=(file.id,)), NOW)
+    assert catalogue.files.paths_of([1])[1] == (b"/photos/a.jpg",)
+
+
 # ---- forget ----------------------------------------------------------------------------------------------------------
 
 
