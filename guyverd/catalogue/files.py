@@ -44,7 +44,10 @@ class Files:
 
     def roots(self) -> list[RootRow]:
         """Every configured root, in the order they were first configured."""
-        return [_root(row) for row in self._db.rows("SELECT * FROM roots WHERE configured ORDER BY id")]
+        rows = self._db.rows(
+            "SELECT id, path, device, inode, state, detail, scanned_at FROM roots WHERE configured ORDER BY id"
+        )
+        return [_root(row) for row in rows]
 
     def count_by_root(self) -> dict[RootId, int]:
         """How many files are there in each root that has any."""

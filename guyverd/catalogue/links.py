@@ -61,7 +61,8 @@ class Links:
             for rename in renames:
                 old, new = rename.old, rename.new
                 rows = db.execute(
-                    "SELECT * FROM links WHERE path > ? AND path < ?", (old + b"/", old + b"0")
+                    "SELECT path, target, person_id, made_at FROM links WHERE path > ? AND path < ?",
+                    (old + b"/", old + b"0"),
                 ).fetchall()
                 db.execute("DELETE FROM links WHERE path > ? AND path < ?", (old + b"/", old + b"0"))
                 for row in rows:

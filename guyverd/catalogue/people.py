@@ -163,7 +163,7 @@ class People:
 
     def decisions(self) -> list[Decision]:
         """The whole log, oldest first."""
-        rows = self._db.rows("SELECT * FROM decisions ORDER BY id")
+        rows = self._db.rows("SELECT id, at, kind, author, person_id, other_id, name, faces FROM decisions ORDER BY id")
         return [
             Decision(
                 DecisionId(row["id"]),
