@@ -35,6 +35,7 @@ def use_everything(catalogue: Catalogue) -> None:
     list(catalogue.photos.faces())
     catalogue.people.all()
     catalogue.people.names()
+    catalogue.people.decisions()
     catalogue.people.albums(1)
     catalogue.links.published()
     catalogue.files.configure([ROOT])
