@@ -6,7 +6,8 @@ it runs on the picture as decoded, which has more detail.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +24,19 @@ _ENLARGE = 2.0
 """Small pictures are enlarged to the canvas, at most this many times: beyond it, detectors find noise."""
 _SAME_OVERLAP = 0.35
 """Boxes whose overlap is this share of their union are one face; neighbours in a crowd stay well below."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """The faces of one picture before they have vectors."""
+
+    found: tuple[Detection, ...]
+    """From left to right, then from top to bottom; in pixels of the picture as decoded."""
+    landmarks: tuple[Points, ...]
+    chips: Pixels
+    """uint8[n, 150, 150, 3]"""
+    scale: float
+    """Of the picture as decoded, to the original."""
 
 
 class FaceFinder:
@@ -43,24 +57,35 @@ class FaceFinder:
         Ordered from left to right, then from top to bottom. Boxes and landmarks are in pixels of the original.
         Raises EngineError.
         """
+        return self.describe([self.look(pixels, scale)])[0]
+
+    def look(self, pixels: Pixels, scale: float) -> Sighting:
+        """Where the faces in `pixels` are, and their chips; all but the vectors. Raises EngineError."""
         factor = canvas_factor((pixels.shape[1], pixels.shape[0]), self._canvas)
         found = [
             Detection(item.box.scaled(1 / factor), item.confidence)
             for item in self._engine.detect(resized(pixels, factor))
         ]
         wide = [item for item in found if item.box.width >= self._smallest * scale]
-        kept = sorted(distinct(wide), key=lambda item: _corners(item.box))
-        if not kept:
-            return ()
-        points = [self._engine.landmarks(pixels, item.box) for item in kept]
-        chips = self._engine.chips(pixels, points)
-        # Both in one batch. The mirror image is the same person, and the mean is the better likeness of the two.
+        kept = tuple(sorted(distinct(wide), key=lambda item: _corners(item.box)))
+        points = tuple(self._engine.landmarks(pixels, item.box) for item in kept)
+        return Sighting(kept, points, self._engine.chips(pixels, points), scale)
+
+    def describe(self, sightings: Sequence[Sighting]) -> list[tuple[DetectedFace, ...]]:
+        """The faces of several pictures, whose chips go through the network together. Raises EngineError."""
+        chips = np.concatenate([seen.chips for seen in sightings])
+        if not len(chips):
+            return [() for _ in sightings]
+        # The mirror image is the same person, and the mean is the better likeness of the two.
         vectors = self._engine.embed(np.concatenate([chips, chips[:, :, ::-1]]))
-        means = (vectors[: len(kept)] + vectors[len(kept) :]) / 2
-        return tuple(
-            self._face(item, mine, chip, mean, scale)
-            for item, mine, chip, mean in zip(kept, points, chips, means, strict=True)
-        )
+        means = iter((vectors[: len(chips)] + vectors[len(chips) :]) / 2)
+        return [
+            tuple(
+                self._face(item, points, chip, next(means), seen.scale)
+                for item, points, chip in zip(seen.found, seen.landmarks, seen.chips, strict=True)
+            )
+            for seen in sightings
+        ]
 
     def _face(
         self,
