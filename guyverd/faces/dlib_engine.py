@@ -46,6 +46,11 @@ class DlibEngine:
         """Which detector: its name is the scale of the confidences."""
         return self._detector
 
+    @property
+    def version(self) -> str:
+        """Dlib's own."""
+        return _version()
+
     @functools.cached_property
     def name(self) -> str:
         """Such as `dlib 20.0.1 hog, 5-point 1a2b3c4d, resnet 5e6f7a8b`; models by a hash of their files."""
@@ -79,6 +84,10 @@ class DlibEngine:
             parts = [dlib.point(round(x), round(y)) for x, y in points]
             shapes.append(dlib.full_object_detection(dlib.rectangle(0, 0, 0, 0), parts))
         return np.stack(dlib.get_face_chips(pixels, shapes, size=CHIP_SIZE, padding=_PADDING))
+
+    def resize(self, channel: FloatArray, rows: int, columns: int) -> FloatArray:
+        """float32[rows, columns]: one channel, float32[h, w], resized as dlib does for its own networks."""
+        return cast("FloatArray", _dlib().resize_image(channel, rows, columns))
 
     def embed(self, chips: Pixels) -> FloatArray:
         """float32[n, 128]: the vector of each chip, as it is."""

@@ -1,4 +1,4 @@
-"""What a worker process may take, and how many of them the machine has cores for."""
+"""What a worker process may take, what it holds, and how many of them the machine has room for."""
 
 from __future__ import annotations
 
@@ -20,14 +20,13 @@ _BEST_EFFORT_LAST = (2 << 13) | 7
 """The lowest place of the class every program is in. Idle, the class below, may wait without end on a busy disk."""
 
 
-def one_thread_each() -> None:
-    """Tell numeric libraries in child processes to use one thread, unless the user said otherwise.
+def environment() -> dict[str, str]:
+    """This process's environment, as a worker should have it; what the user set stands.
 
-    There is a worker per core already, and each thread's stack and buffers count against its memory. It must be in
-    the environment before those libraries load, so it is set here, for all children to come.
+    Numeric libraries use one thread: there is a worker per core already, and each thread's stack and buffers count
+    against its memory. They and the allocator look at it when they load, so it must be there from the start.
     """
-    for name in _THREADS:
-        os.environ.setdefault(name, "1")
+    return {**dict.fromkeys(_THREADS, "1"), **os.environ}
 
 
 def restrain(parent: int, memory: float, gentle: bool) -> None:
@@ -45,6 +44,27 @@ def restrain(parent: int, memory: float, gentle: bool) -> None:
     if gentle:
         os.nice(_NICE)
         _last_at_the_disk()
+
+
+def resting() -> int:
+    """Bytes of memory this process holds now; 0 where that is not told."""
+    fields = _read("/", "proc/self/statm").split()
+    return int(fields[1]) * resource.getpagesize() if len(fields) > 1 else 0
+
+
+def peak() -> int:
+    """The most bytes of memory this process ever held; 0 where that is not told."""
+    # The kernel's own figure for this program: ru_maxrss begins with what the parent held when it forked.
+    for line in _read("/", "proc/self/status").splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def give_back() -> None:
+    """Return to the system what was freed: the allocator keeps it for itself, in the shape of the largest picture."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def cores(root: str = "/") -> int:

@@ -1,48 +1,60 @@
 """Expendable processes for work that may crash, hang or eat all memory.
 
-A job that kills its worker costs that job and nothing else. Workers are spawned, never forked (the daemon has
-threads), bound by `limits`, replaced after a number of jobs, and die with the daemon whatever kills it.
+A job that kills its worker costs that job and nothing else. Workers are new programs, never forks (the daemon has
+threads), bound by `limits`, replaced when they have grown, and die with the daemon whatever kills it. What goes on
+inside of them stands in `worker`.
 
-While a pool has processes, pebble's threads wake ten times a second: close the pool when there is nothing to do. It
-may be used again afterwards; the next job starts new processes.
+Each worker has a thread here that owns it: it starts the process, hands it one job at a time, and notices at once when
+it dies. So it is always known whose job died with it, and a process is let go or replaced only between two jobs. A
+pool at rest wakes nobody.
 """
-# ruff: noqa: S301  what is unpickled was pickled by this module, here or in its own worker
+# ruff: noqa: S301  what is unpickled was pickled by a worker of this module
 
 from __future__ import annotations
 
-import multiprocessing
+import contextlib
 import os
 import pickle
 import signal
+import subprocess
+import sys
 import threading
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import CancelledError, Future, InvalidStateError
+from concurrent.futures import Future, InvalidStateError
+from dataclasses import dataclass, field
+from multiprocessing import Pipe
 from typing import Any, Generic, TypeVar
 
-from pebble import ProcessExpired, ProcessPool
-
-from guyverd.errors import DeadlineExceeded, GuyverError, WorkerDied
+from guyverd.errors import DeadlineExceeded, WorkerDied
 from guyverd.faces import limits
 from guyverd.faces.limits import cores
+from guyverd.faces.worker import BEGINS, LEAVES, Terms
 
 __all__ = ["DeadlineExceeded", "WorkerDied", "WorkerPool", "cores"]
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
-_JOBS_PER_WORKER = 500
-"""Then it is replaced: decoders leak, and a heap that held a large picture stays large."""
-_LOOK = 0.5
-"""Seconds between two looks at whether the pool is whole."""
+_GROWTH = 0.1
+"""Of the memory a worker may take: so much it may hold at rest beyond what it held when it was prepared."""
+_STARTS = 3
+"""How many processes are tried for a job, where they die before it begins: killed at rest, or while they start."""
+_PREPARE = 300.0
+"""Seconds until a process must be ready for its first job; models may have to be built."""
+_LEAVE = 5.0
+"""Seconds until a process that was let go or killed is taken for gone."""
+_PROGRAM = "from guyverd.faces.worker import main; main()"
 
 
 class WorkerPool(Generic[Job, Result]):
-    """Runs `task` on jobs in `count` processes.
+    """Runs `task` on jobs in up to `count` processes.
 
     `task` and `initializer` are pickled once, here, and unpickled once per process, so what they load stays loaded.
     `initializer` runs in a process before its first job; what it raises becomes the result of that job, and it is
-    tried again at the next. A job may take `deadline` seconds, a process `memory` bytes of address space; `gentle`
-    processes let every other program go first. All methods may be called from any thread.
+    tried again at the next. A job, or each part of it where the task tells of them (`worker.another_part`), may take
+    `deadline` seconds, a process `memory` bytes of address space; `gentle` processes let every other program go
+    first. All methods may be called from any thread.
     """
 
     def __init__(
@@ -53,30 +65,44 @@ class WorkerPool(Generic[Job, Result]):
         deadline: float,
         memory: float,
         gentle: bool,
+        growth: float | None = None,
         initializer: Callable[[], None] | None = None,
     ) -> None:
+        """Start nothing yet. `growth` is the bytes a worker may hold at rest beyond what it began with."""
         self._recipe = pickle.dumps((task, initializer))
         self._count = count
         self._deadline = deadline
-        self._limits = (os.getpid(), memory, gentle)
+        self._memory = int(memory)
+        self._growth = int(_GROWTH * memory if growth is None else growth)
+        self._gentle = gentle
         self._lock = threading.Lock()
         self._crew: _Crew | None = None
         self._leaving: list[_Crew] = []
 
-    def submit(self, job: Job) -> Future[Result]:
-        """Have `job` done; processes start if none run.
+    def submit(self, job: Job, *, urgent: bool = False) -> Future[Result]:
+        """Have `job` done; processes start if none is free. What is `urgent` goes before what waits.
 
         The future gives what `task` returned or raises what it raised; WorkerDied when its process crashed or was
         killed; DeadlineExceeded; or CancelledError after `stop_now`. Cancelling it, at any time, stops the work.
         """
-        payload = pickle.dumps(job)
-        future: Future[Result] = Future()
+        order = _Order(pickle.dumps(job))
         with self._lock:
-            if self._crew is None or not self._crew.whole:
-                self._leaving = [crew for crew in [*self._leaving, self._crew] if crew and crew.is_alive()]
-                self._crew = _Crew(self._count, self._deadline, (*self._limits, self._recipe))
-            self._crew.take(payload, future)
-        return future
+            if self._crew is None:
+                self._crew = _Crew(self._count, self._deadline, self._terms())
+            crew = self._crew
+            crew.take(order, urgent=urgent)
+        order.future.add_done_callback(lambda done: crew.drop(order) if done.cancelled() else None)
+        return order.future
+
+    def set_gentle(self, gentle: bool) -> None:
+        """Choose the priority anew: each process is replaced before its next job, and no job is lost."""
+        with self._lock:
+            self._gentle = gentle
+            if self._crew is not None:
+                self._crew.terms = self._terms()
+
+    def _terms(self) -> Terms:
+        return Terms(os.getpid(), self._memory, self._growth, self._gentle, self._recipe)
 
     def close(self, wait: bool) -> None:
         """Let the processes go after the jobs already submitted; with `wait`, return when they are gone."""
@@ -97,108 +123,290 @@ class WorkerPool(Generic[Job, Result]):
 
     def _dismiss(self) -> list[_Crew]:
         with self._lock:
-            self._leaving = [crew for crew in [*self._leaving, self._crew] if crew and crew.is_alive()]
+            self._leaving = [crew for crew in [*self._leaving, self._crew] if crew and crew.at_work()]
             self._crew = None
             return list(self._leaving)
 
 
-class _Crew(threading.Thread):
-    """The processes between one start and one stop, and the thread that owns them.
+@dataclass(eq=False, slots=True)
+class _Order:
+    """One job on its way."""
 
-    The kernel kills a worker when the *thread* that started it ends, so processes are started from here (and, later
-    ones, from pebble's own thread), never from whichever thread submitted a job. The thread also notices when the
-    pool breaks, and sees to it that no future is left without an answer.
-    """
+    payload: bytes
+    future: Future[Any] = field(default_factory=Future)
+    process: _Process | None = None
+    """Where it is being done."""
 
-    def __init__(self, count: int, deadline: float, recipe: tuple[int, float, bool, bytes]) -> None:
-        super().__init__(name="worker-pool", daemon=True)
-        self._deadline = deadline
-        self._pool: Any = ProcessPool(
-            max_workers=count,
-            max_tasks=_JOBS_PER_WORKER,
-            initializer=_enter,
-            initargs=recipe,
-            context=multiprocessing.get_context("spawn"),
-        )
-        self._orders = threading.Event()
-        self._at_once = threading.Event()
-        self._started = threading.Event()
-        self._lock = threading.Lock()
-        self._waiting: dict[Future[Any], Future[bytes]] = {}
-        self.whole = True
-        self.start()
-        self._started.wait()
 
-    def take(self, payload: bytes, future: Future[Any]) -> None:
-        """Hand one job to the processes; `future` gets its result."""
-        try:
-            inner: Any = self._pool.schedule(_work, args=(payload,), timeout=self._deadline)
-        except RuntimeError as problem:
-            self.whole = False
-            _settle(future, error=WorkerDied(detail=f"no process could be started ({problem})"))
-            return
-        with self._lock:
-            self._waiting[future] = inner
-        future.add_done_callback(lambda outer: inner.cancel() if outer.cancelled() else None)
-        inner.add_done_callback(lambda done: self._answer(future, done))
+class _Crew:
+    """The workers between one start and one stop, and the orders that wait for them."""
+
+    def __init__(self, count: int, deadline: float, terms: Terms) -> None:
+        self.terms = terms
+        self.deadline = deadline
+        self._count = count
+        self._changed = threading.Condition()
+        self._orders: deque[_Order] = deque()
+        self._members: set[_Member] = set()
+        self._free = 0
+        self._closing = False
+        self._at_once = False
+
+    def take(self, order: _Order, *, urgent: bool) -> None:
+        """Put an order down, with one more worker if none is free for it."""
+        with self._changed:
+            if urgent:
+                self._orders.appendleft(order)
+            else:
+                self._orders.append(order)
+            if len(self._orders) > self._free and len(self._members) < self._count:
+                member = _Member(self)
+                try:
+                    member.start()
+                    self._members.add(member)
+                except RuntimeError as problem:
+                    if not self._members:
+                        self._orders.remove(order)
+                        _settle(order.future, error=WorkerDied(detail=f"no thread could be started ({problem})"))
+            self._changed.notify()
+
+    def next(self) -> _Order | None:
+        """Wait for an order; None when there will be none any more."""
+        with self._changed:
+            self._free += 1
+            while not self._orders and not self._closing:
+                self._changed.wait()
+            self._free -= 1
+            return self._orders.popleft() if self._orders else None
+
+    def hand_over(self, order: _Order, process: _Process) -> bool:
+        """Note that `process` will do this; false where nobody wants it done any more."""
+        with self._changed:
+            if self._at_once or order.future.done():
+                return False
+            order.process = process
+            return True
+
+    def take_back(self, order: _Order) -> None:
+        """Note that no process does it now."""
+        with self._changed:
+            order.process = None
+
+    def drop(self, order: _Order) -> None:
+        """Somebody cancelled it: it is not begun, or what does it dies."""
+        with self._changed:
+            if order in self._orders:
+                self._orders.remove(order)
+            if order.process is not None:
+                order.process.kill()
 
     def dismiss(self, *, at_once: bool) -> None:
-        """Stop after the jobs that wait, or at once."""
-        self.whole = False
-        if at_once:
-            self._at_once.set()
-            # Ends the wait for jobs that still run; pebble joins the rest.
-            self._pool.stop()
-        self._orders.set()
+        """Let the workers go when no order waits any more, or now."""
+        left: list[_Order] = []
+        with self._changed:
+            self._closing = True
+            if at_once:
+                self._at_once = True
+                left = list(self._orders)
+                self._orders.clear()
+                for member in self._members:
+                    member.kill()
+            self._changed.notify_all()
+        # Outside of the lock: whoever waits for these may do anything now.
+        for order in left:
+            order.future.cancel()
+            _settle(order.future)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing is to be begun any more."""
+        return self._at_once
+
+    def at_work(self) -> bool:
+        """Whether there are workers left."""
+        with self._changed:
+            return bool(self._members)
+
+    def left(self, member: _Member) -> None:
+        """A worker's thread is about to end."""
+        with self._changed:
+            self._members.discard(member)
+
+    def join(self) -> None:
+        """Wait until every worker is gone."""
+        with self._changed:
+            members = list(self._members)
+        for member in members:
+            member.join()
+
+
+class _Member(threading.Thread):
+    """The thread that owns one worker.
+
+    The kernel kills a worker when the *thread* that started it ends, so this one stays as long as its process.
+    """
+
+    def __init__(self, crew: _Crew) -> None:
+        super().__init__(name="worker", daemon=True)
+        self._crew = crew
+        self._process: _Process | None = None
 
     def run(self) -> None:
-        """Start the processes, stay while they run, take them down, answer what is left."""
-        limits.one_thread_each()
+        """Carry out orders until there are none any more."""
         try:
-            usable = self._pool.active
-        except Exception:
-            usable = False
-        self.whole = self.whole and usable
-        self._started.set()
-        while usable and not self._orders.wait(_LOOK):
-            usable = self._pool.active
-        broken = not self._orders.is_set()
-        self.whole = False
-        try:
-            if broken or self._at_once.is_set():
-                self._pool.stop()
-            else:
-                self._pool.close()
-            self._pool.join()
+            while (order := self._crew.next()) is not None:
+                self._carry_out(order)
         finally:
-            self._answer_the_rest(broken)
+            self._let_go()
+            self._crew.left(self)
 
-    def _answer(self, future: Future[Any], done: Future[bytes]) -> None:
-        with self._lock:
-            self._waiting.pop(future, None)
+    def kill(self) -> None:
+        """End the process, whatever it does."""
+        if (process := self._process) is not None:
+            process.kill()
+
+    def _carry_out(self, order: _Order) -> None:
+        cause = ""
+        for _ in range(_STARTS):
+            if self._crew.stopped or order.future.done():
+                break
+            try:
+                process = self._ready()
+            except OSError as problem:
+                cause = f"no process could be started ({problem.strerror or problem})"
+                continue
+            if not self._crew.hand_over(order, process):
+                break
+            try:
+                outcome = process.do(order.payload, self._crew.deadline)
+            finally:
+                self._crew.take_back(order)
+            if outcome.begun and not (outcome.cause and self._crew.stopped):
+                _settle(order.future, outcome.value, outcome.error)
+            if not outcome.stays:
+                self._let_go()
+            if outcome.begun:
+                break
+            cause = outcome.cause
+        if self._crew.stopped:
+            order.future.cancel()
+        _settle(order.future, error=WorkerDied(detail=cause))
+
+    def _ready(self) -> _Process:
+        """A living process with the priority that is wanted now."""
+        terms = self._crew.terms
+        if self._process is not None and not (self._process.alive and self._process.terms is terms):
+            self._let_go()
+        if self._process is None:
+            self._process = _Process(terms)
+        return self._process
+
+    def _let_go(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.end()
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What became of a job in a process."""
+
+    value: object = None
+    error: BaseException | None = None
+    stays: bool = False
+    """Whether the process is there for another."""
+    begun: bool = True
+    """Whether the task saw the job at all."""
+    cause: str = ""
+    """Of the process's death."""
+
+
+class _Process:
+    """One process. All but `kill` and `alive` are for the thread that made it."""
+
+    def __init__(self, terms: Terms) -> None:
+        """Start it. Raises OSError."""
+        self.terms = terms
+        self._new = True
+        self._connection, theirs = Pipe()
         try:
-            succeeded, value = pickle.loads(done.result())
-        except CancelledError:
-            future.cancel()
-            _settle(future)
-        except TimeoutError:
-            _settle(future, error=DeadlineExceeded(seconds=f"{self._deadline:g}"))
-        except ProcessExpired as problem:
-            _settle(future, error=WorkerDied(detail=_cause(problem.exitcode)))
-        except Exception as problem:
-            _settle(future, error=WorkerDied(detail=f"{type(problem).__name__}: {problem}"))
-        else:
-            _settle(future, value) if succeeded else _settle(future, error=value)
+            self._popen = subprocess.Popen(
+                [sys.executable, "-P", "-c", _PROGRAM, str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                # Found where this program found them, also where it runs from a folder of its sources.
+                env={**limits.environment(), "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+                # Ctrl-C is for this program, which ends its workers.
+                process_group=0,
+            )
+        except BaseException:
+            self._connection.close()
+            raise
+        finally:
+            theirs.close()
 
-    def _answer_the_rest(self, broken: bool) -> None:
-        with self._lock:
-            left, self._waiting = list(self._waiting), {}
-        for future in left:
-            if broken:
-                _settle(future, error=WorkerDied(detail="the processes could not be kept running"))
-            else:
-                future.cancel()
-                _settle(future)
+    @property
+    def alive(self) -> bool:
+        """Whether it has not ended."""
+        return self._popen.poll() is None
+
+    def kill(self) -> None:
+        """End it, whatever it does."""
+        with contextlib.suppress(OSError):
+            self._popen.kill()
+
+    def do(self, payload: bytes, deadline: float) -> _Outcome:
+        """Have one job done; the process is as good as gone unless the outcome says that it stays."""
+        begun = False
+        try:
+            if self._new:
+                self._new = False
+                self._connection.send_bytes(pickle.dumps(self.terms))
+            self._connection.send_bytes(payload)
+            while self._connection.poll(deadline if begun else _PREPARE):
+                message = self._connection.recv_bytes()
+                if message == BEGINS:
+                    begun = True
+                    continue
+                succeeded, value = pickle.loads(memoryview(message)[1:])
+                stays = not message.startswith(LEAVES)
+                return _Outcome(value, stays=stays) if succeeded else _Outcome(error=value, stays=stays)
+        except (EOFError, OSError):
+            cause = self._cause()
+            return _Outcome(error=WorkerDied(detail=cause), begun=begun, cause=cause)
+        except Exception as problem:
+            # An answer that cannot be read.
+            self.kill()
+            return _Outcome(error=WorkerDied(detail=f"{type(problem).__name__}: {problem}"))
+        self.kill()
+        if not begun:
+            return _Outcome(begun=False, cause=f"it was not ready within {_PREPARE:g} seconds")
+        return _Outcome(error=DeadlineExceeded(seconds=f"{deadline:g}"))
+
+    def end(self) -> None:
+        """See to it that it ends: by itself, since nobody speaks to it any more, or else killed."""
+        self._connection.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._popen.wait(_LEAVE)
+            return
+        self.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._popen.wait(_LEAVE)
+
+    def _cause(self) -> str:
+        """What it died of."""
+        try:
+            code = self._popen.wait(_LEAVE)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return "it no longer answered"
+        if code < 0:
+            try:
+                return f"killed by {signal.Signals(-code).name}"
+            except ValueError:
+                return f"killed by signal {-code}"
+        return f"exit code {code}"
 
 
 def _settle(future: Future[Any], value: object = None, error: BaseException | None = None) -> None:
@@ -212,59 +420,3 @@ def _settle(future: Future[Any], value: object = None, error: BaseException | No
             future.set_result(value)
     except (InvalidStateError, RuntimeError):
         return
-
-
-def _cause(code: int | None) -> str:
-    """What an exit code says."""
-    if code is not None and code < 0:
-        try:
-            return f"killed by {signal.Signals(-code).name}"
-        except ValueError:
-            return f"killed by signal {-code}"
-    return f"exit code {code}"
-
-
-# ---- in the worker process -------------------------------------------------------------------------------------------
-
-_recipe: bytes = b""
-_task: Callable[[Any], Any] | None = None
-
-
-def _enter(parent: int, memory: float, gentle: bool, recipe: bytes) -> None:
-    global _recipe  # noqa: PLW0603  a process is prepared once
-    _recipe = recipe
-    limits.restrain(parent, memory, gentle)
-
-
-def _work(payload: bytes) -> bytes:
-    """Do one job. Result or error go back pickled here, so that what cannot travel is one job's error."""
-    try:
-        return pickle.dumps((True, _ready()(pickle.loads(payload))))
-    except GuyverError as problem:
-        return pickle.dumps((False, problem))
-    except MemoryError:
-        return pickle.dumps((False, MemoryError("it takes more memory than a worker may use")))
-    except BaseException as problem:
-        return pickle.dumps((False, _portable(problem)))
-
-
-def _ready() -> Callable[[Any], Any]:
-    global _task  # noqa: PLW0603
-    if _task is None:
-        task, initializer = pickle.loads(_recipe)
-        if initializer is not None:
-            initializer()
-        _task = task
-    assert _task is not None
-    return _task
-
-
-def _portable(problem: BaseException) -> BaseException:
-    """`problem`, if it survives the way to the parent, else its text. An exit is no answer but a death."""
-    if not isinstance(problem, Exception):
-        return WorkerDied(detail=f"{type(problem).__name__}: {problem}")
-    try:
-        pickle.loads(pickle.dumps(problem))
-    except Exception:
-        return RuntimeError(f"{type(problem).__name__}: {problem}")
-    return problem

@@ -1,0 +1,176 @@
+"""dlib's networks as ONNX graphs.
+
+The same arithmetic in another order: a normalisation is folded into the convolution before it, and the detector's
+last convolution, one filter of 9 × 9, is done as nine of 1 × 9 whose results are added up over nine rows, which is
+2.5 times faster. dlib's means are folded into the first convolution of the embedding network, which pads nothing; the
+detector is given pictures whose means were subtracted, because what lies around them there is nought.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from guyverd.faces.dat import Add, Affine, Convolution, Dense, Layer, Network, Pool, Relu, Tag
+
+if TYPE_CHECKING:
+    from guyverd.model import FloatArray
+
+OPSET = 17
+IR_VERSION = 8
+INPUT, OUTPUT = "input", "output"
+
+
+def embedding_graph(network: Network) -> bytes:
+    """float32[n, 3, 150, 150], RGB from 0 to 255, to float32[n, 128]."""
+    first, *rest = _folded(network.layers)
+    assert isinstance(first, Convolution)
+    means = np.array(network.means, np.float64)
+    filters = first.filters.astype(np.float64) / 256
+    bias = first.bias - (filters * means[:, None, None]).sum(axis=(1, 2, 3))
+    first = Convolution(filters.astype(np.float32), bias.astype(np.float32), first.stride, first.padding)
+    return _model([first, *rest], ["n", 3, "height", "width"], ["n", 128])
+
+
+def detector_graphs(network: Network) -> tuple[bytes, bytes]:
+    """The detector in two halves, which differ in how far they see.
+
+    The first reduces float32[1, 3, h, w], (value - mean) / 256, to values at an eighth of the size; the second turns
+    those, float32[1, channels, h', w'], into as many scores, float32[1, 1, h', w'].
+    """
+    layers = _folded(network.layers)
+    reducing = [i for i, layer in enumerate(layers) if isinstance(layer, Convolution) and layer.stride != (1, 1)]
+    # With the Relu that follows.
+    half = reducing[-1] + 2
+    last = layers[reducing[-1]]
+    assert isinstance(last, Convolution)
+    channels = last.filters.shape[0]
+    size: list[int | str] = [1, channels, "rows", "columns"]
+    return (
+        _model(layers[:half], [1, 3, "height", "width"], size),
+        _model(layers[half:], size, [1, 1, "rows", "columns"]),
+    )
+
+
+def _folded(layers: Sequence[Layer]) -> list[Layer]:
+    """Every affine that follows a convolution becomes part of it."""
+    out: list[Layer] = []
+    for layer in layers:
+        before = out[-1] if out else None
+        if isinstance(layer, Affine) and isinstance(before, Convolution):
+            filters = before.filters * layer.scale[:, None, None, None]
+            out[-1] = Convolution(filters, before.bias * layer.scale + layer.shift, before.stride, before.padding)
+        else:
+            out.append(layer)
+    return out
+
+
+class _Graph:
+    """Nodes in the order in which they run."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+
+    def constant(self, values: FloatArray | np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> str:
+        name = f"c{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
+        return name
+
+    def add(self, kind: str, inputs: Sequence[str], **attributes: object) -> str:
+        name = f"x{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, list(inputs), [name], **attributes))
+        return name
+
+
+def _model(layers: Sequence[Layer], shape: Sequence[int | str], result: Sequence[int | str]) -> bytes:
+    graph = _Graph()
+    x, channels = INPUT, int(shape[1])
+    # What tags remember: the value and its channels. dlib's `add_prev2<avg_pool<skip1<tag2<...>>>>` comes as two tags
+    # in a row: the value goes aside, what the tag before remembered is pooled, and the value is added to that.
+    kept = [(x, channels)]
+    aside: tuple[str, int] | None = None
+    for place, layer in enumerate(layers):
+        if isinstance(layer, Tag):
+            if place and isinstance(layers[place - 1], Tag):
+                aside = kept.pop()
+                x, channels = kept[-1]
+            else:
+                kept.append((x, channels))
+        elif isinstance(layer, Add):
+            other = aside or kept[-1]
+            x = _sum(graph, other, (x, channels), fill=aside is not None)
+            channels = max(channels, other[1])
+            aside = None
+        elif isinstance(layer, Dense):
+            x = graph.add("MatMul", [graph.add("Flatten", [x]), graph.constant(layer.weights)])
+        elif isinstance(layer, Convolution):
+            x = _convolved(graph, x, layer)
+            channels = layer.filters.shape[0]
+        else:
+            x = _simple(graph, x, layer)
+    return _finished(graph, x, shape, result)
+
+
+def _simple(graph: _Graph, x: str, layer: Affine | Relu | Pool) -> str:
+    if isinstance(layer, Relu):
+        return graph.add("Relu", [x])
+    if isinstance(layer, Affine):
+        scaled = graph.add("Mul", [x, graph.constant(layer.scale[:, None, None])])
+        return graph.add("Add", [scaled, graph.constant(layer.shift[:, None, None])])
+    if layer.window == (0, 0):
+        return graph.add("GlobalAveragePool" if layer.mean else "GlobalMaxPool", [x])
+    pads = [*layer.padding, *layer.padding]
+    kind = "AveragePool" if layer.mean else "MaxPool"
+    return graph.add(kind, [x], kernel_shape=list(layer.window), strides=list(layer.stride), pads=pads)
+
+
+def _convolved(graph: _Graph, x: str, layer: Convolution) -> str:
+    out, channels, height, width = layer.filters.shape
+    if out == 1 and layer.stride == (1, 1) and min(height, width) > 5:
+        rows = np.ascontiguousarray(layer.filters[0].transpose(1, 0, 2)[:, :, None, :])
+        assert rows.shape == (height, channels, 1, width)
+        across = layer.padding[1]
+        x = graph.add("Conv", [x, graph.constant(rows)], kernel_shape=[1, width], pads=[0, across, 0, across])
+        picks = np.eye(height, dtype=np.float32)[None, :, :, None]
+        down = layer.padding[0]
+        inputs = [x, graph.constant(picks), graph.constant(layer.bias)]
+        return graph.add("Conv", inputs, kernel_shape=[height, 1], pads=[down, 0, down, 0])
+    inputs = [x, graph.constant(layer.filters), graph.constant(layer.bias)]
+    pads = [*layer.padding, *layer.padding]
+    return graph.add("Conv", inputs, kernel_shape=[height, width], strides=list(layer.stride), pads=pads)
+
+
+def _sum(graph: _Graph, a: tuple[str, int], b: tuple[str, int], *, fill: bool) -> str:
+    """The sum; with `fill` the one with fewer channels, and either where it is a row or column shorter, has noughts."""
+    if not fill:
+        return graph.add("Add", [a[0], b[0]])
+    channels = max(a[1], b[1])
+    shapes = [graph.add("Shape", [value], start=2) for value in (a[0], b[0])]
+    largest = graph.add("Max", shapes)
+    filled = []
+    for (value, own), shape in zip((a, b), shapes, strict=True):
+        missing = graph.add("Sub", [largest, shape])
+        before = graph.constant(np.array([0, 0, 0, 0, 0, channels - own], np.int64))
+        filled.append(graph.add("Pad", [value, graph.add("Concat", [before, missing], axis=0)]))
+    return graph.add("Add", filled)
+
+
+def _finished(graph: _Graph, x: str, shape: Sequence[int | str], result: Sequence[int | str]) -> bytes:
+    graph.nodes[-1].output[0] = OUTPUT
+    assert x != OUTPUT
+    whole = helper.make_graph(
+        graph.nodes,
+        "guyverd",
+        [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, list(shape))],
+        [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, list(result))],
+        initializer=graph.constants,
+    )
+    model = helper.make_model(whole, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+    onnx.checker.check_model(model)
+    data: bytes = model.SerializeToString(deterministic=True)
+    return data

@@ -1,0 +1,137 @@
+"""dlib's CNN face detector around its network: what goes in and what the scores that come out mean.
+
+Gives the boxes of `dlib.cnn_face_detection_model_v1`. The half of the network that reduces the picture, where nearly
+all memory goes, sees little of it at a time: it gets the canvas in strips of rows that overlap by 21, with the values
+that the whole canvas would have. The other half, at an eighth of the size, gets everything.
+
+Source: dlib's dnn/input.h (`input_rgb_image_pyramid`), dnn/loss.h (`loss_mmod_`), and image_processing's
+`box_overlap_testing.h`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from guyverd.faces.dat import Window
+from guyverd.faces.pyramid import Layout, layout, to_picture
+
+if TYPE_CHECKING:
+    from guyverd.model import FloatArray, Pixels
+
+STRIDE = 8
+"""Pixels of the canvas between two scores."""
+FIRST = 14
+"""Pixels from the canvas's edge to the middle of the first score's window."""
+SEES = 5 + 4 * 2 + 4 * 4
+"""Pixels of the canvas that a value of the reduced picture sees, each way."""
+STRIP = 32
+"""Rows of the reduced picture in a strip: 256 rows of the canvas, small enough for a processor's cache to be of use."""
+
+Network = Callable[["FloatArray"], "FloatArray"]
+Resize = Callable[["FloatArray", int, int], "FloatArray"]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A face: edges in pixels, the last one counted in as dlib does, and the score."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+    score: float
+
+
+class Detector:
+    """Finds faces from 80 px on.
+
+    `reduce` maps float32[1, 3, h, w] to float32[1, channels, h', w'], and `score` that to float32[1, 1, h', w'];
+    `resize` is dlib's bilinear resizing of one channel to some rows and columns.
+    """
+
+    def __init__(self, reduce: Network, score: Network, resize: Resize, means: Sequence[float], window: Window) -> None:
+        self._reduce = reduce
+        self._score = score
+        self._resize = resize
+        self._means = means
+        self._window = window
+
+    def detect(self, pixels: Pixels, threshold: float = 0.0) -> list[Found]:
+        """The faces in `pixels`, uint8[h, w, 3], that score above `threshold`; the surest first."""
+        height, width = pixels.shape[:2]
+        plan = layout(width, height)
+        if scores_along(plan.height) < 1 or scores_along(plan.width) < 1:
+            return []
+        scores = self._scores(self._canvas(pixels, plan))
+        rows, columns = np.nonzero(scores > threshold)
+        values = scores[rows, columns]
+        candidates = [
+            Found(*self._box(plan, int(rows[i]), int(columns[i])), float(values[i]))
+            for i in np.argsort(-values, kind="stable")
+        ]
+        return self._suppressed(candidates)
+
+    def _canvas(self, pixels: Pixels, plan: Layout) -> FloatArray:
+        """float32[1, 3, h, w]: every level of the picture on noughts."""
+        canvas = np.zeros((1, 3, plan.height, plan.width), np.float32)
+        for channel, mean in enumerate(self._means):
+            level = (pixels[:, :, channel].astype(np.float32) - np.float32(mean)) / np.float32(256)
+            for tile in plan.tiles:
+                if level.shape != (tile.height, tile.width):
+                    level = self._resize(level, tile.height, tile.width)
+                canvas[0, channel, tile.top : tile.top + tile.height, tile.left : tile.left + tile.width] = level
+        return canvas
+
+    def _scores(self, canvas: FloatArray) -> FloatArray:
+        """float32[rows, columns]"""
+        parts = [self._reduce(canvas[:, :, top:bottom]) for top, bottom in strips(canvas.shape[2])]
+        return self._score(np.concatenate(parts, axis=2))[0, 0]
+
+    def _box(self, plan: Layout, row: int, column: int) -> tuple[int, int, int, int]:
+        x, y = STRIDE * column + FIRST, STRIDE * row + FIRST
+        across, down = (self._window.width - 1) / 2, (self._window.height - 1) / 2
+        left, top, right, bottom = to_picture(plan, (x - across, y - down, x + across, y + down))
+        return _rounded(left), _rounded(top), _rounded(right), _rounded(bottom)
+
+    def _suppressed(self, candidates: Sequence[Found]) -> list[Found]:
+        kept: list[Found] = []
+        for one in candidates:
+            if not any(self._same(other, one) for other in kept):
+                kept.append(one)
+        return kept
+
+    def _same(self, a: Found, b: Found) -> bool:
+        inner = _area(max(a.left, b.left), max(a.top, b.top), min(a.right, b.right), min(a.bottom, b.bottom))
+        if not inner:
+            return False
+        outer = _area(min(a.left, b.left), min(a.top, b.top), max(a.right, b.right), max(a.bottom, b.bottom))
+        limits = self._window.suppression
+        areas = (_area(one.left, one.top, one.right, one.bottom) for one in (a, b))
+        return inner / outer > limits.union or any(inner / area > limits.covered for area in areas)
+
+
+def scores_along(pixels: int) -> int:
+    """How many scores a canvas of so many pixels has, one way."""
+    return max(0, (pixels - SEES) // STRIDE + 1)
+
+
+def strips(height: int) -> Iterator[tuple[int, int]]:
+    """First row, and the one after the last, of strips that together are reduced to what the whole canvas would be."""
+    rows = scores_along(height)
+    for first in range(0, rows, STRIP):
+        last = min(first + STRIP, rows)
+        yield first * STRIDE, (last - 1) * STRIDE + SEES
+
+
+def _rounded(value: float) -> int:
+    """Half away from nought, as C does."""
+    return int(math.copysign(math.floor(abs(value) + 0.5), value))
+
+
+def _area(left: int, top: int, right: int, bottom: int) -> int:
+    return max(0, right - left + 1) * max(0, bottom - top + 1)

@@ -1,0 +1,164 @@
+"""dlib's published networks, ready to run: made into ONNX once, kept in the cache, verified before they are trusted.
+
+A file of the cache holds a network's graphs and says what it was made from. It is made anew when the weights, the form
+of the file, or a single byte of it differ; where the cache cannot be written, the graphs are made at each start, which
+takes a third of a second. A network is verified against what dlib computes (`reference`) once for each onnxruntime and
+device; the cache remembers that too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import struct
+import tempfile
+from dataclasses import dataclass, replace
+
+import platformdirs
+
+from guyverd.errors import EngineError
+from guyverd.faces import dat
+from guyverd.faces.weights import Weights, find
+
+log = logging.getLogger(__name__)
+
+_MAGIC = b"guyverd model\n"
+_FORM = 1
+"""To be raised with every change of `graphs` or of this file's form."""
+_LARGEST_HEAD = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A network as ONNX graphs, and what must be known around it."""
+
+    graphs: tuple[bytes, ...]
+    means: tuple[float, float, float]
+    window: dat.Window | None
+    """Of a detector."""
+    verified: tuple[str, ...]
+    """With which runtimes it was found to compute what dlib does."""
+
+
+def folder() -> str:
+    """Where the cache is: systemd's word, else the user's cache directory."""
+    return os.path.join(os.environ.get("CACHE_DIRECTORY") or platformdirs.user_cache_dir("guyverd"), "models")
+
+
+def load(weights: Weights, cache: str) -> Model:
+    """The network of `weights`, from `cache` or made now. Raises EngineError where the weights are missing or broken."""
+    source = find(weights)
+    data = _read(source)
+    made_from = _made_from(data)
+    path = _path(weights, cache)
+    model = _kept(path, made_from)
+    if model is None:
+        model = _made(data, source)
+        _keep(path, model, made_from)
+    return model
+
+
+def remember_verified(weights: Weights, cache: str, model: Model, runtime: str) -> None:
+    """Note that `model` computes what dlib does when it runs in `runtime`."""
+    made_from = _made_from(_read(find(weights)))
+    _keep(_path(weights, cache), replace(model, verified=(*model.verified, runtime)), made_from)
+
+
+def _path(weights: Weights, cache: str) -> str:
+    return os.path.join(cache, f"{weights.partition('.')[0]}.model")
+
+
+def _made_from(data: bytes) -> str:
+    return f"{_FORM} {hashlib.blake2b(data, digest_size=16).hexdigest()}"
+
+
+def _read(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as problem:
+        raise EngineError(detail=f"{path}: {problem.strerror}") from problem
+
+
+def _made(data: bytes, source: str) -> Model:
+    # onnx is only needed when there is something to make.
+    from guyverd.faces import graphs  # noqa: PLC0415
+
+    network = dat.read(data, source)
+    if network.window is None:
+        made: tuple[bytes, ...] = (graphs.embedding_graph(network),)
+    else:
+        made = graphs.detector_graphs(network)
+    return Model(made, network.means, network.window, ())
+
+
+# ---- the file --------------------------------------------------------------------------------------------------------
+# Magic, the length of the head in four bytes, the head in JSON, the graphs one after another.
+
+
+def _kept(path: str, made_from: str) -> Model | None:
+    """What the cache holds, if it is whole and made from these weights."""
+    try:
+        with open(path, "rb") as file:
+            if file.read(len(_MAGIC)) != _MAGIC:
+                return None
+            (size,) = struct.unpack("<I", file.read(4))
+            if size > _LARGEST_HEAD:
+                return None
+            head = json.loads(file.read(size))
+            body = file.read()
+        if head["made from"] != made_from or head["hash"] != _hash(body):
+            return None
+        graphs = []
+        for length in head["graphs"]:
+            graphs.append(body[:length])
+            body = body[length:]
+        window = head["window"]
+        return Model(
+            tuple(graphs),
+            (head["means"][0], head["means"][1], head["means"][2]),
+            None if window is None else dat.Window(window[0], window[1], dat.Suppression(window[2], window[3])),
+            tuple(head["verified"]),
+        )
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, IndexError, struct.error) as problem:
+        log.info("%s is made anew: %s", path, problem)
+        return None
+
+
+def _keep(path: str, model: Model, made_from: str) -> None:
+    """Write it beside and rename, so that workers that start together never see half a file."""
+    body = b"".join(model.graphs)
+    window = model.window
+    head = json.dumps(
+        {
+            "made from": made_from,
+            "hash": _hash(body),
+            "graphs": [len(graph) for graph in model.graphs],
+            "means": model.means,
+            "window": window and (window.width, window.height, window.suppression.union, window.suppression.covered),
+            "verified": sorted(set(model.verified)),
+        }
+    ).encode()
+    beside = None
+    try:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        handle, beside = tempfile.mkstemp(dir=os.path.dirname(path), suffix=".part")
+        with open(handle, "wb") as file:
+            file.write(_MAGIC + struct.pack("<I", len(head)) + head + body)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except OSError as problem:
+        log.info("%s cannot be kept: %s", path, problem)
+        if beside is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(beside)
+
+
+def _hash(body: bytes) -> str:
+    return hashlib.blake2b(body, digest_size=16).hexdigest()

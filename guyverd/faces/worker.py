@@ -1,0 +1,118 @@
+"""A worker process from within: prepared once, it does one job after another until it is let go or has grown.
+
+Its parent is a thread of `faces.pool`. They speak over one socket pair, in messages whose first byte tells what they
+are; the parent learns of each part of a job when it begins, so that it knows what takes too long.
+"""
+# ruff: noqa: S301  what is unpickled was pickled by the pool that started this process
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+from guyverd.errors import GuyverError, WorkerDied
+from guyverd.faces import limits
+
+BEGINS, STAYS, LEAVES = b"b", b"s", b"l"
+"""A part of the job begins; an answer, from a process that stays; an answer, from one that ends itself."""
+
+_SLACK = 64_000_000
+"""Bytes a process may rest above what it took when it was prepared before it looks for what it can give back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a process is told when it starts."""
+
+    parent: int
+    """The pid of the process whose death ends it."""
+    memory: int
+    """Bytes of address space it may take."""
+    growth: int
+    """Bytes it may hold between two jobs beyond what it held when it was prepared; with more it ends itself."""
+    gentle: bool
+    recipe: bytes
+    """The pickled task and what prepares for it."""
+
+
+_connection: Connection | None = None
+
+
+def another_part() -> None:
+    """Tell the pool that another part of the job begins, which has the whole deadline for itself.
+
+    For tasks that do several things in one job. Does nothing outside of a worker.
+    """
+    if _connection is not None:
+        _connection.send_bytes(BEGINS)
+
+
+def main() -> None:
+    """Serve the pool at the other end of the socket whose descriptor is the first argument, then end the process."""
+    global _connection  # noqa: PLW0603  a process has one parent
+    _connection = Connection(int(sys.argv[1]))
+    try:
+        terms: Terms = pickle.loads(_connection.recv_bytes())
+        limits.restrain(terms.parent, terms.memory, terms.gentle)
+        _serve(_connection, terms)
+    except (EOFError, OSError):
+        pass  # it was let go
+    # Libraries full of threads and pools have nothing left to tidy up.
+    os._exit(0)
+
+
+def _serve(connection: Connection, terms: Terms) -> None:
+    task: Callable[[Any], Any] | None = None
+    prepared = 0
+    leaving = False
+    while not leaving:
+        payload = connection.recv_bytes()
+        try:
+            if task is None:
+                task = _prepared(terms.recipe)
+                prepared = limits.resting()
+            another_part()
+            answer = pickle.dumps((True, task(pickle.loads(payload))))
+        except BaseException as problem:
+            answer = pickle.dumps((False, portable(problem)))
+        del payload
+        leaving = task is not None and _has_grown(prepared, terms.growth)
+        connection.send_bytes((LEAVES if leaving else STAYS) + answer)
+
+
+def _prepared(recipe: bytes) -> Callable[[Any], Any]:
+    task, initializer = pickle.loads(recipe)
+    if initializer is not None:
+        initializer()
+    found: Callable[[Any], Any] = task
+    return found
+
+
+def _has_grown(prepared: int, growth: int) -> bool:
+    if limits.resting() <= prepared + min(_SLACK, growth):
+        return False
+    limits.give_back()
+    return limits.resting() > prepared + growth
+
+
+def portable(problem: BaseException) -> BaseException:
+    """`problem` as it can travel to the parent. What is pickled here may not be unpickled there: then it is its text.
+
+    An exit is no answer but a death.
+    """
+    if isinstance(problem, MemoryError):
+        return MemoryError("it takes more memory than a worker may use")
+    if not isinstance(problem, Exception):
+        return WorkerDied(detail=f"{type(problem).__name__}: {problem}")
+    if isinstance(problem, GuyverError):
+        return problem
+    try:
+        pickle.loads(pickle.dumps(problem))
+    except Exception:
+        return RuntimeError(f"{type(problem).__name__}: {problem}")
+    return problem
