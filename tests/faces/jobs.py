@@ -13,7 +13,9 @@ from collections.abc import Callable
 import numpy as np
 
 from guyverd.errors import EngineError, PictureUnreadable
+from guyverd.faces.worker import another_part
 
+kept: list[bytearray] = []
 started: list[int] = []
 
 
@@ -119,6 +121,33 @@ def _nap() -> int:
     return os.getpid()
 
 
+def _grow() -> int:
+    """Keep 40 MB more than before."""
+    kept.append(bytearray(b"x") * 40_000_000)
+    return os.getpid()
+
+
+def _swell() -> int:
+    """Need 400 MB in pieces, and none of it afterwards."""
+    pieces = [bytearray(b"x") * 100_000 for _ in range(4000)]
+    del pieces
+    return os.getpid()
+
+
+def _parts() -> int:
+    """Take long, in parts that do not."""
+    for _ in range(4):
+        another_part()
+        time.sleep(0.6)
+    return os.getpid()
+
+
+def _long_part() -> None:
+    another_part()
+    another_part()
+    time.sleep(60)
+
+
 _JOBS: dict[str, Callable[[], object]] = {
     "facts": _facts,
     "loop": _loop,
@@ -134,4 +163,8 @@ _JOBS: dict[str, Callable[[], object]] = {
     "misleading": _misleading,
     "unpicklable result": _unpicklable_result,
     "nap": _nap,
+    "grow": _grow,
+    "swell": _swell,
+    "parts": _parts,
+    "long part": _long_part,
 }

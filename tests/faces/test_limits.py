@@ -72,8 +72,16 @@ def test_nothing_the_kernel_says_raises(tmp_path_factory: pytest.TempPathFactory
 def test_the_users_own_number_of_threads_stands(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
-    monkeypatch.setenv("MKL_NUM_THREADS", "1")
-    limits.one_thread_each()
-    assert os.environ["OMP_NUM_THREADS"] == "3"
-    assert os.environ["OPENBLAS_NUM_THREADS"] == "1"
-    monkeypatch.delenv("OPENBLAS_NUM_THREADS")
+    found = limits.environment()
+    assert (found["OMP_NUM_THREADS"], found["OPENBLAS_NUM_THREADS"]) == ("3", "1")
+    assert "OPENBLAS_NUM_THREADS" not in os.environ
+
+
+def test_what_a_process_holds_is_told() -> None:
+    before = limits.resting()
+    held = bytearray(os.urandom(1)) * 50_000_000
+    assert limits.resting() - before > 45_000_000
+    del held
+    limits.give_back()
+    assert limits.resting() - before < 25_000_000
+    assert limits.peak() - before > 45_000_000
