@@ -52,14 +52,14 @@ class Photos:
     def pending(self, limit: int, after: int = 0) -> list[PendingPhoto]:
         """Photos to read, by id, of which at least one file is there, known to hold it, and its root online."""
         rows = self._db.rows(
-            "SELECT id, hash, attempts FROM photos WHERE state = 'pending' AND id > ? AND EXISTS"
+            "SELECT id, hash, attempts, size FROM photos WHERE state = 'pending' AND id > ? AND EXISTS"
             " (SELECT 1 FROM files JOIN roots ON roots.id = files.root_id WHERE files.photo_id = photos.id"
             "  AND files.state = 'identified' AND missing_since IS NULL AND configured AND roots.state = 'online')"
             " ORDER BY id LIMIT ?",
             (after, limit),
         )
         paths = self._files.paths_of([row["id"] for row in rows])
-        return [PendingPhoto(PhotoId(r["id"]), r["hash"], r["attempts"], paths[r["id"]]) for r in rows]
+        return [PendingPhoto(PhotoId(r["id"]), r["hash"], r["attempts"], r["size"], paths[r["id"]]) for r in rows]
 
     def read(self, readings: Iterable[tuple[PhotoId, PhotoReading]], engine: str, at: str) -> None:
         """Make what was found in photos durable, in one transaction; their faces are not grouped yet."""

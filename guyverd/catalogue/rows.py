@@ -53,6 +53,8 @@ class PendingPhoto:
     id: PhotoId
     hash: bytes
     attempts: int
+    size: int
+    """Bytes."""
     paths: tuple[bytes, ...]
     """Absolute paths of the files that hold it; at least one."""
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from guyverd.catalogue.rows import RootRow
+from guyverd.catalogue.rows import PendingPhoto, RootRow
 from guyverd.catalogue.store import Catalogue
 from guyverd.errors import DeadlineExceeded, EngineError, PictureMissing, PictureUnreadable, WorkerDied
 from guyverd.media.content import ContentChanged
-from guyverd.model import PhotoReading
-from guyverd.service.pipeline.looking import MOST_ATTEMPTS, Looking, Tally
-from guyverd.service.pipeline.reading import Read, Reader
+from guyverd.model import PhotoId, PhotoReading
+from guyverd.service.pipeline.looking import MOST_AT_ONCE, MOST_ATTEMPTS, MOST_BYTES_AT_ONCE, Looking, Tally, batch
+from guyverd.service.pipeline.reading import Read, Reader, Wanted
 from tests.catalogue.conftest import ROOT, add, face
 
 
@@ -26,22 +28,28 @@ class Workers:
     width = 2
 
     def __init__(self) -> None:
-        self.jobs: list[tuple[tuple[bytes, ...], Future[Read]]] = []
+        self.jobs: list[tuple[bytes, Future[Read]]] = []
+        self.batches: list[int] = []
 
-    def submit(self, paths: tuple[bytes, ...], hash_: bytes | None = None) -> Future[Read]:
-        assert hash_ is not None
-        future: Future[Read] = Future()
-        self.jobs.append((paths, future))
-        return future
+    def submit(self, photos: Sequence[Wanted], *, urgent: bool = False) -> list[Future[Read]]:
+        assert not urgent
+        assert all(photo.hash is not None for photo in photos)
+        futures: list[Future[Read]] = [Future() for _ in photos]
+        self.jobs += [(photo.paths[0], future) for photo, future in zip(photos, futures, strict=True)]
+        self.batches.append(len(photos))
+        return futures
 
     def answer(self, what: Exception | int) -> None:
-        """Answer the first job: an error, or so many faces."""
+        """Answer for the first photo: a picture's problem, a process's end, or so many faces."""
         _, future = self.jobs.pop(0)
         if isinstance(what, int):
             faces = tuple(face(n, 60 * n) for n in range(what))
-            future.set_result(Read(PhotoReading(b"h" * 32, 640, 480, "JPEG", None, faces), "engine 1"))
-        else:
+            reading = PhotoReading(b"h" * 32, 640, 480, "JPEG", None, faces)
+            future.set_result(Read(reading, "engine 1", 0.5, 300))
+        elif isinstance(what, WorkerDied | DeadlineExceeded):
             future.set_exception(what)
+        else:
+            future.set_result(Read(what, "engine 1", 0.25, 400))
 
 
 @pytest.fixture
@@ -70,22 +78,59 @@ def reasons(catalogue: Catalogue) -> dict[bytes, tuple[str, str]]:
     return {row.file: (row.state, row.reason) for row in catalogue.photos.failures()}
 
 
-def test_the_workers_always_have_twice_as_many_as_they_are(
+def test_the_workers_always_have_twice_as_many_batches_as_they_are(
     catalogue: Catalogue, root: RootRow, workers: Workers, looking: Looking
 ) -> None:
-    add(catalogue, root, {b"%d.jpg" % n: str(n) for n in range(10)})
+    add(catalogue, root, {b"%03d.jpg" % n: str(n) for n in range(100)})
     looking.advance()
-    assert [paths for paths, _ in workers.jobs] == [(b"/photos/%d.jpg" % n,) for n in range(4)]
+    assert workers.batches == [1, 1, 1, 1], "the first results come soon"
+    assert [path for path, _ in workers.jobs] == [b"/photos/%03d.jpg" % n for n in range(4)]
     workers.answer(2)
     assert looking.advance()
-    assert len(workers.jobs) == 4
     assert not looking.advance(), "nothing new was ready"
+    assert workers.batches == [1, 1, 1, 1, 8]
+    asked = [path for path, _ in workers.jobs]
     while workers.jobs:
         workers.answer(1)
         looking.advance()
-    assert looking.tally == Tally(10, 11, 0)
+        asked += [path for path, _ in workers.jobs if path not in asked]
+    assert asked == [b"/photos/%03d.jpg" % n for n in range(1, 100)]
+    assert sum(workers.batches) == 100
+    assert workers.batches[4:] == sorted(workers.batches[4:], reverse=True)
+    assert workers.batches[-4:] == [1, 1, 1, 1], "all workers finish together"
+    assert looking.tally == Tally(100, 101, 0, 50.0)
+    assert looking.memory == 300
     assert not looking.busy
-    assert catalogue.counts().faces == 11
+    assert catalogue.counts().faces == 101
+
+
+SIZES = st.lists(st.integers(0, 2 * MOST_BYTES_AT_ONCE), max_size=200)
+
+
+@given(SIZES, st.integers(1, 64), st.booleans())
+def test_a_batch_is_neither_large_nor_empty_nor_more_than_its_share(
+    sizes: list[int], workers: int, single: bool
+) -> None:
+    line = [PendingPhoto(PhotoId(n), b"", 0, size, (b"/a",)) for n, size in enumerate(sizes)]
+    count = batch(line, workers, single=single)
+    assert (count > 0) == bool(sizes)
+    assert count <= MOST_AT_ONCE
+    if count > 1:
+        assert not single
+        assert sum(sizes[:count]) <= MOST_BYTES_AT_ONCE
+        assert count * workers * 2 <= len(sizes)
+
+
+def test_a_photo_that_moved_while_it_stood_in_line_is_not_taken_for_gone(
+    catalogue: Catalogue, root: RootRow, workers: Workers, looking: Looking
+) -> None:
+    add(catalogue, root, {b"here.jpg": "one"})
+    looking.advance()
+    catalogue.files.gone(PhotoId(1), "2024-05-01T00:00:00+00:00")
+    add(catalogue, root, {b"there.jpg": "one"})
+    workers.answer(PictureMissing(path="here.jpg"))
+    looking.advance()
+    assert [path for path, _ in workers.jobs] == [b"/photos/there.jpg"]
 
 
 @pytest.mark.parametrize("problem", [WorkerDied(detail="killed by SIGSEGV"), DeadlineExceeded(seconds="9")])
@@ -96,7 +141,7 @@ def test_a_photo_that_kills_its_worker_is_tried_again_and_then_quarantined(
     looking.advance()
     for attempt in range(MOST_ATTEMPTS):
         assert reasons(catalogue) == {}
-        job = next(n for n, (paths, _) in enumerate(workers.jobs) if paths == (b"/photos/bad.jpg",))
+        job = next(n for n, (path, _) in enumerate(workers.jobs) if path == b"/photos/bad.jpg")
         workers.jobs.insert(0, workers.jobs.pop(job))
         workers.answer(problem)
         looking.advance()
@@ -104,7 +149,7 @@ def test_a_photo_that_kills_its_worker_is_tried_again_and_then_quarantined(
     assert reasons(catalogue) == {b"/photos/bad.jpg": ("quarantined", str(problem))}
     workers.answer(1)
     looking.advance()
-    assert looking.tally == Tally(2, 1, 1)
+    assert looking.tally == Tally(2, 1, 1, 0.5)
 
 
 def test_a_photo_that_is_none_fails_at_once_and_so_does_one_that_meets_a_fault_of_ours(
@@ -120,7 +165,7 @@ def test_a_photo_that_is_none_fails_at_once_and_so_does_one_that_meets_a_fault_o
         b"/photos/cut.jpg": ("failed", "it is cut short"),
         b"/photos/odd.jpg": ("failed", "ZeroDivisionError: oh"),
     }
-    assert looking.tally == Tally(3, 1, 2)
+    assert looking.tally == Tally(3, 1, 2, 1.0)
 
 
 def test_other_bytes_than_expected_are_identified_again(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import queue
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 
@@ -14,12 +16,18 @@ from guyverd.catalogue.store import Catalogue
 from guyverd.errors import DeadlineExceeded, EngineError, PictureError, PictureMissing, WorkerDied
 from guyverd.media.content import ContentChanged
 from guyverd.model import PhotoId, PhotoReading, PhotoState
-from guyverd.service.pipeline.reading import Read, Reader
+from guyverd.service.pipeline.reading import Read, Reader, Wanted
 
 log = logging.getLogger(__name__)
 
 MOST_ATTEMPTS = 3
 """A photo that killed or hung a worker this many times is quarantined."""
+
+
+MOST_AT_ONCE = 8
+"""Photos that one worker gets together."""
+MOST_BYTES_AT_ONCE = 24_000_000
+"""And how large together: a few seconds' work, whatever is in them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,25 +38,52 @@ class Tally:
     """Failed ones among them."""
     faces: int = 0
     failed: int = 0
+    seconds: float = 0.0
+    """Of the workers' time."""
 
     def __add__(self, other: Tally) -> Tally:
-        return Tally(self.photos + other.photos, self.faces + other.faces, self.failed + other.failed)
+        return Tally(
+            self.photos + other.photos,
+            self.faces + other.faces,
+            self.failed + other.failed,
+            self.seconds + other.seconds,
+        )
 
     def __sub__(self, other: Tally) -> Tally:
-        return Tally(self.photos - other.photos, self.faces - other.faces, self.failed - other.failed)
+        return self + Tally(-other.photos, -other.faces, -other.failed, -other.seconds)
+
+
+def batch(line: Sequence[PendingPhoto], workers: int, *, single: bool) -> int:
+    """How many photos from the head of the line one of so many workers gets next; at least one of a line of some.
+
+    The fewer are left, the smaller the share, so that all workers finish together; `single` where the first results
+    are awaited.
+    """
+    if single:
+        return min(1, len(line))
+    most = max(1, min(MOST_AT_ONCE, len(line) // (2 * workers)))
+    sizes = itertools.accumulate(photo.size for photo in itertools.islice(line, most))
+    return min(len(line), max(1, sum(size <= MOST_BYTES_AT_ONCE for size in sizes)))
 
 
 class Looking:
-    """Feeds pending photos to the workers, twice as many as there are so that none waits for the catalogue."""
+    """Feeds pending photos to the workers: twice as many batches as there are workers, so that none waits."""
 
     def __init__(self, catalogue: Catalogue, reader: Reader, wake: Callable[[], None]) -> None:
         self._catalogue = catalogue
         self._reader = reader
         self._wake = wake
-        self._under_way: dict[PhotoId, PendingPhoto] = {}
+        self._under_way: dict[PhotoId, int] = {}
+        """With the number of its batch."""
+        self._batches = itertools.count()
+        self._singles = 0
+        self._line: deque[PendingPhoto] = deque()
+        """Photos that come next, taken from the catalogue many at a time."""
         self._ready: queue.SimpleQueue[tuple[PendingPhoto, Future[Read]]] = queue.SimpleQueue()
         self.tally = Tally()
         """Since the start."""
+        self.memory = 0
+        """The most bytes that any worker ever held."""
         self.broken: EngineError | None = None
         """Set when no photo can be read at all, for want of the models."""
 
@@ -64,18 +99,34 @@ class Looking:
     def advance(self) -> bool:
         """Record what the workers found and hand them more. Tells whether anything was recorded."""
         recorded = self._record()
-        room = 2 * self._reader.width - len(self._under_way)
+        workers = self._reader.width
+        if not self._under_way:
+            self._singles = 2 * workers
+        room = 2 * workers - len(set(self._under_way.values()))
         if room > 0 and self.broken is None:
-            for photo in self._next(room):
-                self._under_way[photo.id] = photo
-                future = self._reader.submit(photo.paths, photo.hash)
-                future.add_done_callback(lambda done, photo=photo: self._arrived(photo, done))  # type: ignore[misc]
+            self._line_up((room + 2 * workers) * MOST_AT_ONCE)
+            for _ in range(room):
+                if not self._hand_out(batch(self._line, workers, single=self._singles > 0)):
+                    break
         return recorded
 
-    def _next(self, room: int) -> list[PendingPhoto]:
-        # Those under way are still pending in the catalogue, so look past them.
-        found = self._catalogue.photos.pending(room + len(self._under_way))
-        return [photo for photo in found if photo.id not in self._under_way][:room]
+    def _hand_out(self, count: int) -> bool:
+        photos = [self._line.popleft() for _ in range(count)]
+        number = next(self._batches)
+        self._singles = max(0, self._singles - 1)
+        self._under_way.update((photo.id, number) for photo in photos)
+        futures = self._reader.submit([Wanted(photo.paths, photo.hash) for photo in photos]) if photos else []
+        for photo, future in zip(photos, futures, strict=True):
+            future.add_done_callback(lambda done, photo=photo: self._arrived(photo, done))  # type: ignore[misc]
+        return bool(photos)
+
+    def _line_up(self, least: int) -> None:
+        """Have at least so many in line, if there are as many."""
+        if len(self._line) >= least:
+            return
+        # Twice as many, so as not to ask for each batch; those under way are still pending, so look past them.
+        found = self._catalogue.photos.pending(2 * least + len(self._under_way))
+        self._line = deque(photo for photo in found if photo.id not in self._under_way)
 
     def _arrived(self, photo: PendingPhoto, future: Future[Read]) -> None:
         self._ready.put((photo, future))
@@ -91,6 +142,9 @@ class Looking:
             self._under_way.pop(photo.id, None)
             try:
                 result = future.result()
+                self.tally += Tally(seconds=result.seconds)
+                self.memory = max(self.memory, result.memory)
+                reading = result.reading
             except CancelledError:
                 continue
             except (WorkerDied, DeadlineExceeded) as problem:
@@ -98,10 +152,13 @@ class Looking:
             except ContentChanged:
                 self._catalogue.files.again(photo.id)
             except PictureMissing:
-                self._catalogue.files.gone(photo.id, self._catalogue.now())
+                # It may have been moved, and found again, while it stood in line.
+                if self._catalogue.files.paths_of([photo.id])[photo.id] == photo.paths:
+                    self._catalogue.files.gone(photo.id, self._catalogue.now())
             except EngineError as problem:
+                if self.broken is None:
+                    log.error("%s %s", problem.message, problem.advice)
                 self.broken = problem
-                log.error("%s %s", problem.message, problem.advice)
             except PictureError as problem:
                 self._fail(photo, PhotoState.FAILED, str(problem.fields.get("detail", problem)), photo.attempts)
             except Exception as problem:
@@ -109,10 +166,10 @@ class Looking:
                 log.exception("%s could not be read", os.fsdecode(photo.paths[0]))
                 self._fail(photo, PhotoState.FAILED, f"{type(problem).__name__}: {problem}", photo.attempts)
             else:
-                read.append((photo.id, result.reading))
+                read.append((photo.id, reading))
                 engine = result.engine
-                self.tally += Tally(1, len(result.reading.faces), 0)
-                log.debug("%s: %d faces", os.fsdecode(photo.paths[0]), len(result.reading.faces))
+                self.tally += Tally(1, len(reading.faces), 0)
+                log.debug("%s: %d faces", os.fsdecode(photo.paths[0]), len(reading.faces))
         if read:
             self._catalogue.photos.read(read, engine, self._catalogue.now())
         return count > 0

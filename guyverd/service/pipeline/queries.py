@@ -229,7 +229,7 @@ class LocalLibrary:
             raise PictureMissing(path=path)
         if os.path.isdir(real):
             raise PictureUnreadable(path=path, detail="it is a folder")
-        return self._at_work.reader.submit((real,)).result().reading
+        return self._at_work.reader.read(real)
 
     def who(self, path: str) -> Row:
         """See `Library.who`."""

@@ -1,28 +1,35 @@
-"""What a worker process does with one photo, and the pool of workers that rests when there is nothing to do.
+"""What a worker process does with photos, and the pool of workers that rests when there is nothing to do.
 
-`read_photo` runs in an expendable process: whatever a broken file does to a decoder, it does it there.
+`read_photos` runs in an expendable process: whatever a broken file does to a decoder, it does it there. It gets a few
+photos at a time: they are decoded and looked at one after the other, so that only one is in memory, and then the faces
+of all of them go through the network together.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import Future
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from guyverd import config
-from guyverd.errors import PictureError, PictureMissing
+from guyverd.errors import DeadlineExceeded, PictureError, PictureMissing, WorkerDied
+from guyverd.faces import limits
 from guyverd.faces.pool import WorkerPool, cores
+from guyverd.faces.worker import another_part, portable
 from guyverd.media.content import ContentChanged, read_file
 from guyverd.media.still import read_picture
 from guyverd.model import PhotoReading
 
 if TYPE_CHECKING:
-    from guyverd.faces.find import FaceFinder
+    from guyverd.faces.find import FaceFinder, Sighting
+
+log = logging.getLogger(__name__)
 
 MOST_BYTES = 2_000_000_000
 """Files larger than this are no photos; a worker holds a file's bytes while it decodes them."""
@@ -35,33 +42,96 @@ CNN_CANVAS = 1600
 """The most that dlib's CNN detector gets: it takes 1.2 GB for a megapixel, and workers have 4 GB by default."""
 
 
+MOST_CHIPS = 64
+"""Faces that wait to be described together; each holds 68 kB."""
+
+
 @dataclass(frozen=True, slots=True)
-class ReadJob:
-    """One photo to read, with what a worker must know of the settings."""
+class Wanted:
+    """A photo to read."""
 
     paths: tuple[bytes, ...]
     """Absolute paths that should all hold the photo; the first that can be read is taken."""
-    hash: bytes | None
+    hash: bytes | None = None
     """The hash its bytes must have; None for a picture outside the library."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadJob:
+    """Photos for one worker, with what it must know of the settings."""
+
+    photos: tuple[Wanted, ...]
     faces: config.Faces
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What a worker found, and with which models."""
+    """What became of one photo in a worker, with which models, and what that cost."""
 
-    reading: PhotoReading
+    found: PhotoReading | BaseException
     engine: str
+    seconds: float
+    """Of the worker's time, for this photo alone."""
+    memory: int
+    """The most bytes the worker ever held, up to then."""
+
+    @property
+    def reading(self) -> PhotoReading:
+        """What was found. Raises what hindered it: a PictureError, mostly."""
+        if isinstance(self.found, BaseException):
+            raise self.found
+        return self.found
 
 
-def read_photo(job: ReadJob) -> Read:
-    """Decode a photo and find its faces.
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """A photo that was looked at; its faces are not described yet."""
 
-    Raises PictureMissing when none of its paths exists, ContentChanged when the bytes are not the expected ones,
-    PictureUnreadable when they cannot be read or are no picture.
+    seen: Sighting | BaseException
+    facts: PhotoReading | None
+    """All but the faces; None where there was a problem."""
+    seconds: float
+
+    @property
+    def chips(self) -> int:
+        return 0 if isinstance(self.seen, BaseException) else len(self.seen.chips)
+
+
+def read_photos(job: ReadJob) -> list[Read]:
+    """Decode photos and find their faces. One that cannot be read does not touch its neighbours.
+
+    What hinders one is PictureMissing when none of its paths exists, ContentChanged when the bytes are not the expected
+    ones, PictureUnreadable when they cannot be read or are no picture, MemoryError, or EngineError.
     """
+    finder, engine = _finder(job.faces)
+    done: list[Read] = []
+    waiting: list[_Looked] = []
+    for photo in job.photos:
+        another_part()
+        waiting.append(_looked(finder, photo))
+        if sum(looked.chips for looked in waiting) >= MOST_CHIPS:
+            done += _described(finder, engine, waiting)
+            waiting = []
+    return done + _described(finder, engine, waiting)
+
+
+def _looked(finder: FaceFinder, photo: Wanted) -> _Looked:
+    began = time.perf_counter()
+    try:
+        data, hash_, path = _bytes(photo)
+        picture = read_picture(data, path=path, longest=LONGEST)
+        del data
+        seen = finder.look(picture.pixels, picture.scale)
+    except Exception as problem:
+        return _Looked(portable(problem), None, time.perf_counter() - began)
+    facts = PhotoReading(hash_, picture.width, picture.height, picture.format, picture.taken_at, ())
+    return _Looked(seen, facts, time.perf_counter() - began)
+
+
+def _bytes(photo: Wanted) -> tuple[bytes, bytes, bytes]:
+    """A photo's bytes, their hash, and the path they are from."""
     problem: PictureError | None = None
-    for path in job.paths:
+    for path in photo.paths:
         try:
             data, hash_ = read_file(path, MOST_BYTES)
         except PictureMissing:
@@ -69,16 +139,35 @@ def read_photo(job: ReadJob) -> Read:
         except PictureError as error:
             problem = error
             continue
-        if job.hash is not None and hash_ != job.hash:
-            problem = ContentChanged(path=os.fsdecode(path))
-            continue
-        picture = read_picture(data, path=path, longest=LONGEST)
-        del data
-        finder, engine = _finder(job.faces)
-        faces = finder.find(picture.pixels, picture.scale)
-        reading = PhotoReading(hash_, picture.width, picture.height, picture.format, picture.taken_at, faces)
-        return Read(reading, engine)
-    raise problem or PictureMissing(path=os.fsdecode(job.paths[0]))
+        if photo.hash is None or hash_ == photo.hash:
+            return data, hash_, path
+        problem = ContentChanged(path=os.fsdecode(path))
+    raise problem or PictureMissing(path=os.fsdecode(photo.paths[0]))
+
+
+def _described(finder: FaceFinder, engine: str, looked: Sequence[_Looked]) -> list[Read]:
+    """The photos with their faces' vectors, which are made together; the time for it is shared by faces."""
+    another_part()
+    began = time.perf_counter()
+    seen = [item.seen for item in looked if not isinstance(item.seen, BaseException)]
+    try:
+        faces = iter(finder.describe(seen) if seen else [])
+    except Exception as problem:
+        if len(looked) > 1:
+            # It may be too much at once, or one of them.
+            return [read for item in looked for read in _described(finder, engine, [item])]
+        return [Read(portable(problem), engine, looked[0].seconds, limits.peak())]
+    a_chip = (time.perf_counter() - began) / max(1, sum(item.chips for item in looked))
+    peak = limits.peak()
+    done = []
+    for item in looked:
+        if isinstance(item.seen, BaseException):
+            done.append(Read(item.seen, engine, item.seconds, peak))
+        else:
+            assert item.facts is not None
+            reading = replace(item.facts, faces=next(faces))
+            done.append(Read(reading, engine, item.seconds + a_chip * item.chips, peak))
+    return done
 
 
 @cache
@@ -92,6 +181,11 @@ def _finder(settings: config.Faces) -> tuple[FaceFinder, str]:
     return FaceFinder(engine, settings.smallest, canvas), engine.name
 
 
+def prepare(settings: config.Faces) -> None:
+    """Load the models, in a worker, before its first job. Raises EngineError."""
+    _finder(settings)
+
+
 class Reader:
     """Workers on demand: processes start with the first job and end when there was none for a while.
 
@@ -103,14 +197,18 @@ class Reader:
         workers: config.Workers,
         faces: config.Faces,
         clock: Callable[[], float] = time.monotonic,
-        task: Callable[[ReadJob], Read] = read_photo,
+        task: Callable[[ReadJob], list[Read]] = read_photos,
+        initializer: Callable[[config.Faces], None] | None = prepare,
     ) -> None:
+        """Start nothing yet. `task` and `initializer` are what the processes do; both must be found by name."""
         self._workers = workers
         self._faces = faces
         self._clock = clock
         self._task = task
+        self._initializer = None if initializer is None else partial(initializer, faces)
         self._guard = threading.Lock()
-        self._pool: WorkerPool[ReadJob, Read] | None = None
+        self._pool: WorkerPool[ReadJob, list[Read]] | None = None
+        self._gentle = workers.gentle
         self._stopped = False
         self._under_way = 0
         self._last_used = clock()
@@ -125,30 +223,66 @@ class Reader:
         """Whether worker processes exist."""
         return self._pool is not None
 
-    def submit(self, paths: tuple[bytes, ...], hash_: bytes | None = None) -> Future[Read]:
-        """Read one photo in a worker. The future raises what `read_photo` raises, or what the pool says of a death."""
-        with self._guard:
-            if self._stopped:
-                cancelled: Future[Read] = Future()
-                cancelled.cancel()
-                return cancelled
-            if self._pool is None:
-                self._pool = WorkerPool(
-                    self._task,
-                    count=self.width,
-                    deadline=self._workers.deadline,
-                    memory=self._workers.memory,
-                    gentle=self._workers.gentle,
-                )
-            self._under_way += 1
-            future = self._pool.submit(ReadJob(paths, hash_, self._faces))
-        future.add_done_callback(self._finished)
-        return future
+    def submit(self, photos: Sequence[Wanted], *, urgent: bool = False) -> list[Future[Read]]:
+        """Have photos read by one worker, one after the other; what is `urgent` goes before what waits.
 
-    def _finished(self, _: Future[Read]) -> None:
+        Each photo's future gives what became of it, or raises WorkerDied or DeadlineExceeded where the photo, read by
+        itself, killed its worker or took too long. Where several were read together nobody can tell which it was: they
+        are read again, each by itself. All futures are cancelled by `stop`.
+        """
+        futures: list[Future[Read]] = [Future() for _ in photos]
+        self._hand_out(tuple(photos), futures, urgent=urgent)
+        return futures
+
+    def read(self, path: bytes) -> PhotoReading:
+        """Read one picture now and wait for it. Raises what hindered it."""
+        return self.submit([Wanted((path,))], urgent=True)[0].result().reading
+
+    def _hand_out(self, photos: tuple[Wanted, ...], futures: list[Future[Read]], *, urgent: bool) -> None:
+        job = None
         with self._guard:
-            self._under_way -= 1
-            self._last_used = self._clock()
+            if not self._stopped:
+                if self._pool is None:
+                    self._pool = WorkerPool(
+                        self._task,
+                        count=self.width,
+                        deadline=self._workers.deadline,
+                        memory=self._workers.memory,
+                        gentle=self._gentle,
+                        initializer=self._initializer,
+                    )
+                self._under_way += 1
+                job = self._pool.submit(ReadJob(photos, self._faces), urgent=urgent)
+        if job is None:
+            for future in futures:
+                future.cancel()
+        else:
+            job.add_done_callback(lambda done: self._answer(photos, futures, done))
+
+    def _answer(self, photos: tuple[Wanted, ...], futures: list[Future[Read]], job: Future[list[Read]]) -> None:
+        try:
+            answers = job.result()
+        except CancelledError:
+            for future in futures:
+                future.cancel()
+        except (WorkerDied, DeadlineExceeded) as problem:
+            if len(photos) > 1:
+                log.debug("%s The %d photos it had are read again, each by itself.", problem.message, len(photos))
+                for photo, future in zip(photos, futures, strict=True):
+                    self._hand_out((photo,), [future], urgent=False)
+            else:
+                futures[0].set_exception(problem)
+        except Exception as problem:
+            for future in futures:
+                future.set_exception(problem)
+        else:
+            for future, answer in zip(futures, answers, strict=True):
+                future.set_result(answer)
+        finally:
+            # Last: what was handed out again must not seem to be nothing.
+            with self._guard:
+                self._under_way -= 1
+                self._last_used = self._clock()
 
     def rest(self) -> float | None:
         """End the workers if they were idle long enough; else how many seconds until then, None when there are none."""

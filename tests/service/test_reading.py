@@ -1,0 +1,162 @@
+"""The reader with real processes: batches, and what becomes of those in which a photo kills or hangs its worker."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import CancelledError, Future
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from guyverd.config import Faces, Workers
+from guyverd.errors import DeadlineExceeded, EngineError, PictureUnreadable, WorkerDied
+from guyverd.media.content import hash_bytes
+from guyverd.service.pipeline.reading import Read, Reader, ReadJob, Wanted, read_photos
+from tests.service import reads
+
+SOON = 60.0
+
+
+@pytest.fixture
+def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "notes"
+    path.touch()
+    monkeypatch.setenv(reads.NOTES, str(path))
+    return path
+
+
+@pytest.fixture
+def reader(notes: Path) -> Iterator[Reader]:
+    reader = Reader(Workers(count=2, deadline=1.5), Faces(), task=reads.read, initializer=None)
+    yield reader
+    reader.stop()
+
+
+def photos(*names: str) -> list[Wanted]:
+    return [Wanted((b"/photos/%s-%d" % (name.encode(), number),)) for number, name in enumerate(names)]
+
+
+def outcomes(futures: list[Future[Read]]) -> list[object]:
+    found: list[object] = []
+    for future in futures:
+        try:
+            found.append(future.result(SOON).reading.hash)
+        except Exception as problem:
+            found.append(type(problem))
+    return found
+
+
+def test_each_photo_of_a_batch_gets_its_own_answer(reader: Reader, notes: Path) -> None:
+    wanted = photos("good", "broken", "good")
+    assert outcomes(reader.submit(wanted)) == [wanted[0].paths[0], PictureUnreadable, wanted[2].paths[0]]
+    assert notes.read_text().split() == ["good", "3", "broken", "3", "good", "3"]
+
+
+@pytest.mark.parametrize(("bad", "error"), [("crash", WorkerDied), ("hang", DeadlineExceeded)])
+def test_a_death_among_several_is_nobodys_fault_until_each_was_read_alone(
+    reader: Reader, notes: Path, bad: str, error: type[Exception]
+) -> None:
+    wanted = photos("good", bad, "good", "broken")
+    begun = time.monotonic()
+    found = outcomes(reader.submit(wanted))
+    assert found == [wanted[0].paths[0], error, wanted[2].paths[0], PictureUnreadable]
+    assert time.monotonic() - begun < 15, "one deadline together and one alone"
+    assert Counter(notes.read_text().splitlines()) == {
+        **{f"{name} 4": 1 for name in ("good", bad)},
+        "good 1": 2,
+        f"{bad} 1": 1,
+        "broken 1": 1,
+    }
+
+
+def test_the_deadline_is_each_photos_own(reader: Reader, notes: Path) -> None:
+    wanted = photos(*["slow"] * 4)
+    assert outcomes(reader.submit(wanted)) == [photo.paths[0] for photo in wanted]
+    assert notes.read_text().splitlines() == ["slow 4"] * 4
+
+
+def test_stopping_cancels_whatever_is_left(notes: Path) -> None:
+    reader = Reader(Workers(count=1), Faces(), task=reads.read, initializer=None)
+    futures = reader.submit(photos("hang", "good")) + reader.submit(photos("good", "good", "good"))
+    while "hang" not in notes.read_text():
+        time.sleep(0.02)
+    reader.stop()
+    for future in futures + reader.submit(photos("good")):
+        with pytest.raises(CancelledError):
+            future.result(0)
+    assert notes.read_text().split() == ["hang", "2"]
+
+
+def test_without_models_every_photo_is_told(notes: Path) -> None:
+    reader = Reader(Workers(count=1), Faces(), task=reads.read, initializer=reads.no_models)
+    try:
+        assert outcomes(reader.submit(photos("good", "good"))) == [EngineError] * 2
+        assert notes.read_text() == ""
+    finally:
+        reader.stop()
+
+
+def test_workers_rest_when_nothing_was_asked_for_long_enough(notes: Path) -> None:
+    now = 0.0
+    reader = Reader(Workers(count=1, deadline=1.5, idle=10.0), Faces(), lambda: now, task=reads.read, initializer=None)
+    try:
+        assert reader.rest() is None
+        outcomes(reader.submit(photos("good", "crash")))
+        # The photos that were handed out again are work too.
+        while reader.rest() == 1.0:
+            time.sleep(0.01)
+        assert reader.rest() == pytest.approx(10.0)
+        now = 11.0
+        awake = reader.awake
+        assert reader.rest() is None
+        assert awake > reader.awake
+        assert outcomes(reader.submit(photos("good"))) == [b"/photos/good-0"]
+    finally:
+        reader.stop()
+
+
+# ---- what a worker does ----------------------------------------------------------------------------------------------
+
+
+def test_a_batch_is_read_as_its_photos_one_by_one(
+    tmp_path: Path, astronaut: Path, grace_hopper: Path, notes: Path
+) -> None:
+    (tmp_path / "text.jpg").write_text("no picture")
+    Image.new("RGB", (300, 200), "green").save(tmp_path / "meadow.png")
+    wanted = [
+        Wanted((os.fsencode(astronaut),)),
+        Wanted((os.fsencode(tmp_path / "text.jpg"),)),
+        Wanted((os.fsencode(tmp_path / "meadow.png"),)),
+        Wanted((os.fsencode(tmp_path / "nowhere.jpg"), os.fsencode(grace_hopper))),
+        Wanted((os.fsencode(grace_hopper),), b"other".ljust(32)),
+        Wanted((os.fsencode(tmp_path / "nowhere.jpg"),)),
+    ]
+    together = read_photos(ReadJob(tuple(wanted), Faces()))
+    kinds = [type(read.found) for read in together]
+    assert [kind.__name__ for kind in kinds] == [
+        "PhotoReading",
+        "PictureUnreadable",
+        "PhotoReading",
+        "PhotoReading",
+        "ContentChanged",
+        "PictureMissing",
+    ]
+    assert [len(together[n].reading.faces) > 0 for n in (0, 2, 3)] == [True, False, True]
+    assert together[0].reading.hash == hash_bytes(astronaut.read_bytes())
+    assert (together[2].reading.width, together[2].reading.height) == (300, 200)
+    assert all(read.seconds > 0 and read.memory > 50e6 for read in together)
+    for photo, read in zip(wanted, together, strict=True):
+        (alone,) = read_photos(ReadJob((photo,), Faces()))
+        assert type(alone.found) is type(read.found)
+        if isinstance(read.found, Exception):
+            assert str(alone.found) == str(read.found)
+            continue
+        for face, other in zip(read.reading.faces, alone.reading.faces, strict=True):
+            assert face.box == other.box
+            assert face.quality == other.quality
+            # The network sees the same chips; only the order of its sums may differ with their number.
+            assert abs(face.embedding - other.embedding).max() < 1e-5
