@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -10,6 +14,10 @@ from hypothesis import HealthCheck, settings
 # Machines are slow now and then, and Hypothesis builds its tables of characters in the first test that needs them.
 settings.register_profile("calm", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("calm")
+
+# Nobody's own cache is used or filled; tests share one, with the programs they start.
+os.environ["CACHE_DIRECTORY"] = tempfile.mkdtemp(prefix="guyverd-cache-")
+atexit.register(shutil.rmtree, os.environ["CACHE_DIRECTORY"], ignore_errors=True)
 
 ALBUM = Path(__file__).resolve().parent.parent.parent / "shared" / "photos"
 

@@ -11,7 +11,9 @@ Source: dlib's serialize.h, dnn/core.h, dnn/layers.h, dnn/loss.h and dnn/input.h
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -52,7 +54,7 @@ class Affine:
 
 @dataclass(frozen=True, slots=True)
 class Relu:
-    """max(x, 0)"""
+    """What is below 0 becomes 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ class Network:
 
 
 def read(data: bytes, name: str = "the model") -> Network:
-    """The network in `data`, the bytes of a `.dat` file. Raises EngineError for anything else; `name` is for messages."""
+    """The network in `data`, the bytes of a `.dat` file called `name`. Raises EngineError for anything else."""
     stream = _Stream(data)
     try:
         network = _network(stream)
@@ -176,7 +178,7 @@ class _Stream:
         return bytes(self.take(size)).decode("ascii")
 
     def tensor(self) -> FloatArray:
-        """float32[n, k, rows, columns]"""
+        """The values, float32[n, k, rows, columns]."""
         self.expect(2, "a tensor's version")
         shape = tuple(self.whole() for _ in range(4))
         if min(shape) < 0:
@@ -198,7 +200,7 @@ class _Stream:
 def _network(stream: _Stream) -> Network:
     stream.expect(1, "the file's version")
     window = _loss(stream)
-    versions = []
+    versions: list[int] = []
     while not versions or versions[-1] != _INNERMOST:
         versions.append(stream.whole())
         if versions[-1] not in (_LAYER, _TAG, _INNERMOST) or len(versions) > _MOST_LAYERS:
@@ -247,29 +249,29 @@ def _input(stream: _Stream) -> tuple[float, float, float]:
 
 def _details(stream: _Stream) -> Layer:
     kind = stream.text()
-    if kind == "con_4":
-        return _convolution(stream)
-    if kind == "affine_":
-        values, scale, shift = stream.tensor().ravel(), stream.alias(), stream.alias()
-        stream.whole()
-        return Affine(*_split(values, scale, shift))
-    if kind == "bn_con2":
-        return _normalisation(stream)
-    if kind == "fc_2":
-        stream.pair()
-        values, weights = stream.tensor().ravel(), stream.alias()
-        stream.alias()
-        if stream.whole() != 1:
-            raise ValueError("a dense layer with a bias")
-        stream.reals(4)
-        return Dense(values.reshape(weights[0], math.prod(weights[1:])))
-    if kind in ("max_pool_2", "avg_pool_2"):
-        return Pool(kind == "avg_pool_2", stream.pair(), stream.pair(), stream.pair())
-    if kind == "relu_":
-        return Relu()
-    if kind == "add_prev_":
-        return Add()
-    raise ValueError(f"layer {kind!r}")
+    if kind not in _READERS:
+        raise ValueError(f"layer {kind!r}")
+    return _READERS[kind](stream)
+
+
+def _affine(stream: _Stream) -> Affine:
+    values, scale, shift = stream.tensor().ravel(), stream.alias(), stream.alias()
+    stream.whole()
+    return Affine(*_split(values, scale, shift))
+
+
+def _dense(stream: _Stream) -> Dense:
+    stream.pair()
+    values, weights = stream.tensor().ravel(), stream.alias()
+    stream.alias()
+    if stream.whole() != 1:
+        raise ValueError("a dense layer with a bias")
+    stream.reals(4)
+    return Dense(values.reshape(weights[0], math.prod(weights[1:])))
+
+
+def _pool(stream: _Stream, *, mean: bool) -> Pool:
+    return Pool(mean, stream.pair(), stream.pair(), stream.pair())
 
 
 def _convolution(stream: _Stream) -> Convolution:
@@ -279,9 +281,8 @@ def _convolution(stream: _Stream) -> Convolution:
     stride, padding = stream.pair(), stream.pair()
     filters, bias = stream.alias(), stream.alias()
     stream.reals(4)
-    if math.prod(filters) + math.prod(bias) != values.size:
-        raise ValueError(f"{values.size} values for filters of {filters} and a bias of {bias}")
-    return Convolution(values[: math.prod(filters)].reshape(filters), values[math.prod(filters) :], stride, padding)
+    weights, shift = _split(values, filters, bias)
+    return Convolution(weights.reshape(filters), shift, stride, padding)
 
 
 def _normalisation(stream: _Stream) -> Affine:
@@ -301,3 +302,15 @@ def _split(values: FloatArray, first: tuple[int, ...], second: tuple[int, ...]) 
     if math.prod(first) + math.prod(second) != values.size:
         raise ValueError(f"{values.size} values for {first} and {second}")
     return values[: math.prod(first)], values[math.prod(first) :]
+
+
+_READERS: dict[str, Callable[[_Stream], Layer]] = {
+    "con_4": _convolution,
+    "affine_": _affine,
+    "bn_con2": _normalisation,
+    "fc_2": _dense,
+    "max_pool_2": functools.partial(_pool, mean=False),
+    "avg_pool_2": functools.partial(_pool, mean=True),
+    "relu_": lambda _: Relu(),
+    "add_prev_": lambda _: Add(),
+}

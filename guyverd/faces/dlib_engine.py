@@ -12,7 +12,7 @@ import importlib
 import importlib.metadata
 from collections.abc import Sequence
 from types import ModuleType
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from guyverd.model import FloatArray, Pixels
 
+_Picture = TypeVar("_Picture", "Pixels", "FloatArray")
 DETECTORS = ("hog", "cnn")
 _PADDING = 0.25
 """Share of the face that a chip shows on each side; what the network was trained with."""
@@ -85,9 +86,9 @@ class DlibEngine:
             shapes.append(dlib.full_object_detection(dlib.rectangle(0, 0, 0, 0), parts))
         return np.stack(dlib.get_face_chips(pixels, shapes, size=CHIP_SIZE, padding=_PADDING))
 
-    def resize(self, channel: FloatArray, rows: int, columns: int) -> FloatArray:
-        """float32[rows, columns]: one channel, float32[h, w], resized as dlib does for its own networks."""
-        return cast("FloatArray", _dlib().resize_image(channel, rows, columns))
+    def resize(self, picture: _Picture, rows: int, columns: int) -> _Picture:
+        """`picture`, uint8[h, w, 3] or one channel, float32[h, w], as dlib resizes it for its own networks."""
+        return cast("_Picture", _dlib().resize_image(picture, rows, columns))
 
     def embed(self, chips: Pixels) -> FloatArray:
         """float32[n, 128]: the vector of each chip, as it is."""

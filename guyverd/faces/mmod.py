@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -32,8 +32,11 @@ SEES = 5 + 4 * 2 + 4 * 4
 STRIP = 32
 """Rows of the reduced picture in a strip: 256 rows of the canvas, small enough for a processor's cache to be of use."""
 
+_ACROSS, _DOWN = 1.25, 0.75
+"""dlib's pyramid of twofold steps maps p to p / 2 less this."""
+
 Network = Callable[["FloatArray"], "FloatArray"]
-Resize = Callable[["FloatArray", int, int], "FloatArray"]
+Resize = Callable[[Any, int, int], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Detector:
     """Finds faces from 80 px on.
 
     `reduce` maps float32[1, 3, h, w] to float32[1, channels, h', w'], and `score` that to float32[1, 1, h', w'];
-    `resize` is dlib's bilinear resizing of one channel to some rows and columns.
+    `resize` is dlib's bilinear resizing to some rows and columns, of uint8[h, w, 3] or of one channel, float32[h, w].
     """
 
     def __init__(self, reduce: Network, score: Network, resize: Resize, means: Sequence[float], window: Window) -> None:
@@ -76,6 +79,21 @@ class Detector:
         ]
         return self._suppressed(candidates)
 
+    def detect_enlarged(self, pixels: Pixels, times: int, threshold: float = 0.0) -> list[Found]:
+        """The same in `pixels` enlarged twofold so many times; dlib calls it upsampling. Boxes are in `pixels`."""
+        for _ in range(times):
+            height, width = pixels.shape[:2]
+            rows, columns = _rounded(2 * (height - 1 + _DOWN)) + 1, _rounded(2 * (width - 1 + _ACROSS)) + 1
+            pixels = self._resize(pixels, rows, columns)
+        reduced = []
+        for one in self.detect(pixels, threshold):
+            left, top, right, bottom = float(one.left), float(one.top), float(one.right), float(one.bottom)
+            for _ in range(times):
+                left, right = left / 2 - _ACROSS, right / 2 - _ACROSS
+                top, bottom = top / 2 - _DOWN, bottom / 2 - _DOWN
+            reduced.append(Found(_rounded(left), _rounded(top), _rounded(right), _rounded(bottom), one.score))
+        return reduced
+
     def _canvas(self, pixels: Pixels, plan: Layout) -> FloatArray:
         """float32[1, 3, h, w]: every level of the picture on noughts."""
         canvas = np.zeros((1, 3, plan.height, plan.width), np.float32)
@@ -88,9 +106,10 @@ class Detector:
         return canvas
 
     def _scores(self, canvas: FloatArray) -> FloatArray:
-        """float32[rows, columns]"""
+        """One score for each 8 × 8 pixels, float32[rows, columns]."""
         parts = [self._reduce(canvas[:, :, top:bottom]) for top, bottom in strips(canvas.shape[2])]
-        return self._score(np.concatenate(parts, axis=2))[0, 0]
+        scores: FloatArray = self._score(np.concatenate(parts, axis=2))[0, 0]
+        return scores
 
     def _box(self, plan: Layout, row: int, column: int) -> tuple[int, int, int, int]:
         x, y = STRIDE * column + FIRST, STRIDE * row + FIRST

@@ -49,7 +49,7 @@ def folder() -> str:
 
 
 def load(weights: Weights, cache: str) -> Model:
-    """The network of `weights`, from `cache` or made now. Raises EngineError where the weights are missing or broken."""
+    """The network of `weights`, from `cache` or made now. Raises EngineError where weights are missing or broken."""
     source = find(weights)
     data = _read(source)
     made_from = _made_from(data)

@@ -11,7 +11,7 @@ import importlib
 import logging
 from collections.abc import Callable, Sequence
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from guyverd.model import FloatArray, Pixels
 
 log = logging.getLogger(__name__)
+_Made = TypeVar("_Made")
 
 DEVICES = ("cpu", "gpu")
 _GPU_PROVIDERS = (
@@ -126,9 +127,8 @@ class OnnxEngine:
     def _network_detector(self) -> Detector:
         def detector(model: models.Model, sessions: Sequence[Any]) -> Detector:
             assert model.window is not None
-            resize = self._dlib.resize
             reduce, score = (functools.partial(_run, session) for session in sessions)
-            return Detector(reduce, score, resize, model.means, model.window)
+            return Detector(reduce, score, self._dlib.resize, model.means, model.window)
 
         def verify(made: Detector) -> str:
             found = made.detect(reference.picture())
@@ -142,9 +142,9 @@ class OnnxEngine:
     def _verified(
         self,
         weights: Weights,
-        make: Callable[[models.Model, Sequence[Any]], Any],
-        verify: Callable[[Any], str],
-    ) -> Any:
+        make: Callable[[models.Model, Sequence[Any]], _Made],
+        verify: Callable[[_Made], str],
+    ) -> _Made:
         """What `make` makes of a network, once `verify` finds nothing wrong with it; on a GPU, or else on the CPU."""
         model = models.load(weights, self._cache)
         trouble = ""
@@ -202,20 +202,9 @@ def _session(graph: bytes, providers: Sequence[str]) -> Any:
     return session
 
 
-_SHRINK = ("memory.enable_memory_arena_shrinkage", "cpu:0")
-
-
-@functools.cache
-def _options() -> Any:
-    options = _onnxruntime().RunOptions()
-    # The arena would stay as large as the largest picture made it.
-    options.add_run_config_entry(*_SHRINK)
-    return options
-
-
 def _run(session: Any, values: FloatArray) -> FloatArray:
     try:
-        result: FloatArray = session.run(None, {"input": values}, _options())[0]
+        result: FloatArray = session.run(None, {"input": values})[0]
     except Exception as problem:
         raise EngineError(detail=f"onnxruntime: {problem}") from problem
     return result

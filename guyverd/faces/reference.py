@@ -1,8 +1,8 @@
 """A drawn face, and what dlib itself finds and computes on it: the proof that another engine computes the same.
 
-The drawing is made of formulas, so it shows nobody and needs no file. `VECTORS` are what
-`dlib.face_recognition_model_v1` gives for `chips()`, `BOX` and `SCORE` what `dlib.cnn_face_detection_model_v1` gives for
-`picture()`; a test computes them anew.
+The drawing is made of formulas, so it shows nobody and needs no file. `vectors()` is what
+`dlib.face_recognition_model_v1` gives for `chips()`; `BOX` and `SCORE` are what `dlib.cnn_face_detection_model_v1`
+gives for `picture()`. A test computes them anew.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import skimage.data
 from PIL import Image
 
 from guyverd.faces.dlib_engine import DlibEngine
+from guyverd.faces.onnx_engine import OnnxEngine
 
 if TYPE_CHECKING:
     from guyverd.model import Pixels
@@ -42,3 +43,8 @@ def both() -> Pixels:
 @functools.cache
 def engine() -> DlibEngine:
     return DlibEngine()
+
+
+@functools.cache
+def onnx_engine() -> OnnxEngine:
+    return OnnxEngine()
