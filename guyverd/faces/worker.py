@@ -22,7 +22,7 @@ BEGINS, STAYS, LEAVES = b"b", b"s", b"l"
 """A part of the job begins; an answer, from a process that stays; an answer, from one that ends itself."""
 
 _SLACK = 64_000_000
-"""Bytes a process may rest above what it took when it was prepared before it looks for what it can give back."""
+"""Bytes a process may rest above its last low before it gives back what it can; that takes some milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Terms:
     memory: int
     """Bytes of address space it may take."""
     growth: int
-    """Bytes it may hold between two jobs beyond what it held when it was prepared; with more it ends itself."""
+    """Bytes it may hold between two jobs beyond what it held after the first; with more it ends itself."""
     gentle: bool
     recipe: bytes
     """The pickled task and what prepares for it."""
@@ -68,20 +68,22 @@ def main() -> None:
 
 def _serve(connection: Connection, terms: Terms) -> None:
     task: Callable[[Any], Any] | None = None
-    prepared = 0
+    size: _Size | None = None
     leaving = False
     while not leaving:
         payload = connection.recv_bytes()
         try:
             if task is None:
                 task = _prepared(terms.recipe)
-                prepared = limits.resting()
             another_part()
             answer = pickle.dumps((True, task(pickle.loads(payload))))
         except BaseException as problem:
             answer = pickle.dumps((False, portable(problem)))
         del payload
-        leaving = task is not None and _has_grown(prepared, terms.growth)
+        if size is None:
+            # Models may be loaded by the first job that needs them.
+            size = _Size(terms.growth)
+        leaving = size.is_too_large()
         connection.send_bytes((LEAVES if leaving else STAYS) + answer)
 
 
@@ -93,11 +95,22 @@ def _prepared(recipe: bytes) -> Callable[[Any], Any]:
     return found
 
 
-def _has_grown(prepared: int, growth: int) -> bool:
-    if limits.resting() <= prepared + min(_SLACK, growth):
-        return False
-    limits.give_back()
-    return limits.resting() > prepared + growth
+class _Size:
+    """What this process holds between two jobs."""
+
+    def __init__(self, growth: int) -> None:
+        limits.give_back()
+        self._low = limits.resting()
+        self._most = self._low + growth
+        self._slack = min(_SLACK, growth)
+
+    def is_too_large(self) -> bool:
+        """Give back what is no longer needed, if that may be much; tells whether too much is left all the same."""
+        if limits.resting() <= self._low + self._slack:
+            return False
+        limits.give_back()
+        self._low = limits.resting()
+        return self._low > self._most
 
 
 def portable(problem: BaseException) -> BaseException:

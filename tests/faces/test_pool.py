@@ -29,7 +29,7 @@ def make(
     deadline: float = 30.0,
     initializer: Callable[[], None] | None = jobs.note_start,
     gentle: bool = True,
-    growth: float | None = None,
+    growth: float = 256e6,
 ) -> WorkerPool[str, Any]:
     return WorkerPool(
         jobs.work,
@@ -161,11 +161,11 @@ def test_a_worker_that_has_grown_is_replaced_and_no_job_is_lost_or_repeated() ->
         pids = [future.result(SOON) for future in [pool.submit("grow") for _ in range(30)]]
     finally:
         pool.close(wait=True)
-    # Two pieces of 40 MB may stay, the third is too many.
+    # After the first job two more pieces of 40 MB may stay, the third is too many.
     lives = [pids.count(pid) for pid in set(pids)]
     assert sum(lives) == 30
-    assert set(lives) <= {1, 2, 3}
-    assert lives.count(3) >= 8
+    assert set(lives) <= {1, 2, 3, 4}
+    assert lives.count(4) >= 6
     assert not any(alive(pid) for pid in pids)
 
 
