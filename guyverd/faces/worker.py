@@ -102,11 +102,10 @@ class _Size:
         limits.give_back()
         self._low = limits.resting()
         self._most = self._low + growth
-        self._slack = min(_SLACK, growth)
 
     def is_too_large(self) -> bool:
         """Give back what is no longer needed, if that may be much; tells whether too much is left all the same."""
-        if limits.resting() <= self._low + self._slack:
+        if limits.resting() <= min(self._low + _SLACK, self._most):
             return False
         limits.give_back()
         self._low = limits.resting()
