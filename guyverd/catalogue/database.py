@@ -16,12 +16,13 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlite_utils import Database as Utils
-
-from guyverd.catalogue.schema import KNOWN, migrations
+from guyverd.catalogue.schema import KNOWN, MIGRATIONS
 from guyverd.errors import CatalogueDamaged, CatalogueError, CatalogueNewer, GuyverError, StateError
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database as Utils
 
 T = TypeVar("T")
 Row = sqlite3.Row
@@ -74,12 +75,12 @@ class Database:
 
     def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         """All rows of a query."""
-        with self._reading() as reader:
+        with self.reading() as reader:
             return reader.execute(sql, parameters).fetchall()
 
     def row(self, sql: str, parameters: Parameters = ()) -> Row | None:
         """The first row of a query, or None."""
-        with self._reading() as reader, contextlib.closing(reader.execute(sql, parameters)) as cursor:
+        with self.reading() as reader, contextlib.closing(reader.execute(sql, parameters)) as cursor:
             found: Row | None = cursor.fetchone()
             return found
 
@@ -88,9 +89,25 @@ class Database:
 
         All are of one moment, whatever is written meanwhile.
         """
-        with self._reading() as reader, contextlib.closing(reader.execute(sql, parameters)) as cursor:
+        with self.reading() as reader, contextlib.closing(reader.execute(sql, parameters)) as cursor:
             while some := cursor.fetchmany(batch):
                 yield from some
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A read-only connection, for a row of short queries; what SQLite raises meanwhile becomes an error of ours."""
+        with self._guard:
+            self._check_open()
+            reader = self._idle.pop() if self._idle else None
+        try:
+            if reader is None:
+                reader = self._new_reader()
+            yield reader
+        except _PROBLEMS as problem:
+            raise self._translated(problem) from problem
+        finally:
+            if reader is not None:
+                self._give_back(reader)
 
     def close(self) -> None:
         """Finish what is queued, then close every connection; a query under way is finished. May be called twice."""
@@ -121,22 +138,6 @@ class Database:
             raise
         return connection
 
-    @contextlib.contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        """A reader, given back afterwards; what SQLite raises meanwhile becomes an error of ours."""
-        with self._guard:
-            self._check_open()
-            reader = self._idle.pop() if self._idle else None
-        try:
-            if reader is None:
-                reader = self._new_reader()
-            yield reader
-        except _PROBLEMS as problem:
-            raise self._translated(problem) from problem
-        finally:
-            if reader is not None:
-                self._give_back(reader)
-
     def _give_back(self, reader: sqlite3.Connection) -> None:
         with self._guard:
             if not self._closed and len(self._idle) < _MOST_IDLE:
@@ -146,14 +147,16 @@ class Database:
 
     def _write_loop(self, ready: Future[None]) -> None:
         try:
-            connection, db = self._open()
+            connection = self._open()
         except BaseException as problem:
             ready.set_exception(problem)
             return
         ready.set_result(None)
+        db: Utils | None = None
         while (item := self._jobs.get()) is not None:
             job, done = item
             try:
+                db = db or _utils(connection)
                 done.set_result(_in_transaction(connection, db, job))
             except _PROBLEMS as problem:
                 done.set_exception(self._translated(problem))
@@ -161,10 +164,10 @@ class Database:
                 done.set_exception(problem)
         connection.close()
 
-    def _open(self) -> tuple[sqlite3.Connection, Utils]:
+    def _open(self) -> sqlite3.Connection:
         with contextlib.ExitStack() as undo:
             try:
-                self._refuse_newer()
+                applied = self._applied()
                 connection = sqlite3.connect(self._path, isolation_level=None)
                 undo.callback(connection.close)
                 connection.row_factory = sqlite3.Row
@@ -172,21 +175,30 @@ class Database:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = FULL")
                 connection.execute("PRAGMA foreign_keys = ON")
-                db = Utils(connection)
-                migrations.apply(db)
+                if applied != KNOWN:
+                    from guyverd.catalogue.migrations import migrations  # noqa: PLC0415  as sqlite-utils below
+
+                    migrations.apply(_utils(connection))
             except _PROBLEMS_OPENING as problem:
                 raise self._translated(problem) from problem
             undo.pop_all()
-        return connection, db
+        return connection
 
-    def _refuse_newer(self) -> None:
-        """Raise CatalogueNewer where a newer program wrote the file, without changing a byte of it or of its WAL."""
+    def _applied(self) -> frozenset[str]:
+        """The migrations that the file has, without a byte of it or of its WAL being changed.
+
+        Raises CatalogueNewer where a newer program wrote it.
+        """
         if not os.path.exists(self._path):
-            return
+            return frozenset()
         with contextlib.closing(self._new_reader()) as reader:
-            newer = {item.name for item in migrations.applied(Utils(reader))} - KNOWN
-        if newer:
+            if reader.execute("SELECT 1 FROM sqlite_schema WHERE name = '_sqlite_migrations'").fetchone() is None:
+                return frozenset()
+            rows = reader.execute("SELECT name FROM _sqlite_migrations WHERE migration_set = ?", (MIGRATIONS,))
+            applied = frozenset(row["name"] for row in rows)
+        if newer := applied - KNOWN:
             raise CatalogueNewer(path=self._display, step=", ".join(sorted(newer)))
+        return applied
 
     def _translated(self, problem: Exception) -> GuyverError:
         text = str(problem)
@@ -197,6 +209,13 @@ class Database:
         if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
             return StateError(path=self._display, detail=text)
         return CatalogueError(path=self._display, detail=text)
+
+
+def _utils(connection: sqlite3.Connection) -> Utils:
+    # Loaded with the first thing that is written: it takes longer than most of what is only read.
+    from sqlite_utils import Database  # noqa: PLC0415
+
+    return Database(connection)
 
 
 def _in_transaction(connection: sqlite3.Connection, db: Utils, job: Callable[[Utils], T]) -> T:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-
-from sqlite_utils import Database as Utils
+from typing import TYPE_CHECKING
 
 from guyverd.catalogue.database import Database, Row
 from guyverd.catalogue.rows import PendingFile, RootRow, display, within
@@ -19,6 +18,9 @@ from guyverd.model import (
     SeenFile,
     Stamp,
 )
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database as Utils
 
 
 class Files:

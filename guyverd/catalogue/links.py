@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
-
-from sqlite_utils import Database as Utils
+from typing import TYPE_CHECKING, Protocol
 
 from guyverd.catalogue.database import Database
 from guyverd.catalogue.rows import display
 from guyverd.model import PersonId, PublishedLink
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database as Utils
+
+
+_FROM = "SELECT path, person_id FROM links WHERE path >= ? ORDER BY path LIMIT 1"
 
 
 class Renamed(Protocol):
@@ -35,6 +39,22 @@ class Links:
         """All links, by path."""
         rows = self._db.rows("SELECT path, target, person_id FROM links ORDER BY path")
         return [PublishedLink(row["path"], row["target"], PersonId(row["person_id"])) for row in rows]
+
+    def folders(self) -> dict[PersonId, bytes]:
+        """The folder, relative to the people folder, in which each person's links stand: the first where there are two.
+
+        From one folder to the next by the order of paths: a person may have thousands of links.
+        """
+        found: dict[PersonId, bytes] = {}
+        with self._db.reading() as reader:
+            after = b""
+            while (row := reader.execute(_FROM, (after,)).fetchone()) is not None:
+                path, person = row
+                folder, slash, _ = path.rpartition(b"/")
+                if slash:  # else a link being replaced when the last run died: it is about to be put right
+                    found.setdefault(PersonId(person), folder)
+                after = folder + b"0" if slash else path + b"\0"
+        return found
 
     def intend(self, links: Sequence[PublishedLink]) -> None:
         """Note links that are about to be made."""

@@ -7,12 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sqlite_utils import Database as Utils
 
 from guyverd.catalogue.database import Database, Row
 from guyverd.catalogue.files import Files, slices
 from guyverd.catalogue.rows import FaceRow, FailureRow, PendingPhoto, PictureRow, within
-from guyverd.catalogue.schema import present
+from guyverd.catalogue.schema import FAILED_FILES, present
 from guyverd.model import (
     EMBEDDING_SIZE,
     DetectedFace,
@@ -24,6 +23,8 @@ from guyverd.model import (
 )
 
 if TYPE_CHECKING:
+    from sqlite_utils import Database as Utils
+
     from guyverd.model import FloatArray, IntArray
 
 _FACE = (
@@ -32,12 +33,6 @@ _FACE = (
 )
 _GROUPED = "FROM faces JOIN photos ON photos.id = photo_id WHERE grouped_at IS NOT NULL"
 _TABLE = "SELECT id, photo_id, quality, person_id, embedding FROM faces"
-
-FAILED_FILES = (
-    "SELECT id FROM files WHERE state = 'failed' UNION SELECT files.id FROM photos"
-    " JOIN files ON files.photo_id = photos.id WHERE photos.state IN ('failed', 'quarantined')"
-)
-"""The numbers of the files that gave nothing, there or not."""
 
 
 class Photos:

@@ -1,16 +1,16 @@
-"""The catalogue's tables, views and their history.
+"""The catalogue's tables and views, as SQL.
 
-Each migration runs in one transaction together with the record that it was applied. A released migration is never
-edited: a change is a new one. `docs/catalogue.md` describes the result for people, and a test compares the two.
+`docs/catalogue.md` describes them for people, and a test compares the two. How a file came to have them is told by
+`migrations`, which is loaded only where some are to be applied: sqlite-utils takes longer to load than most questions
+to answer.
 """
 
 from __future__ import annotations
 
-from sqlite_utils import Database, Migrations
+MIGRATIONS = "guyverd"
+"""The name of the set that our migrations are recorded under."""
 
-migrations = Migrations("guyverd")
-
-_TABLES = """
+TABLES = """
 CREATE TABLE roots (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     path BLOB NOT NULL UNIQUE,
@@ -123,7 +123,7 @@ CREATE TABLE meta (
 ) STRICT, WITHOUT ROWID;
 """
 
-_VIEWS = """
+VIEWS = """
 CREATE VIEW present_files AS
     SELECT files.id AS file_id, files.photo_id, roots.id AS root_id,
            roots.path AS root_path, files.path AS path, roots.display || '/' || files.display AS file
@@ -158,32 +158,11 @@ def present(photo: str) -> str:
     return f"EXISTS (SELECT 1 FROM present_files WHERE present_files.photo_id = {photo})"
 
 
-def _statements(script: str) -> list[str]:
-    """Split at the semicolons that end a statement; a trigger's inner ones are kept."""
-    found, current = [], ""
-    for line in script.splitlines(keepends=True):
-        current += line
-        inside_trigger = "CREATE TRIGGER" in current and "END;" not in current
-        if line.rstrip().endswith(";") and not inside_trigger:
-            found.append(current.strip())
-            current = ""
-    assert not current.strip(), current
-    return found
-
-
-@migrations()
-def first_tables(db: Database) -> None:
-    """Roots, files, photos, faces, people, decisions, links."""
-    for statement in _statements(_TABLES):
-        db.execute(statement)
-
-
-@migrations()
-def first_views(db: Database) -> None:
-    """What people may query: present_files, photos_of_person, faces_with_people."""
-    for statement in _statements(_VIEWS):
-        db.execute(statement)
-
+FAILED_FILES = (
+    "SELECT id FROM files WHERE state = 'failed' UNION SELECT files.id FROM photos"
+    " JOIN files ON files.photo_id = photos.id WHERE photos.state IN ('failed', 'quarantined')"
+)
+"""The numbers of the files that gave nothing, there or not."""
 
 KNOWN = frozenset(("first_tables", "first_views"))
-"""Every migration this program knows; a catalogue that has others was written by a newer one."""
+"""Every migration this program knows, by name; a catalogue that has others was written by a newer one."""

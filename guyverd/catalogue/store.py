@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from guyverd.catalogue.database import Database
 from guyverd.catalogue.files import Files
 from guyverd.catalogue.links import Links
 from guyverd.catalogue.people import People
-from guyverd.catalogue.photos import FAILED_FILES, Photos
 from guyverd.catalogue.rows import Counts
-from guyverd.catalogue.schema import present
+from guyverd.catalogue.schema import FAILED_FILES, present
 from guyverd.model import IndexStamp
+
+if TYPE_CHECKING:
+    from guyverd.catalogue.photos import Photos
 
 _INDEX = "index"
 
@@ -32,9 +36,15 @@ class Catalogue:
         self.path = path
         self.now = clock
         self.files = Files(self._db)
-        self.photos = Photos(self._db, self.files)
         self.people = People(self._db)
         self.links = Links(self._db, clock)
+
+    @functools.cached_property
+    def photos(self) -> Photos:
+        """Photos and faces; it alone needs numpy, which takes longer to load than a list of people to make."""
+        from guyverd.catalogue.photos import Photos  # noqa: PLC0415
+
+        return Photos(self._db, self.files)
 
     def __enter__(self) -> Catalogue:
         return self

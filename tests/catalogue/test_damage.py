@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from guyverd.catalogue.schema import KNOWN, migrations
+from guyverd.catalogue.migrations import migrations
+from guyverd.catalogue.schema import KNOWN
 from guyverd.catalogue.store import Catalogue
 from guyverd.errors import CatalogueDamaged, CatalogueError, CatalogueNewer, GuyverError, StateError
 from guyverd.model import Assignment, FaceId, PersonId, PublishedLink
@@ -211,7 +212,7 @@ def test_another_programs_migrations_in_the_same_file_are_not_ours_to_judge(path
 def test_a_migration_that_fails_leaves_the_ones_before_it(path: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     from guyverd.catalogue import schema
 
-    monkeypatch.setattr(schema, "_VIEWS", "CREATE VIEW present_files AS SELECT 1;\nCREATE VIEW broken AS SELEKT 1;\n")
+    monkeypatch.setattr(schema, "VIEWS", "CREATE VIEW present_files AS SELECT 1;\nCREATE VIEW broken AS SELEKT 1;\n")
     with pytest.raises(CatalogueError, match="SELEKT"):
         Catalogue(path)
     raw = sqlite3.connect(path)

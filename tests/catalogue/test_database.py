@@ -11,7 +11,8 @@ import pytest
 from sqlite_utils import Database as Utils
 
 from guyverd.catalogue.database import Database
-from guyverd.catalogue.schema import KNOWN, migrations
+from guyverd.catalogue.migrations import migrations
+from guyverd.catalogue.schema import KNOWN
 from guyverd.catalogue.store import Catalogue
 from guyverd.errors import CatalogueDamaged, CatalogueError, CatalogueNewer, StateError
 from tests.catalogue.conftest import ROOT

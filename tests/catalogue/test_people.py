@@ -16,7 +16,7 @@ from guyverd.model import (
     PersonId,
     PublishedLink,
 )
-from tests.catalogue.conftest import NOW, add, ids, library
+from tests.catalogue.conftest import NOW, OTHER, ROOT, add, identify, ids, library, read, seen
 
 
 def founded(*faces: int, group: int = 0) -> list[Assignment]:
@@ -113,6 +113,35 @@ def test_a_decision_is_never_changed_nor_deleted(catalogue: Catalogue, root: Roo
     assert catalogue.people.decisions()[0].name == "Al"
 
 
+def test_the_list_of_people_counts_what_is_there_as_each_of_them_does(catalogue: Catalogue, root: RootRow) -> None:
+    other = catalogue.files.roots()[1]
+    add(catalogue, root, {b"a": "one", b"b": "two", b"c": "three", b"d": "four"})
+    add(catalogue, other, {b"e": "five", b"copy of a": "one", b"copy of b": "two"})
+    for photo in range(1, 6):
+        read(catalogue, photo, 2)
+    catalogue.people.assign(founded(1, 3, 5, 7, 9), (), 5, NOW)
+    catalogue.people.assign(founded(2, 4, 6, 10), (), 5, NOW)
+    catalogue.people.assign(founded(8), (), 5, NOW)
+    catalogue.people.name(PersonId(3), "Only in d", NOW)
+
+    def agree() -> list[tuple[int, int, int]]:
+        people = catalogue.people.all()
+        assert people == [catalogue.people.get(person.id) for person in people]
+        return [(person.id, person.faces, person.photos) for person in people]
+
+    assert agree() == [(1, 5, 5), (2, 4, 4), (3, 1, 1)]
+    files = ids(catalogue, root)
+    catalogue.files.apply(root.id, Changes(gone=(files[b"c"], files[b"a"])), NOW)
+    assert agree() == [(1, 4, 4), (2, 3, 3), (3, 1, 1)], "a copy of one of the two is there"
+    catalogue.files.apply(root.id, Changes(changed=((files[b"d"], seen(b"d", mtime=2)),)), NOW)
+    identify(catalogue, {b"d": "another content"})
+    assert agree() == [(1, 3, 3), (2, 3, 3), (3, 0, 0)], "no path holds that content any more"
+    catalogue.files.configure([ROOT])
+    assert agree() == [(1, 1, 1), (2, 1, 1), (3, 0, 0)]
+    catalogue.files.configure([OTHER])
+    assert agree() == [(1, 3, 3), (2, 3, 3), (3, 0, 0)]
+
+
 def test_albums_show_one_file_of_each_photo_that_is_there(catalogue: Catalogue, root: RootRow) -> None:
     library(catalogue, root, [1, 1, 1, 1])
     add(catalogue, root, {b"000 copy.jpg": "photo 0"})
@@ -196,6 +225,30 @@ def test_the_ledger_of_links(catalogue: Catalogue, root: RootRow) -> None:
     assert [one.path for one in links.published()] == [b"Al b/1", b"Al/deep/1", b"Al/deep/2", b"Al\xff/1"]
     links.forget([b"Al/deep/1", b"nothing"])
     assert [one.path for one in links.published()] == [b"Al b/1", b"Al/deep/2", b"Al\xff/1"]
+
+
+def test_the_folders_of_people_are_told_by_their_first_link(catalogue: Catalogue) -> None:
+    assert catalogue.links.folders() == {}
+    links = [
+        (b".guyverd-being-replaced", 2),
+        (b"Alice/1.jpg", 1),
+        (b"Alice/2.jpg", 1),
+        (b"Alice (2)/1.jpg", 1),
+        (b"Alice-Maria/1.jpg", 3),
+        (b"Unnamed/0002/1.jpg", 2),
+        (b"Unnamed/0002/2.jpg", 2),
+        (b"Unnamed/0004/\xff.jpg", 4),
+        (b"\xff/1.jpg", 5),
+    ]
+    catalogue._db.write(lambda db: db.conn.executemany("INSERT INTO people (created_at) VALUES (?)", [(NOW,)] * 5))
+    catalogue.links.intend([PublishedLink(path, b"target", PersonId(person)) for path, person in links])
+    assert catalogue.links.folders() == {
+        1: b"Alice (2)",
+        2: b"Unnamed/0002",
+        3: b"Alice-Maria",
+        4: b"Unnamed/0004",
+        5: b"\xff",
+    }
 
 
 def test_the_index_stamp_is_remembered(catalogue: Catalogue) -> None:

@@ -1,36 +1,104 @@
-"""A library at work in this process, for one command: it starts to work only when it is asked to scan."""
+"""A library for one command, in this process: it loads what the command needs, and works only when told to scan."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
+from guyverd.catalogue.store import Catalogue
 from guyverd.config import Config
 from guyverd.service.api import Row
-from guyverd.service.pipeline.coordinator import Coordinator
-from guyverd.service.pipeline.queries import LocalLibrary
+from guyverd.service.pipeline.listing import Listing
+
+if TYPE_CHECKING:
+    from guyverd.service.pipeline.queries import LocalLibrary
 
 
-class WorkingLibrary(LocalLibrary):
-    """A `LocalLibrary` whose coordinator starts with the first scan and does not follow events."""
+class WorkingLibrary(Listing):
+    """Lists from the catalogue; the first question that takes more opens the whole, as a daemon has it.
 
-    def __init__(self, coordinator: Coordinator) -> None:
-        super().__init__(coordinator, daemon=False)
+    The coordinator starts with the first scan and does not follow events.
+    """
+
+    def __init__(self, config: Config) -> None:
+        catalogue = Catalogue(os.fsencode(config.state / "catalogue.db"))
+        super().__init__(catalogue, config.people)
+        self._config = config
+        self._opened: LocalLibrary | None = None
         self._started = False
+        try:
+            # The config may have changed since the library was last at work: only its roots count.
+            roots = [os.fsencode(path) for path in config.photos]
+            if {root.path for root in catalogue.files.roots()} != set(roots):
+                catalogue.files.configure(roots)
+        except BaseException:
+            catalogue.close()
+            raise
+
+    def close(self) -> None:
+        """Finish or roll back what is in hand and let everything go."""
+        if self._opened is None:
+            self._catalogue.close()
+        else:
+            self._opened.stop()
+
+    @property
+    def _whole(self) -> LocalLibrary:
+        if self._opened is None:
+            from guyverd.service.pipeline.coordinator import Coordinator  # noqa: PLC0415  see above
+            from guyverd.service.pipeline.queries import LocalLibrary  # noqa: PLC0415
+
+            # One catalogue at a time: it has one writer.
+            self._catalogue.close()
+            coordinator = Coordinator(self._config)
+            self._opened = LocalLibrary(coordinator, daemon=False)
+            self._catalogue = coordinator.catalogue
+        return self._opened
 
     def scan(self) -> Row:
         """See `Library.scan`."""
+        whole = self._whole
         if not self._started:
             self._started = True
-            self._at_work.start(watch=False)
-        return super().scan()
+            whole.start()
+        return whole.scan()
+
+    def status(self) -> Row:
+        """See `Library.status`."""
+        return self._whole.status()
+
+    def progress(self) -> Row:
+        """See `Library.progress`."""
+        return self._whole.progress()
+
+    def name(self, person: str, name: str) -> Row:
+        """See `Library.name`."""
+        return self._whole.name(person, name)
+
+    def merge(self, person: str, other: str) -> Row:
+        """See `Library.merge`."""
+        return self._whole.merge(person, other)
+
+    def who(self, path: str) -> Row:
+        """See `Library.who`."""
+        return self._whole.who(path)
+
+    def search(self, path: str, k: int = 20, face: int | None = None) -> Row:
+        """See `Library.search`."""
+        return self._whole.search(path, k, face)
+
+    def check(self, repair: bool = False) -> Row:
+        """See `Library.check`."""
+        return self._whole.check(repair)
 
 
 @contextlib.contextmanager
-def working_library(config: Config) -> Iterator[LocalLibrary]:
+def working_library(config: Config) -> Iterator[WorkingLibrary]:
     """The library, for a process that holds its lock."""
-    coordinator = Coordinator(config)
+    library = WorkingLibrary(config)
     try:
-        yield WorkingLibrary(coordinator)
+        yield library
     finally:
-        coordinator.stop()
+        library.close()

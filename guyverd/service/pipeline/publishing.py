@@ -10,7 +10,6 @@ from guyverd.config import Config
 from guyverd.errors import PeopleFolderError
 from guyverd.folders.apply import PeopleTree
 from guyverd.folders.plan import Plan, plan
-from guyverd.model import PersonId
 
 log = logging.getLogger(__name__)
 
@@ -74,15 +73,6 @@ class Publishing:
             unnamed=settings.unnamed,
             style=settings.links,
         )
-
-    def folders(self) -> dict[PersonId, str]:
-        """Where each person's links stand, as text."""
-        found: dict[PersonId, str] = {}
-        for link in self._catalogue.links.published():
-            if b"/" not in link.path:
-                continue  # a link being replaced when the last run died: it is about to be put right
-            found.setdefault(link.person, os.fsdecode(os.path.join(self._folder, os.path.dirname(link.path))))
-        return found
 
     def wrong(self) -> list[tuple[bytes, str]]:
         """Links that are not on disk as the ledger says."""

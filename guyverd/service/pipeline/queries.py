@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
@@ -12,9 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from guyverd import __version__
-from guyverd.catalogue.rows import PictureRow
 from guyverd.errors import (
-    AmbiguousPerson,
     ControlError,
     FaceChoice,
     NameTaken,
@@ -23,12 +20,13 @@ from guyverd.errors import (
     PictureUnreadable,
     UnknownPerson,
 )
-from guyverd.model import DetectedFace, Person, PersonId, PhotoReading
+from guyverd.model import DetectedFace, PersonId, PhotoReading
 from guyverd.people.graph import distance_at
 from guyverd.people.recognition import recognise
 from guyverd.service.api import Row
 from guyverd.service.pipeline.checking import check
 from guyverd.service.pipeline.coordinator import Coordinator
+from guyverd.service.pipeline.listing import Listing, person_row
 
 if TYPE_CHECKING:
     from guyverd.model import FloatArray
@@ -36,13 +34,22 @@ if TYPE_CHECKING:
 _LIBRARIES = ("dlib-bin", "dlib", "hnswlib", "sqlite-utils", "numpy", "Pillow", "pillow-heif", "watchdog")
 
 
-class LocalLibrary:
+class LocalLibrary(Listing):
     """Answers from a coordinator in this process; every method may be called from any thread."""
 
     def __init__(self, coordinator: Coordinator, *, daemon: bool) -> None:
+        super().__init__(coordinator.catalogue, coordinator.config.people)
         self._at_work = coordinator
         self._daemon = daemon
         self._since = datetime.now(UTC).isoformat(timespec="seconds")
+
+    def start(self) -> None:
+        """Begin to work, for a command: events are not followed."""
+        self._at_work.start(watch=False)
+
+    def stop(self) -> None:
+        """Finish or roll back the step in hand; everything closes."""
+        self._at_work.stop()
 
     # ---- how it stands -----------------------------------------------------------------------------------------------
 
@@ -145,39 +152,6 @@ class LocalLibrary:
 
     # ---- people ------------------------------------------------------------------------------------------------------
 
-    def people(self) -> Iterator[Row]:
-        """See `Library.people`."""
-        folders = self._at_work.publishing.folders()
-        return (_person(person, folders) for person in self._at_work.catalogue.people.all())
-
-    def person(self, person: str) -> Row:
-        """See `Library.person`."""
-        found = self._resolved(person)
-        pictures = [_picture(row) for row in self._at_work.catalogue.photos.pictures_of(found.id)]
-        return {**_person(found, self._at_work.publishing.folders()), "pictures": pictures}
-
-    def faces(self, person: str | None = None) -> Iterator[Row]:
-        """See `Library.faces`."""
-        whose = None if person is None else self._resolved(person).id
-        return self._faces(whose)
-
-    def _faces(self, person: PersonId | None) -> Iterator[Row]:
-        catalogue = self._at_work.catalogue
-        rows = catalogue.photos.faces(person)
-        while some := [row for row, _ in zip(rows, range(500), strict=False)]:
-            paths = catalogue.files.paths_of(sorted({row.photo for row in some}))
-            for row in some:
-                yield {
-                    "face": row.id,
-                    "person": row.person,
-                    "photo": row.photo,
-                    "files": [os.fsdecode(path) for path in paths[row.photo]],
-                    "box": list(row.box),
-                    "confidence": round(row.confidence, 4),
-                    "quality": round(row.quality, 4),
-                    "taken_at": row.taken_at,
-                }
-
     def name(self, person: str, name: str) -> Row:
         """See `Library.name`."""
         wanted = " ".join(name.split())
@@ -194,7 +168,7 @@ class LocalLibrary:
 
         people = self._at_work.catalogue.people
         done = self._at_work.decide(job)
-        return {**done, "folder": self._at_work.publishing.folders().get(done["id"])}
+        return {**done, "folder": self._folders().get(done["id"])}
 
     def merge(self, person: str, other: str) -> Row:
         """See `Library.merge`."""
@@ -205,20 +179,8 @@ class LocalLibrary:
 
         people = self._at_work.catalogue.people
         into, absorbed, released = self._at_work.decide(job)
-        merged = _person(people.get(into), self._at_work.publishing.folders())
+        merged = person_row(people.get(into), self._folders())
         return {**merged, "absorbed": absorbed, "left_out": released}
-
-    def _resolved(self, text: str) -> Person:
-        people = self._at_work.catalogue.people
-        ids = people.named(text)
-        if len(ids) > 1:
-            raise AmbiguousPerson(person=text, ids=", ".join(str(one) for one in ids))
-        if ids:
-            return people.get(ids[0])
-        number = text.rsplit("/", 1)[-1]
-        if number.isascii() and number.isdigit() and len(number) < 19:
-            return people.get(PersonId(int(number)))
-        raise UnknownPerson(person=repr(text))
 
     # ---- pictures ----------------------------------------------------------------------------------------------------
 
@@ -303,17 +265,6 @@ class LocalLibrary:
 
     # ---- what went wrong ---------------------------------------------------------------------------------------------
 
-    def failures(self) -> Iterator[Row]:
-        """See `Library.failures`."""
-        for row in self._at_work.catalogue.photos.failures():
-            yield {
-                "file": os.fsdecode(row.file),
-                "reason": row.reason,
-                "state": row.state,
-                "attempts": row.attempts,
-                "at": row.at,
-            }
-
     def check(self, repair: bool = False) -> Row:
         """See `Library.check`."""
         return self._at_work.call(lambda: check(self._at_work, repair=repair))
@@ -323,26 +274,6 @@ class LocalLibrary:
         began = time.monotonic()
         self._at_work.call(self._at_work.catalogue.beat)
         return time.monotonic() - began < patience
-
-
-def _person(person: Person, folders: dict[PersonId, str]) -> Row:
-    return {
-        "id": person.id,
-        "name": person.name,
-        "faces": person.faces,
-        "photos": person.photos,
-        "folder": folders.get(person.id),
-    }
-
-
-def _picture(row: PictureRow) -> Row:
-    return {
-        "photo": row.photo,
-        "files": [os.fsdecode(path) for path in row.files],
-        "taken_at": row.taken_at,
-        "width": row.width,
-        "height": row.height,
-    }
 
 
 def _numbered(faces: tuple[DetectedFace, ...]) -> list[Row]:

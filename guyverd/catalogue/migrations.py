@@ -1,0 +1,40 @@
+"""How a catalogue file gets its tables: each step once, in this order.
+
+Each migration runs in one transaction together with the record that it was applied. A released migration is never
+edited: a change is a new one, and its name is added to `schema.KNOWN`.
+"""
+
+from __future__ import annotations
+
+from sqlite_utils import Database, Migrations
+
+from guyverd.catalogue import schema
+
+migrations = Migrations(schema.MIGRATIONS)
+
+
+@migrations()
+def first_tables(db: Database) -> None:
+    """Roots, files, photos, faces, people, decisions, links."""
+    for statement in _statements(schema.TABLES):
+        db.execute(statement)
+
+
+@migrations()
+def first_views(db: Database) -> None:
+    """What people may query: present_files, photos_of_person, faces_with_people."""
+    for statement in _statements(schema.VIEWS):
+        db.execute(statement)
+
+
+def _statements(script: str) -> list[str]:
+    """Split at the semicolons that end a statement; a trigger's inner ones are kept."""
+    found, current = [], ""
+    for line in script.splitlines(keepends=True):
+        current += line
+        inside_trigger = "CREATE TRIGGER" in current and "END;" not in current
+        if line.rstrip().endswith(";") and not inside_trigger:
+            found.append(current.strip())
+            current = ""
+    assert not current.strip(), current
+    return found

@@ -1,0 +1,109 @@
+"""What the catalogue alone can answer: who there is, and what was found where.
+
+Kept apart from the rest of the `Library`, and with few imports: a command that only lists loads no numpy, no index, no
+decoder and no pool of workers, which together take longer than the list.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from guyverd.catalogue.store import Catalogue
+from guyverd.errors import AmbiguousPerson, UnknownPerson
+from guyverd.model import Person, PersonId
+from guyverd.service.api import Row
+
+if TYPE_CHECKING:
+    from guyverd.catalogue.rows import PictureRow
+
+
+class Listing:
+    """Answers from a catalogue; every method may be called from any thread."""
+
+    def __init__(self, catalogue: Catalogue, people_folder: Path) -> None:
+        self._catalogue = catalogue
+        self._people_folder = os.fsencode(people_folder)
+
+    def people(self) -> Iterator[Row]:
+        """See `Library.people`."""
+        folders = self._folders()
+        return (person_row(person, folders) for person in self._catalogue.people.all())
+
+    def person(self, person: str) -> Row:
+        """See `Library.person`."""
+        found = self._resolved(person)
+        pictures = [_picture(row) for row in self._catalogue.photos.pictures_of(found.id)]
+        return {**person_row(found, self._folders()), "pictures": pictures}
+
+    def faces(self, person: str | None = None) -> Iterator[Row]:
+        """See `Library.faces`."""
+        whose = None if person is None else self._resolved(person).id
+        return self._faces(whose)
+
+    def _faces(self, person: PersonId | None) -> Iterator[Row]:
+        rows = self._catalogue.photos.faces(person)
+        while some := [row for row, _ in zip(rows, range(500), strict=False)]:
+            paths = self._catalogue.files.paths_of(sorted({row.photo for row in some}))
+            for row in some:
+                yield {
+                    "face": row.id,
+                    "person": row.person,
+                    "photo": row.photo,
+                    "files": [os.fsdecode(path) for path in paths[row.photo]],
+                    "box": list(row.box),
+                    "confidence": round(row.confidence, 4),
+                    "quality": round(row.quality, 4),
+                    "taken_at": row.taken_at,
+                }
+
+    def failures(self) -> Iterator[Row]:
+        """See `Library.failures`."""
+        for row in self._catalogue.photos.failures():
+            yield {
+                "file": os.fsdecode(row.file),
+                "reason": row.reason,
+                "state": row.state,
+                "attempts": row.attempts,
+                "at": row.at,
+            }
+
+    def _folders(self) -> dict[PersonId, str]:
+        """Where each person's links stand, as text."""
+        folders = self._catalogue.links.folders()
+        return {person: os.fsdecode(os.path.join(self._people_folder, folder)) for person, folder in folders.items()}
+
+    def _resolved(self, text: str) -> Person:
+        people = self._catalogue.people
+        ids = people.named(text)
+        if len(ids) > 1:
+            raise AmbiguousPerson(person=text, ids=", ".join(str(one) for one in ids))
+        if ids:
+            return people.get(ids[0])
+        number = text.rsplit("/", 1)[-1]
+        if number.isascii() and number.isdigit() and len(number) < 19:
+            return people.get(PersonId(int(number)))
+        raise UnknownPerson(person=repr(text))
+
+
+def person_row(person: Person, folders: dict[PersonId, str]) -> Row:
+    """A person as `Library.people` gives them; `folders` tells where everyone's links stand."""
+    return {
+        "id": person.id,
+        "name": person.name,
+        "faces": person.faces,
+        "photos": person.photos,
+        "folder": folders.get(person.id),
+    }
+
+
+def _picture(row: PictureRow) -> Row:
+    return {
+        "photo": row.photo,
+        "files": [os.fsdecode(path) for path in row.files],
+        "taken_at": row.taken_at,
+        "width": row.width,
+        "height": row.height,
+    }
