@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -50,6 +49,8 @@ def _command(path: Path, words: str) -> str:
 
 def _program() -> str:
     """How this program can be called from here: by its name where the shell finds it, else by its path."""
+    import shutil
+
     called = Path(sys.argv[0])
     if called.name != "guyverd" or shutil.which("guyverd") is not None:
         return "guyverd"

@@ -1,7 +1,7 @@
 """Where everything the command line says is written.
 
-Data goes to standard output, as JSON or as tables; notes and errors go to standard error. Tables are drawn by rich on a
-terminal only; elsewhere they are plain columns that are never cut, so that paths can be searched and copied.
+Data goes to standard output, as JSON or as tables; notes and errors go to standard error. On a terminal tables fit it;
+elsewhere they are plain columns that are never folded, so that paths can be searched and copied.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain, islice, zip_longest
 from typing import IO, Any
 
 from guyverd.cli.format import safe, width
@@ -24,7 +24,9 @@ Row = dict[str, Any]
 
 _PAGE = 1000
 """Rows whose widths are measured together: a library's faces may be millions, so they are never all held."""
-_ASCII = {"–": "-", "…": "...", "×": "x"}
+_NARROWEST = 8
+"""A column is not folded any further; a terminal for which that is too wide wraps lines itself."""
+_ASCII = {"–": "-", "…": "...", "×": "x", "─": "-"}
 
 
 class ReaderGone(Exception):
@@ -131,8 +133,11 @@ def table(columns: Sequence[Column], rows: Iterable[Row], *, empty: str) -> None
     if not page:
         note(empty)
     elif interactive(sys.stdout):
+        import shutil
+
+        across = shutil.get_terminal_size().columns
         while page:
-            _rich_table(columns, page)
+            _drawn_table(columns, page, across)
             page = list(islice(left, _PAGE))
     else:
         _plain_table(columns, page, left)
@@ -146,28 +151,58 @@ def _plain_table(columns: Sequence[Column], page: list[Row], left: Iterator[Row]
     measured = [[column.title for column in columns], *(_cells(columns, row) for row in page)]
     widths = [max(width(cells[at]) for cells in measured) for at in range(len(columns))]
     for cells in chain(measured, (_cells(columns, row) for row in left)):
-        padded = []
-        for cell, column, wanted in zip(cells, columns, widths, strict=True):
-            space = " " * (wanted - width(cell))
-            padded.append(space + cell if column.right else cell + space)
-        _write("  ".join(padded).rstrip() + "\n")
+        _write(_in_columns(columns, widths, cells) + "\n")
 
 
-def _rich_table(columns: Sequence[Column], page: list[Row]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+def _drawn_table(columns: Sequence[Column], page: list[Row], across: int) -> None:
+    """A page of rows with titles above, no wider than the terminal: long cells are folded, none is cut."""
+    cells = [_cells(columns, row) for row in page]
+    widths = [max(width(column.title), *(width(row[at]) for row in cells)) for at, column in enumerate(columns)]
+    _narrow(columns, widths, across)
+    bold, plain = ("\x1b[1m", "\x1b[0m") if os.environ.get("TERM", "dumb") not in ("dumb", "unknown") else ("", "")
+    titles = _in_columns(columns, widths, [column.title for column in columns])
+    lines = [f"{bold}{titles}{plain}", "─" * min(across, sum(widths) + 2 * len(widths) - 2)]
+    for row in cells:
+        if all(width(cell) <= wanted for cell, wanted in zip(row, widths, strict=True)):
+            lines.append(_in_columns(columns, widths, row))
+        else:
+            folded = [_folded(cell, wanted) for cell, wanted in zip(row, widths, strict=True)]
+            lines += (_in_columns(columns, widths, part) for part in zip_longest(*folded, fillvalue=""))
+    _write("\n".join(lines) + "\n\n")
 
-    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        justify = "right" if column.right else "left"
-        drawn.add_column(Text(column.title), justify=justify, overflow="fold", no_wrap=not column.long)  # type: ignore[arg-type]
-    for row in page:
-        # Text, not str: what looks like markup or an emoji code in a name is just its characters.
-        drawn.add_row(*(Text(cell) for cell in _cells(columns, row)))
-    with _writing():
-        Console(file=sys.stdout, markup=False, emoji=False, highlight=False).print(drawn)
+
+def _narrow(columns: Sequence[Column], widths: list[int], across: int) -> None:
+    """Take from the widest of the long columns until the table fits or nothing sensible is left of them."""
+    long = [at for at, column in enumerate(columns) if column.long]
+    while long and (over := sum(widths) + 2 * len(widths) - 2 - across) > 0:
+        order = sorted(long, key=lambda at: -widths[at])
+        widest = widths[order[0]]
+        if widest <= _NARROWEST:
+            return
+        next_ = widths[order[1]] if len(order) > 1 else 0
+        widths[order[0]] = max(_NARROWEST, widest - over, min(next_, widest - 1))
+
+
+def _in_columns(columns: Sequence[Column], widths: Sequence[int], cells: Sequence[str]) -> str:
+    padded = []
+    for cell, column, wanted in zip(cells, columns, widths, strict=True):
+        space = " " * (wanted - width(cell))
+        padded.append(space + cell if column.right else cell + space)
+    return "  ".join(padded).rstrip()
+
+
+def _folded(text: str, across: int) -> list[str]:
+    """Pieces of at most so many columns; what has no width of its own stays with what it follows."""
+    if text.isascii():
+        return [text[start : start + across] for start in range(0, len(text), across)] or [""]
+    pieces, current, taken = [], "", 0
+    for char in text:
+        wide = width(char)
+        if taken + wide > across and current:
+            pieces.append(current)
+            current, taken = "", 0
+        current, taken = current + char, taken + wide
+    return [*pieces, current]
 
 
 # ---- notes and errors ------------------------------------------------------------------------------------------------

@@ -15,7 +15,12 @@ import termios
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from guyverd.cli import output
+from guyverd.cli.format import width
+from guyverd.cli.output import Column
 from tests.cli.fake import LONG
 
 PROJECT = Path(__file__).parents[2]
@@ -142,6 +147,23 @@ def test_on_a_narrow_terminal_paths_are_folded_not_cut(environment: dict[str, st
     assert all(len(re.sub(r"\x1b\[[0-9;]*m", "", line)) <= 60 for line in got.splitlines()[1:])
 
 
+@pytest.mark.parametrize(
+    ("across", "expected"), [(80, [4, 30, 20]), (40, [4, 16, 16]), (50, [4, 22, 20]), (5, [4, 8, 8])]
+)
+def test_the_widest_columns_give_way_first(across: int, expected: list[int]) -> None:
+    columns = [Column("id", str), Column("file", str, long=True), Column("folder", str, long=True)]
+    widths = [4, 30, 20]
+    output._narrow(columns, widths, across)
+    assert widths == expected
+
+
+@given(st.text(alphabet="ab漢字e\u0301😀 /", max_size=30), st.integers(2, 9))
+def test_folding_loses_nothing_and_fits(text: str, across: int) -> None:
+    pieces = output._folded(text, across)
+    assert "".join(pieces) == text
+    assert all(width(piece) <= across for piece in pieces)
+
+
 def test_no_color(environment: dict[str, str]) -> None:
     colour = re.compile(r"\x1b\[[0-9;]*3[0-9]")
     assert colour.search(on_a_terminal(environment, "scan")[1])
@@ -177,6 +199,14 @@ def test_help_and_completion_import_nothing_heavy(environment: dict[str, str]) -
         loaded = {name.partition(".")[0] for name in done.stdout.decode().splitlines()[-1].split()}
         assert "click" in loaded
         assert not loaded & HEAVY
+
+
+def test_tables_on_a_terminal_need_no_rich(environment: dict[str, str]) -> None:
+    environment["PYTHONPROFILEIMPORTTIME"] = "1"
+    code, got = on_a_terminal(environment, "people")
+    assert code == 0
+    assert "guyverd.cli.people" in got
+    assert "rich." not in got
 
 
 def test_plain_tables_need_no_rich(environment: dict[str, str]) -> None:
