@@ -3,7 +3,8 @@
     python benchmarks/cold.py [--quick]
 
 `guyverd --help` and `guyverd people`, the latter by itself and with a daemon that answers, each into a pipe and on a
-terminal, beside a Python that does nothing. The library is made up: files with a few bytes each, faces with random vectors, and real links for everyone.
+terminal, beside a Python that does nothing. The library is made up: files with a few bytes each, faces with random
+vectors, and real links for everyone.
 """
 
 from __future__ import annotations
@@ -35,8 +36,11 @@ def main() -> None:
     photos, faces, people = (100, 190, 5) if chosen.quick else (100_000, 190_000, 2_000)
     repetitions = 2 if chosen.quick else chosen.repetitions
     begin("Commands from a cold start, seconds (median; new process each time)")
+
+    from benchmarks.libraries import build
+
     with scratch() as folder:
-        config = _library(folder, photos, faces, people)
+        config = build(folder, photos=photos, faces=faces, people=people)
         command = [str(Path(sys.executable).with_name("guyverd")), "--config", str(folder / "config.yaml")]
         alone = _measured(command, repetitions)
         daemon = subprocess.Popen([*command, "run"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -56,16 +60,6 @@ def main() -> None:
     ]
     print(f"{photos:,} photos, {faces:,} faces, {people:,} people")
     table(["command", "median", "fastest", "slowest", "target", ""], rows)
-
-
-def _library(folder: Path, photos: int, faces: int, people: int) -> Config:
-    from benchmarks.libraries import config_for, fill, publish, write_files
-
-    config = config_for([folder / "photos"], folder)
-    write_files(folder / "photos", photos)
-    fill(config, photos=photos, faces=faces, people=people)
-    publish(config)
-    return config
 
 
 def _measured(command: list[str], repetitions: int) -> dict[str, list[float]]:

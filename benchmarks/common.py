@@ -28,6 +28,9 @@ for _name in THREADS:
     # Numeric libraries read it when they load, here and in every child process.
     os.environ[_name] = "1"
 
+# Some of its releases keep a record of their use and send it to their maker, unless told not to before they load.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
 _LIBRARIES = ("dlib-bin", "dlib", "onnxruntime", "numpy", "Pillow", "face-recognition")
 
 

@@ -44,6 +44,15 @@ _OLD = 1_600_000_000
 """Seconds since 1970: files of that age are read at once, younger ones may still be written."""
 
 
+def build(scratch: Path, *, photos: int, faces: int, people: int) -> Config:
+    """A library below `scratch` in which everything is done: files, catalogue, and a link for each person's photo."""
+    config = config_for([scratch / "photos"], scratch)
+    write_files(scratch / "photos", photos)
+    fill(config, photos=photos, faces=faces, people=people)
+    publish(config)
+    return config
+
+
 def config_for(folders: list[Path], scratch: Path, *, workers: int = 1) -> Config:
     """A config for photos in `folders`, its state and people below `scratch`, which is written there as config.yaml.
 
@@ -51,7 +60,7 @@ def config_for(folders: list[Path], scratch: Path, *, workers: int = 1) -> Confi
     """
     path = scratch / "config.yaml"
     made = config_file.make(folders, scratch / "People", scratch / "state", path)
-    made = dataclasses.replace(made, workers=dataclasses.replace(made.workers, count=workers, gentle=False))
+    made = dataclasses.replace(made, workers=dataclasses.replace(made.workers, count=workers, speed="full"))
     config_file.write(path, made)
     return made
 

@@ -1,0 +1,119 @@
+"""From file to catalogue: the same large JPEGs through `face_recognition`, as a user calls it, and through guyverd.
+
+    python benchmarks/photos.py [--quick] [--megapixels N] [--rounds N] [--cnn | --no-cnn]
+
+`face_recognition` loads, locates (its default, HOG) and encodes; guyverd hashes, decodes, finds, describes, stores,
+groups and makes links, with one worker and everything as it is without a config. In each round both get the same
+photos, none of them twice. The photos have eight faces each, from 1/30 to 1/8 of their width. Starting up and loading
+models is not counted on either side.
+
+`face_recognition` with model="cnn" enlarges photos twofold unless told otherwise, and then takes 48 GB for 12 MP. Here
+it does not enlarge, which is to its advantage: 12 GB and a minute and a half. It gets one photo: of full size where
+--cnn says so or 14 GB are free, else one of a quarter of the pixels, and its time is then multiplied by four.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.common import Target, alone, arguments, begin, free_memory, progress, scratch, table
+
+if TYPE_CHECKING:
+    from benchmarks.passes import Pass
+    from benchmarks.pictures import Photo
+
+_CNN_NEEDS = 14e9
+
+
+def main() -> None:
+    parser = arguments(__doc__ or "")
+    parser.add_argument("--megapixels", type=float, default=12.0)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--each", type=int, default=3, help="photos in a round")
+    parser.add_argument("--cnn", action="store_true", default=None, help="model='cnn' on a photo of full size")
+    parser.add_argument("--no-cnn", action="store_false", dest="cnn", help="leave model='cnn' out")
+    chosen = parser.parse_args()
+    megapixels = 0.5 if chosen.quick else chosen.megapixels
+    rounds, each = (1, 1) if chosen.quick else (chosen.rounds, chosen.each)
+    begin(f"File to catalogue, JPEGs of {megapixels:g} MP, one worker, {rounds} rounds of {each} photos in turns")
+
+    from benchmarks.passes import ours, peer
+    from benchmarks.pictures import make
+
+    with scratch() as folder:
+        photos = []
+        for number in range(rounds * each + 1):
+            progress(f"making picture {number + 1}")
+            photos.append(make(folder / f"{number:03d}.jpg", megapixels, seed=number))
+        warm, *photos = photos
+        theirs, mine = [], []
+        with ours(folder / "ours", workers=1) as library:
+            library.warm([warm.path])
+            for start in range(0, len(photos), each):
+                paths = [photo.path for photo in photos[start : start + each]]
+                progress(f"round {start // each + 1} of {rounds}")
+                mine.append(library.run(paths))
+                theirs.append(alone(peer, [str(path) for path in paths], "hog"))
+        rows = [_row("face_recognition (HOG)", theirs, photos), _row("guyverd", mine, photos)]
+        per_photo = _seconds(mine) / len(photos)
+        hog = _seconds(theirs) / len(photos) / per_photo
+        ratios = [["guyverd against face_recognition (HOG)", *Target(16).show(hog)]]
+        told = ""
+        if chosen.cnn is not False:
+            times, cnn, photo = _cnn(folder, megapixels, whole=chosen.cnn or free_memory() > _CNN_NEEDS)
+            rows.append(
+                _row(f"face_recognition (CNN), 1 photo{', 1/4 of the pixels' if times > 1 else ''}", [cnn], [photo])
+            )
+            ratio = times * cnn.usage.seconds / per_photo
+            ratios.append(['guyverd against face_recognition (model="cnn")', *Target(250).show(ratio)])
+            told = f"The CNN's seconds are multiplied by {times} in the ratio." if times > 1 else ""
+    progress("")
+    table(["contender", "s a photo", "photos/s", "CPU s a photo", "peak MB", "found", "of"], rows)
+    table(["what", "measured", "target", ""], ratios)
+    placed = sum(len(photo.faces) for photo in photos)
+    missing = _found(theirs, photos) - _found(mine, photos)
+    print(
+        f"Of {placed} faces guyverd finds {'at least as many' if missing <= 0 else f'{missing} fewer'}. {told}".rstrip()
+    )
+
+
+def _cnn(folder: Path, megapixels: float, *, whole: bool) -> tuple[int, Pass, Photo]:
+    """How much smaller the photo was than the others, what came of it, and the photo."""
+    from benchmarks.passes import peer
+    from benchmarks.pictures import make
+
+    times = 1 if whole else 4
+    photo = make(folder / "cnn.jpg", megapixels / times, seed=1)
+    progress("face_recognition with model='cnn'")
+    return times, alone(peer, [str(photo.path)], "cnn"), photo
+
+
+def _seconds(passes: list[Pass]) -> float:
+    return sum(one.usage.seconds for one in passes)
+
+
+def _found(passes: list[Pass], photos: list[Photo]) -> int:
+    boxes = {path: found for one in passes for path, found in one.faces.items()}
+    return sum(photo.found(boxes.get(str(photo.path), [])) for photo in photos)
+
+
+def _row(name: str, passes: list[Pass], photos: list[Photo]) -> list[object]:
+    count = len(photos)
+    seconds = _seconds(passes)
+    return [
+        name,
+        f"{seconds / count:.2f}",
+        f"{count / seconds:.3f}",
+        f"{sum(one.usage.cpu for one in passes) / count:.2f}",
+        f"{max(one.usage.peak for one in passes) / 1e6:.0f}",
+        _found(passes, photos),
+        sum(len(photo.faces) for photo in photos),
+    ]
+
+
+if __name__ == "__main__":
+    main()
