@@ -92,12 +92,6 @@ def _between(low: float, high: float) -> Callable[[object], float]:
     return read
 
 
-def _yes_no(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("expected true or false")  # noqa: TRY004  one kind of error for every wrong value
-    return value
-
-
 def _text(value: object) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError("expected a text")
@@ -146,13 +140,59 @@ def pixels(low: str = "1 px") -> Unit:
     return Unit(measure.name, read, measure.show)
 
 
+def share(low: str = "0 %", high: str = "100 %") -> Unit:
+    """A share of a whole, kept as 0 to 1."""
+    return _measure("share: %", {"%": "0.01"}, "5 %", low, high)
+
+
 DURATION = duration()
 SIZE = _measure("memory: MB, GB", {"MB": "1e6", "GB": "1e9"}, "2 GB", "500 MB", "100000 GB")
 PIXELS = pixels()
-SHARE = _measure("share: %", {"%": "0.01"}, "20 %", "0 %", "100 %")
-YES_NO = Unit("true or false", _yes_no, lambda value: "true" if value else "false")
+SHARE = share()
 FOLDER_NAME = Unit("a folder name", _folder_name, lambda name: _quoted(name))  # noqa: PLW0108  defined below
 PATTERNS = Unit("a list of patterns", _texts, lambda value: "[" + ", ".join(map(_quoted, value)) + "]")
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """A span of every day, by the clock on the wall; it may pass midnight."""
+
+    begin: int
+    """Minutes after midnight, 0 to 1439."""
+    end: int
+    """The minute in which it is over; another one than `begin`."""
+
+    def holds(self, minute: int) -> bool:
+        """Whether that minute of a day is within."""
+        if self.begin < self.end:
+            return self.begin <= minute < self.end
+        return minute >= self.begin or minute < self.end
+
+    def __str__(self) -> str:
+        return f"{_clock(self.begin)}-{_clock(self.end)}"
+
+
+def _clock(minute: int) -> str:
+    return f"{minute // 60:02d}:{minute % 60:02d}"
+
+
+def _hours(value: object) -> Hours | None:
+    if value is None or value == "":
+        return None
+    found = re.fullmatch(r"\s*([0-9]{1,2}):([0-9]{2})\s*[-–]\s*([0-9]{1,2}):([0-9]{2})\s*", str(value), re.ASCII)
+    expected = 'expected two times of a day, such as "22:00-07:00", or "" for never'
+    if found is None or not isinstance(value, str):
+        raise ValueError(expected)
+    hours, minutes = [int(found[1]), int(found[3])], [int(found[2]), int(found[4])]
+    begin, end = (60 * hour + minute for hour, minute in zip(hours, minutes, strict=True))
+    if max(minutes) > 59 or begin >= 1440 or end > 1440:
+        raise ValueError(expected)
+    if begin == end % 1440:
+        raise ValueError("expected two different times")
+    return Hours(begin, end % 1440)
+
+
+HOURS = Unit('hours: "22:00-07:00"', _hours, lambda value: '""' if value is None else f'"{value}"')
 
 
 def count(at_least: int, at_most: int = 1_000_000) -> Unit:
@@ -204,16 +244,18 @@ class Watch:
 class Faces:
     """How faces are looked for."""
 
-    smallest: int = setting(40, PIXELS, "faces narrower than this in the original are left out")
-    canvas: int = setting(
-        2000,
-        pixels("100 px"),
-        "pictures are reduced, or enlarged up to twice, to this length before faces are looked for",
+    smallest: float = setting(
+        0.05,
+        share("2 %", "40 %"),
+        "the narrowest face that matters, as a share of the picture's longer side; half of it takes four times as long",
     )
-    detector: str = setting(
-        "hog",
-        _choice("hog", "cnn"),
-        "hog is fast; cnn finds more faces, takes many times as long, and a canvas of 1600 px at most",
+    level: str = setting(
+        "balanced",
+        _choice("fast", "balanced", "thorough"),
+        "how hard faces are looked for; the README says what each level costs and finds",
+    )
+    device: str = setting(
+        "cpu", _choice("cpu", "gpu"), "gpu uses a graphics processor where onnxruntime has one, and else the cpu"
     )
 
 
@@ -224,7 +266,17 @@ class Workers:
     count: int = setting(0, count(0, 1024), "how many; 0 means one per processor core")
     deadline: float = setting(120.0, duration("1 s"), "a picture that takes longer is given up")
     memory: float = setting(4e9, SIZE, "address space one worker may take")
-    gentle: bool = setting(True, YES_NO, "let every other program go first (low CPU and disk priority)")
+    speed: str = setting(
+        "gentle",
+        _choice("gentle", "full"),
+        "gentle lets every other program go first (low CPU and disk priority), full does not",
+    )
+    full_speed_hours: Hours | None = setting(
+        None, HOURS, "between these times of the day, by the local clock, full speed all the same; empty means never"
+    )
+    quiet_hours: Hours | None = setting(
+        None, HOURS, "between these the daemon reads no photo: what arrives waits; empty means never"
+    )
     idle: float = setting(30.0, DURATION, "workers and models leave memory when there was nothing to do for this long")
 
 
@@ -281,6 +333,13 @@ class Config:
 
 
 PATHS = ("photos", "people", "state")
+
+RETIRED = {
+    "faces.canvas": "`smallest` says how large pictures are looked at",
+    "faces.detector": "`level` says how hard faces are looked for",
+    "workers.gentle": "write `speed: gentle` where it was true, `speed: full` where it was false",
+}
+"""Keys of earlier versions, with what to write now."""
 
 
 def parse(
@@ -364,6 +423,10 @@ class _Reader:
         known = [item.name for item in fields(cls)]
         for key in mapping:
             if key not in known:
+                if (instead := RETIRED.get(".".join((*above, str(key))))) is not None:
+                    raise self.error(
+                        (*above, str(key)), f"there is no `{'.'.join((*above, str(key)))}` any more; {instead}"
+                    )
                 close = difflib.get_close_matches(str(key), known, 1)
                 help_ = f"did you mean `{close[0]}`?" if close else f"known here: {', '.join(known)}"
                 raise self.error((*above, str(key)), f"unknown key `{_brief('.'.join((*above, str(key))))}`; {help_}")

@@ -13,9 +13,12 @@ from hypothesis import strategies as st
 
 from guyverd import config_file
 from guyverd.config import (
+    HOURS,
     PATHS,
+    RETIRED,
     Config,
     Faces,
+    Hours,
     Log,
     Unit,
     Watch,
@@ -70,13 +73,46 @@ def test_units_are_read() -> None:
         {
             **MINIMAL,
             "watch": {"quiet": "500 ms", "ceiling": "1.5min", "rescan": "1 h", "removal_grace": "2 d"},
-            "faces": {"smallest": "60 px"},
-            "workers": {"memory": "1.5 GB", "gentle": False, "count": 3},
+            "faces": {"smallest": "8 %"},
+            "workers": {"memory": "1.5 GB", "speed": "full", "count": 3, "quiet_hours": "22:00 - 7:30"},
         }
     )
     assert config.watch == Watch(quiet=0.5, ceiling=90.0, rescan=3600.0, removal_grace=172800.0)
-    assert config.faces == Faces(smallest=60)
-    assert config.workers == Workers(memory=1.5e9, gentle=False, count=3)
+    assert config.faces == Faces(smallest=0.08)
+    assert config.workers == Workers(memory=1.5e9, speed="full", count=3, quiet_hours=Hours(1320, 450))
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("", None),
+        (None, None),
+        ("22:00-07:00", Hours(1320, 420)),
+        ("8:05–9:00", Hours(485, 540)),
+        ("18:00-24:00", Hours(1080, 0)),
+        ("00:00-06:00", Hours(0, 360)),
+    ],
+)
+def test_hours(written: str | None, meant: Hours | None) -> None:
+    assert read(with_setting("workers", "quiet_hours", written)).workers.quiet_hours == meant
+    assert read_text(f"photos: /a\npeople: /p\nworkers:\n  quiet_hours: {written or ''}\n").workers.quiet_hours == meant
+
+
+@given(st.integers(0, 1439), st.integers(0, 1439), st.integers(0, 1439))
+def test_a_span_of_hours_holds_from_its_beginning_until_its_end(begin: int, end: int, minute: int) -> None:
+    if begin != end:
+        hours = Hours(begin, end)
+        assert hours.holds(minute) == ((minute - begin) % 1440 < (end - begin) % 1440)
+        assert read(with_setting("workers", "quiet_hours", str(hours))).workers.quiet_hours == hours
+
+
+def test_a_key_of_an_earlier_version_says_what_to_write_now() -> None:
+    told = refused_text("photos: /a\npeople: /p\nworkers:\n  gentle: false\n")
+    assert "line 4: there is no `workers.gentle` any more; write `speed: gentle`" in told
+    for key in RETIRED:
+        section, _, name = key.partition(".")
+        assert f"`{key}`" in refused(with_setting(section, name, 1))
+        assert name not in {item.name for item in fields(get_type_hints(Config)[section])}
 
 
 def test_a_heading_without_settings_is_its_defaults() -> None:
@@ -203,11 +239,13 @@ def test_a_key_that_is_no_word_names_its_line(key: str) -> None:
         ("watch", "ignore", [""]),
         ("watch", "removal_limit", 0.2),
         ("watch", "removal_limit", "120 %"),
-        ("faces", "smallest", "0 px"),
-        ("faces", "smallest", "40.5 px"),
-        ("faces", "smallest", "9" * 500 + " px"),
-        ("faces", "detector", "magic"),
-        ("faces", "detector", []),
+        ("faces", "smallest", "1.9 %"),
+        ("faces", "smallest", "41 %"),
+        ("faces", "smallest", "40 px"),
+        ("faces", "smallest", "9" * 500 + " %"),
+        ("faces", "level", "magic"),
+        ("faces", "level", []),
+        ("faces", "device", "tpu"),
         ("workers", "count", -1),
         ("workers", "count", 1.0),
         ("workers", "count", True),
@@ -215,8 +253,18 @@ def test_a_key_that_is_no_word_names_its_line(key: str) -> None:
         ("workers", "memory", "4 KB"),
         ("workers", "memory", "1 MB"),
         ("workers", "deadline", "0 s"),
-        ("workers", "gentle", "very"),
-        ("workers", "gentle", 1),
+        ("workers", "speed", "fast"),
+        ("workers", "speed", True),
+        ("workers", "quiet_hours", "22-7"),
+        ("workers", "quiet_hours", "22:00"),
+        ("workers", "quiet_hours", "22:60-23:00"),
+        ("workers", "quiet_hours", "24:00-07:00"),
+        ("workers", "quiet_hours", "23:00-24:01"),
+        ("workers", "quiet_hours", "10:00-10:00"),
+        ("workers", "quiet_hours", "00:00-24:00"),
+        ("workers", "quiet_hours", "٢٢:٠٠-٠٧:٠٠"),
+        ("workers", "quiet_hours", 79200),
+        ("workers", "full_speed_hours", True),
         ("clustering", "link_distance", 3),
         ("clustering", "link_distance", float("nan")),
         ("clustering", "link_distance", "0.3"),
@@ -279,6 +327,9 @@ def values(default: object, unit: Unit) -> st.SearchStrategy[Any]:
         return st.sampled_from(
             ["Unnamed", "yes", "null", "123", "1.5", "a: b", "# a", '"', "- a", "Ünbenannt", "~", "'"]
         )
+    if unit is HOURS:
+        spans = st.tuples(st.integers(0, 1439), st.integers(0, 1439)).filter(lambda span: span[0] != span[1])
+        return st.none() | spans.map(lambda span: Hours(*span))
     if unit.name.startswith("a whole number"):
         return st.integers(4, 1000)
     if unit.name.startswith("a number from"):

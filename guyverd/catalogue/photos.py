@@ -10,7 +10,7 @@ import numpy as np
 
 from guyverd.catalogue.database import Database, Row
 from guyverd.catalogue.files import Files, slices
-from guyverd.catalogue.rows import FaceRow, FailureRow, PendingPhoto, PictureRow, within
+from guyverd.catalogue.rows import FaceRow, FailureRow, PendingPhoto, PictureRow, Waiting, within
 from guyverd.catalogue.schema import FAILED_FILES, present
 from guyverd.model import (
     EMBEDDING_SIZE,
@@ -33,6 +33,12 @@ _FACE = (
 )
 _GROUPED = "FROM faces JOIN photos ON photos.id = photo_id WHERE grouped_at IS NOT NULL"
 _TABLE = "SELECT id, photo_id, quality, person_id, embedding FROM faces"
+_READABLE = (
+    "state = 'pending' AND EXISTS (SELECT 1 FROM files JOIN roots ON roots.id = files.root_id"
+    " WHERE files.photo_id = photos.id AND files.state = 'identified' AND missing_since IS NULL AND configured"
+    " AND roots.state = 'online')"
+)
+_BITS = "CASE " + " ".join(f"WHEN size < {1 << bits} THEN {bits}" for bits in range(48)) + " ELSE 48 END"
 
 
 class Photos:
@@ -46,15 +52,38 @@ class Photos:
 
     def pending(self, limit: int, after: int = 0) -> list[PendingPhoto]:
         """Photos to read, by id, of which at least one file is there, known to hold it, and its root online."""
-        rows = self._db.rows(
-            "SELECT id, hash, attempts, size FROM photos WHERE state = 'pending' AND id > ? AND EXISTS"
-            " (SELECT 1 FROM files JOIN roots ON roots.id = files.root_id WHERE files.photo_id = photos.id"
-            "  AND files.state = 'identified' AND missing_since IS NULL AND configured AND roots.state = 'online')"
-            " ORDER BY id LIMIT ?",
-            (after, limit),
+        return self._pending("id > ? ORDER BY id LIMIT ?", (after, limit))
+
+    def some_pending(self, sizes: tuple[int, int], limit: int) -> list[PendingPhoto]:
+        """Such photos of at least and below so many bytes: a choice from all over the library, always the same."""
+        # Multiplied by a large odd number, ids lie in no order of theirs.
+        return self._pending(
+            "size >= ? AND size < ? ORDER BY (id * 2654435761) & 4294967295 LIMIT ?", (sizes[0], sizes[1], limit)
         )
+
+    def _pending(self, which: str, parameters: tuple[int, ...]) -> list[PendingPhoto]:
+        rows = self._db.rows(f"SELECT id, hash, attempts, size FROM photos WHERE {_READABLE} AND {which}", parameters)
         paths = self._files.paths_of([row["id"] for row in rows])
         return [PendingPhoto(PhotoId(r["id"]), r["hash"], r["attempts"], r["size"], paths[r["id"]]) for r in rows]
+
+    def waiting(self) -> Waiting:
+        """What is to be read, by size. It looks at each photo and file that waits: half a second for a million."""
+        photos = self._db.rows(
+            f"SELECT {_BITS} AS bits, count(*), sum(size) FROM photos WHERE {_READABLE} GROUP BY bits"
+        )
+        files = self._db.rows(
+            f"SELECT {_BITS} AS bits, count(*), sum(size) FROM files WHERE state = 'pending' AND missing_since IS NULL"
+            " AND root_id IN (SELECT id FROM roots WHERE configured AND state = 'online') GROUP BY bits"
+        )
+        row = self._db.row(
+            "SELECT (SELECT count(*) FROM photos), (SELECT count(*) FROM files WHERE photo_id IS NOT NULL)"
+        )
+        assert row is not None
+        return Waiting(
+            {row[0]: (row[1], row[2]) for row in photos},
+            {row[0]: (row[1], row[2]) for row in files},
+            min(1.0, row[0] / row[1]) if row[1] else 1.0,
+        )
 
     def read(self, readings: Iterable[tuple[PhotoId, PhotoReading]], engine: str, at: str) -> None:
         """Make what was found in photos durable, in one transaction; their faces are not grouped yet."""

@@ -60,6 +60,18 @@ class PendingPhoto:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """What is to be read, by size: for each number of bits that a size takes, how many there are and their bytes."""
+
+    photos: dict[int, tuple[int, int]]
+    """Photos that can be read now."""
+    files: dict[int, tuple[int, int]]
+    """Files that were not identified yet."""
+    new: float
+    """The share of identified files that are a photo of their own, no copy of another; 1.0 before there are any."""
+
+
+@dataclass(frozen=True, slots=True)
 class FaceRow:
     """A face with all that is told of it."""
 

@@ -176,6 +176,9 @@ def scan(here: Session, as_json: bool) -> None:
         f"{plural(last['failures'], 'failure')}, in {duration(time.monotonic() - began)}; "
         f"the library has {plural(counts['people'], 'person', 'people')} in {plural(counts['photos'], 'photo')}."
     )
+    if last.get("quiet_until"):
+        waiting = plural(last["photos_total"] - last["photos_done"], "photo")
+        output.note(f"{waiting} wait until {last['quiet_until']}: these are the daemon's quiet hours.")
 
 
 @click.command()

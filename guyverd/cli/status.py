@@ -27,6 +27,9 @@ def screen(status: Row) -> Iterator[str]:
     yield f"  photos     {number(counts['photos'])} in {plural(counts['files'], 'file')}"
     yield f"  failures   {number(counts['failures'])}" + (" (see guyverd failures)" if counts["failures"] else "")
     yield f"  waiting    {_backlog(status)}"
+    if (workers := status.get("workers")) and workers["memory"]:
+        pace = "after every other program" if workers["gentle"] else "at full speed"
+        yield f"  workers    {workers['count']}, {pace}; one takes up to {size(workers['memory'])}"
     yield ""
     yield f"  people folder  {status['people_folder']}"
     yield f"  state folder   {status['state']}"

@@ -41,7 +41,9 @@ class Library(Protocol):
 
         Keys: `version`, `daemon` {`pid`, `since`, `running`}, `photos_found`, `state` (path), `people_folder`,
         `backlog` {`files`, `photos`, `faces`}, `rate` (photos per second over the last minute), `eta` (seconds or
-        null), `roots` [{`path`, `state`, `watched` ("events", "polled", "offline", "not running"), `detail`, `files`,
+        null), `workers` {`count`, `running`, `gentle`, `memory` (the most bytes one ever held), `seconds` (of their
+        time, in all)},
+        `roots` [{`path`, `state`, `watched` ("events", "polled", "offline", "not running"), `detail`, `files`,
         `last_full_scan`}], `counts` {`files`, `photos`, `faces`, `people`, `named`, `failures`}, `sizes` {`catalogue`,
         `index`} in bytes, `versions` {library: version}, `notices` [text]: what a person should know, such as a
         paused removal.
@@ -103,5 +105,6 @@ class Library(Protocol):
         """How the current pass stands.
 
         {`busy`, `phase` ("scanning", "reading", "grouping", "publishing", "idle"), `files_found`, `photos_total`,
-        `photos_done`, `faces`, `failures`, `rate`, `eta` (seconds or null)}; the counts are of this pass.
+        `photos_done`, `faces`, `failures`, `rate`, `eta` (seconds or null), `quiet_until` (a time such as "07:00", or
+        null: until then photos wait)}; the counts are of this pass.
         """

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guyverd.catalogue.rows import RootRow
+from guyverd.catalogue.rows import RootRow, Waiting
 from guyverd.catalogue.store import Catalogue
 from guyverd.model import (
     Assignment,
@@ -24,8 +24,10 @@ from guyverd.model import (
     PhotoReading,
     PhotoState,
     RootState,
+    SeenFile,
+    Stamp,
 )
-from tests.catalogue.conftest import NOW, OTHER, add, face, ids, library, read, seen
+from tests.catalogue.conftest import NOW, OTHER, add, content, face, ids, library, read, seen
 
 NONE = np.array([], dtype=np.int64)
 
@@ -115,6 +117,42 @@ def test_photos_wait_in_order_and_only_where_their_bytes_can_be_had(catalogue: C
     assert photos.pending(10) == []
     assert photos.first_unread() is None
     assert photos.next_id() == 5
+
+
+def sized(catalogue: Catalogue, root: RootRow, sizes: dict[bytes, int]) -> None:
+    """Files of those sizes, found and not identified."""
+    new = tuple(SeenFile(path, Stamp(size, 1, 7)) for path, size in sizes.items())
+    catalogue.files.apply(root.id, Changes(new=new), NOW)
+
+
+def test_what_waits_is_counted_by_size(catalogue: Catalogue, root: RootRow) -> None:
+    assert catalogue.photos.waiting() == Waiting({}, {}, 1.0)
+    sized(catalogue, root, {b"0.jpg": 0, b"1.jpg": 1023, b"2.jpg": 1024, b"3.jpg": 2047, b"4.jpg": 3_000_000_000_000})
+    assert catalogue.photos.waiting() == Waiting(
+        {}, {0: (1, 0), 10: (1, 1023), 11: (2, 3071), 42: (1, 3 * 10**12)}, 1.0
+    )
+    # Three files, two contents.
+    for file, name in zip(catalogue.files.pending(3), "aab", strict=True):
+        catalogue.files.identified([(file.id, file.stamp, content(name))])
+    sized(catalogue, catalogue.files.roots()[1], {b"other.jpg": 7})
+    read(catalogue, 2)
+    found = catalogue.photos.waiting()
+    assert found == Waiting({0: (1, 0)}, {3: (1, 7), 11: (1, 2047), 42: (1, 3 * 10**12)}, 2 / 3)
+    # What is not in reach does not wait.
+    catalogue.files.set_root(root.id, None, RootState.OFFLINE, "")
+    assert catalogue.photos.waiting() == Waiting({}, {3: (1, 7)}, 2 / 3)
+
+
+def test_a_choice_by_size_is_spread_and_always_the_same(catalogue: Catalogue, root: RootRow) -> None:
+    sized(catalogue, root, {b"%04d.jpg" % n: 1000 + n % 2 for n in range(1000)})
+    catalogue.files.identified([(file.id, file.stamp, content(str(file.id))) for file in catalogue.files.pending(1000)])
+    chosen = catalogue.photos.some_pending((1001, 1002), 20)
+    assert chosen == catalogue.photos.some_pending((1001, 1002), 20)
+    assert {photo.size for photo in chosen} == {1001}
+    assert len({photo.id // 100 for photo in chosen}) >= 7
+    assert all(photo.paths for photo in chosen)
+    assert len(catalogue.photos.some_pending((0, 5000), 2000)) == 1000
+    assert catalogue.photos.some_pending((1002, 5000), 20) == []
 
 
 def test_files_wait_in_order(catalogue: Catalogue, root: RootRow) -> None:

@@ -82,6 +82,7 @@ class FakeLibrary:
             "failures": 1 if done else 0,
             "rate": 12.5 if done else 0.0,
             "eta": 75.0 if done and busy else None,
+            "quiet_until": None,
         }
 
     def _asked(self, *call: object) -> None:
@@ -100,6 +101,7 @@ class FakeLibrary:
             "backlog": {"files": 2, "photos": 30, "faces": 0},
             "rate": 12.5,
             "eta": 75.0,
+            "workers": {"count": 4, "running": True, "gentle": True, "memory": 480_000_000, "seconds": 12.5},
             "roots": [
                 {
                     "path": "/photos\n",
@@ -166,7 +168,7 @@ class FakeLibrary:
 
     def _numbered(self, path: str) -> list[Row]:
         if not self.faces_in_picture:
-            raise NoFaceFound(path=path, smallest=40)
+            raise NoFaceFound(path=path, smallest="5 %")
         return [
             {"number": number, "box": [100 * number, 20, 100 * number + 80, 110], "confidence": 1.5, "quality": 0.9}
             for number in range(1, self.faces_in_picture + 1)

@@ -191,7 +191,15 @@ def test_scan_as_json(run: Run, config: Path, library: FakeLibrary) -> None:
         "failures",
         "rate",
         "eta",
+        "quiet_until",
     ]
+
+
+def test_scan_in_quiet_hours_tells_what_waits(run: Run, config: Path, library: FakeLibrary) -> None:
+    library.passes[-1] |= {"photos_done": 10, "quiet_until": "07:00"}
+    result = run("scan")
+    assert result.exit_code == 0
+    assert "30 photos wait until 07:00" in result.stderr
 
 
 def test_ctrl_c_in_a_scan(run: Run, config: Path, library: FakeLibrary, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,6 +227,7 @@ def test_status(run: Run, config: Path, library: FakeLibrary) -> None:
         "the daemon runs as process 4711",
         "41 in 47 files",
         "2 files, 30 photos, 12.5 photos/s, 1 min 15 s left",
+        "4, after every other program; one takes up to 480.0 MB",
         "catalogue 1.2 MB, index 890 bytes",
         "/photos\\n",
         "online, watched by events, 42 files",
@@ -233,11 +242,13 @@ def test_status_at_rest(run: Run, config: Path, library: FakeLibrary, monkeypatc
     answer = library.status()
     answer["daemon"] = {"pid": None, "since": None, "running": False}
     answer["backlog"] = {"files": 0, "photos": 0, "faces": 0}
+    answer["workers"] |= {"running": False, "memory": 0}
     answer |= {"rate": 0.0, "eta": None, "notices": [], "sizes": {"catalogue": 0, "index": None}}
     monkeypatch.setattr(library, "status", lambda: answer)
     told = run("status").stdout
     assert "no daemon runs" in told
     assert "waiting    nothing" in told
+    assert "workers" not in told
     assert "!" not in told
 
 

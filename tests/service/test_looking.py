@@ -121,6 +121,44 @@ def test_a_batch_is_neither_large_nor_empty_nor_more_than_its_share(
         assert count * workers * 2 <= len(sizes)
 
 
+def test_samples_are_read_next_and_once(
+    catalogue: Catalogue, root: RootRow, workers: Workers, looking: Looking
+) -> None:
+    add(catalogue, root, {b"%03d.jpg" % n: str(n) for n in range(100)})
+    looking.advance()
+    before = [path for path, _ in workers.jobs]
+    looking.sample((0, 1000), 10)
+    chosen = [photo.paths[0] for photo in catalogue.photos.some_pending((0, 1000), 10) if photo.paths[0] not in before]
+    looking.sample((0, 1000), 10)
+    asked: list[bytes] = list(before)
+    while workers.jobs:
+        workers.answer(1)
+        looking.advance()
+        asked += [path for path, _ in workers.jobs if path not in asked]
+    assert len(chosen) >= 6
+    assert set(asked[4 : 4 + len(chosen)]) == set(chosen)
+    rest = asked[4 + len(chosen) :]
+    assert rest == sorted(rest)
+    assert len(asked) == sum(workers.batches) == 100
+    assert [cost for cost in looking.take_costs() if cost != (10, 0.5)] == []
+    assert looking.take_costs() == []
+
+
+def test_in_quiet_hours_nothing_is_handed_out_and_what_is_under_way_is_recorded(
+    catalogue: Catalogue, root: RootRow, workers: Workers, looking: Looking
+) -> None:
+    add(catalogue, root, {b"%d.jpg" % n: str(n) for n in range(10)})
+    looking.advance()
+    for _ in range(4):
+        workers.answer(1)
+    assert looking.advance(quiet=True)
+    assert workers.jobs == []
+    assert not looking.busy
+    assert catalogue.counts().faces == 4
+    looking.advance()
+    assert len(workers.jobs) == 4
+
+
 def test_a_photo_that_moved_while_it_stood_in_line_is_not_taken_for_gone(
     catalogue: Catalogue, root: RootRow, workers: Workers, looking: Looking
 ) -> None:

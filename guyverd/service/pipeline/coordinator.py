@@ -21,9 +21,10 @@ from guyverd.catalogue.store import Catalogue
 from guyverd.config import Config
 from guyverd.errors import ControlError, GuyverError
 from guyverd.service.pipeline.grouping import Grouping
+from guyverd.service.pipeline.hours import next_change, pace
 from guyverd.service.pipeline.identifying import Identifying
 from guyverd.service.pipeline.looking import Looking, Tally
-from guyverd.service.pipeline.meter import Meter
+from guyverd.service.pipeline.meter import Meter, amounts, class_bounds
 from guyverd.service.pipeline.observing import Observing
 from guyverd.service.pipeline.publishing import Publishing
 from guyverd.service.pipeline.reading import Reader
@@ -39,18 +40,33 @@ _BACK_OFF = 10.0
 """Seconds after which a failed step is tried again."""
 _REPORT = 60.0
 """Seconds between two lines in the log about a long pass."""
+_ESTIMATE = 1.0
+"""Seconds, at least, between two looks at what is left to read; they take a fiftieth of the time at most."""
 _MOST_FAULTS = 5
 """Unexpected errors in a row after which the daemon gives up and leaves it to its supervisor."""
 
 Message = PathEvent | tuple[Callable[[], Any], "Future[Any]"] | None
 
 
+def time_of_day() -> float:
+    """Seconds since midnight by the clock on the wall here."""
+    now = time.localtime()
+    return 3600.0 * now.tm_hour + 60.0 * now.tm_min + now.tm_sec
+
+
 class Coordinator:
     """One library at work. Make it, `start` it, `stop` it; or call `publish` and the like without starting it."""
 
-    def __init__(self, config: Config, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        config: Config,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        day: Callable[[], float] = time_of_day,
+    ) -> None:
         self.config = config
         self.clock = clock
+        self._day = day
         self.catalogue = Catalogue(os.fsencode(config.state / "catalogue.db"))
         self.reader = Reader(config.workers, config.faces, clock)
         self.observing = Observing(config, self.catalogue, self._unsettled, time.time)
@@ -58,7 +74,9 @@ class Coordinator:
         self.looking = Looking(self.catalogue, self.reader, self.wake)
         self.grouping = Grouping(config, self.catalogue)
         self.publishing = Publishing(config, self.catalogue)
-        self.meter = Meter()
+        self.meter = Meter(self.reader.width)
+        self.quiet_until = ""
+        """The time of the day until which no photo is read; empty where they are."""
         self.trouble: GuyverError | None = None
         """Why work is paused, such as a full disk; it is tried again by itself."""
         self.fault: BaseException | None = None
@@ -85,11 +103,18 @@ class Coordinator:
         self._before_pass = Tally()
         self._found_before_pass = 0
         self._next_report = clock() + _REPORT
+        self._next_estimate = 0.0
+        self._eta: tuple[float, float | None] = (0.0, 0.0)
+        self._heeds_quiet = False
 
     # ---- from other threads ------------------------------------------------------------------------------------------
 
     def start(self, *, watch: bool) -> None:
-        """Begin to work in a thread of its own; with `watch`, follow what happens on disk."""
+        """Begin to work in a thread of its own; with `watch`, follow what happens on disk, and heed quiet hours.
+
+        What is done without watching, somebody asked for, and waits for it.
+        """
+        self._heeds_quiet = watch
         if watch:
             self._observer = Observer(self._notice)
             self._observer.start()
@@ -157,6 +182,11 @@ class Coordinator:
     def idle(self) -> bool:
         """Whether everything that was noticed is done."""
         return self._at_rest
+
+    def eta(self) -> float | None:
+        """Seconds until everything is read; None where nobody knows: files are still being found, or none was read."""
+        at, left = self._eta
+        return None if left is None else max(0.0, left - (self.clock() - at))
 
     def pass_so_far(self) -> Tally:
         """What was read since the last request for a scan."""
@@ -259,7 +289,15 @@ class Coordinator:
             moments.append(now + rest)
         if (unsaved := self.grouping.save_due()) is not None:
             moments.append(now + unsaved)
+        if (change := self._pace_changes()) is not None:
+            moments.append(now + change)
         return max(0.0, min(moments) - now)
+
+    def _pace_changes(self) -> float | None:
+        """Seconds until hours begin or end, at most a minute: the clock on the wall may be set, or its zone change."""
+        day = self._day()
+        change = next_change(self.config.workers, int(day // 60))
+        return None if change is None else min(60.0, 60.0 * change - day % 60)
 
     def _turn(self) -> None:
         """One step of every stage that has something to do."""
@@ -274,8 +312,9 @@ class Coordinator:
             self._dirty_if(self.observing.settled(due))
         self._dirty_if(self.observing.advance())
         self._dirty_if(self.identifying.advance())
-        self.looking.advance()
-        self.meter.mark(now, self.looking.tally.photos)
+        self._keep_pace()
+        self.looking.advance(quiet=bool(self.quiet_until))
+        self._measure(now)
         self._report(now)
         self.trouble = None
         if not self.observing.surveying:
@@ -289,13 +328,39 @@ class Coordinator:
         self.phase = self._phase()
         self._at_rest = self._is_idle()
 
+    def _keep_pace(self) -> None:
+        now = pace(self.config.workers, int(self._day() // 60))
+        self.reader.set_gentle(now.gentle)
+        quiet_until = now.quiet_until if self._heeds_quiet else ""
+        if bool(quiet_until) != bool(self.quiet_until):
+            log.info(f"Quiet hours: no photo is read until {quiet_until}." if quiet_until else "Quiet hours are over.")
+        self.quiet_until = quiet_until
+
+    def _measure(self, now: float) -> None:
+        """Learn from what was read how long the rest will take."""
+        self.meter.learn(now, self.looking.take_costs())
+        if not (self.looking.busy or self.identifying.busy):
+            self.meter.pause()
+            self._eta = (now, None if self.quiet_until else 0.0)
+            self._next_estimate = now
+            return
+        if now >= self._next_estimate:
+            began = self.clock()
+            waiting = self.catalogue.photos.waiting()
+            self._next_estimate = now + max(_ESTIMATE, 50 * (self.clock() - began))
+            self.meter.left(amounts(waiting.photos, waiting.files, waiting.new))
+            readable = {kind: found.photos for kind, found in amounts(waiting.photos, {}, 1.0).items()}
+            for kind, count in self.meter.samples(readable).items():
+                self.looking.sample(class_bounds(kind), count)
+        self._eta = (now, None if self.observing.surveying or self.quiet_until else self.meter.eta(now))
+
     def _report(self, now: float) -> None:
         if now < self._next_report:
             return
         self._next_report = now + _REPORT
         if self.looking.busy:
             left = self.catalogue.counts().pending_photos
-            eta = self.meter.eta(left)
+            eta = self.eta()
             until = "" if eta is None else f", about {eta / 60:.0f} min left"
             log.info(
                 "%d photos read, %d to go, %.1f a second%s.", self.looking.tally.photos, left, self.meter.rate(), until

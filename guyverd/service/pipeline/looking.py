@@ -79,6 +79,9 @@ class Looking:
         self._singles = 0
         self._line: deque[PendingPhoto] = deque()
         """Photos that come next, taken from the catalogue many at a time."""
+        self._early: set[PhotoId] = set()
+        """Those at its head that are read before their turn."""
+        self._costs: list[tuple[int, float | None]] = []
         self._ready: queue.SimpleQueue[tuple[PendingPhoto, Future[Read]]] = queue.SimpleQueue()
         self.tally = Tally()
         """Since the start."""
@@ -96,25 +99,40 @@ class Looking:
         """The lowest number of a photo that is with the workers."""
         return min(self._under_way, default=None)
 
-    def advance(self) -> bool:
-        """Record what the workers found and hand them more. Tells whether anything was recorded."""
+    def advance(self, *, quiet: bool = False) -> bool:
+        """Record what the workers found and hand them more, unless it is to be `quiet`. Tells of anything recorded."""
         recorded = self._record()
         workers = self._reader.width
         if not self._under_way:
             self._singles = 2 * workers
         room = 2 * workers - len(set(self._under_way.values()))
-        if room > 0 and self.broken is None:
+        if room > 0 and self.broken is None and not quiet:
             self._line_up((room + 2 * workers) * MOST_AT_ONCE)
             for _ in range(room):
                 if not self._hand_out(batch(self._line, workers, single=self._singles > 0)):
                     break
         return recorded
 
+    def take_costs(self) -> list[tuple[int, float | None]]:
+        """The bytes of the photos that were done since this was last asked, and the worker's seconds where known."""
+        taken, self._costs = self._costs, []
+        return taken
+
+    def sample(self, sizes: tuple[int, int], count: int) -> None:
+        """Read some photos of at least and below so many bytes next, from all over the library."""
+        found = self._catalogue.photos.some_pending(sizes, count)
+        early = [photo for photo in found if photo.id not in self._under_way and photo.id not in self._early]
+        self._early.update(photo.id for photo in early)
+        self._line = deque(sorted(self._line, key=lambda photo: photo.id not in self._early))
+        standing = {photo.id for photo in self._line}
+        self._line.extendleft(photo for photo in reversed(early) if photo.id not in standing)
+
     def _hand_out(self, count: int) -> bool:
         photos = [self._line.popleft() for _ in range(count)]
         number = next(self._batches)
         self._singles = max(0, self._singles - 1)
         self._under_way.update((photo.id, number) for photo in photos)
+        self._early.difference_update(photo.id for photo in photos)
         futures = self._reader.submit([Wanted(photo.paths, photo.hash) for photo in photos]) if photos else []
         for photo, future in zip(photos, futures, strict=True):
             future.add_done_callback(lambda done, photo=photo: self._arrived(photo, done))  # type: ignore[misc]
@@ -126,7 +144,9 @@ class Looking:
             return
         # Twice as many, so as not to ask for each batch; those under way are still pending, so look past them.
         found = self._catalogue.photos.pending(2 * least + len(self._under_way))
-        self._line = deque(photo for photo in found if photo.id not in self._under_way)
+        early = [photo for photo in self._line if photo.id in self._early]
+        self._line = deque(early)
+        self._line.extend(photo for photo in found if photo.id not in self._under_way and photo.id not in self._early)
 
     def _arrived(self, photo: PendingPhoto, future: Future[Read]) -> None:
         self._ready.put((photo, future))
@@ -140,8 +160,10 @@ class Looking:
             photo, future = self._ready.get()
             count += 1
             self._under_way.pop(photo.id, None)
+            seconds: float | None = None
             try:
                 result = future.result()
+                seconds = result.seconds
                 self.tally += Tally(seconds=result.seconds)
                 self.memory = max(self.memory, result.memory)
                 reading = result.reading
@@ -170,6 +192,7 @@ class Looking:
                 engine = result.engine
                 self.tally += Tally(1, len(reading.faces), 0)
                 log.debug("%s: %d faces", os.fsdecode(photo.paths[0]), len(reading.faces))
+            self._costs.append((photo.size, seconds))
         if read:
             self._catalogue.photos.read(read, engine, self._catalogue.now())
         return count > 0

@@ -88,7 +88,14 @@ class LocalLibrary(Listing):
                 "faces": counts.ungrouped_faces,
             },
             "rate": round(work.meter.rate(), 2) if counts.pending_photos else 0.0,
-            "eta": work.meter.eta(counts.pending_photos) if self._daemon else None,
+            "eta": work.eta() if self._daemon else None,
+            "workers": {
+                "count": work.reader.width,
+                "running": work.reader.awake,
+                "gentle": work.reader.gentle,
+                "memory": work.looking.memory,
+                "seconds": round(work.looking.tally.seconds, 1),
+            },
             "roots": roots,
             "counts": {
                 "files": counts.files,
@@ -117,6 +124,8 @@ class LocalLibrary(Listing):
         for problem in (work.trouble, work.publishing.problem, work.looking.broken):
             if problem is not None:
                 found.append(f"{problem.message} {problem.advice}".strip())
+        if work.quiet_until and work.catalogue.backlog()[1]:
+            found.append(f"Reading waits until {work.quiet_until} (quiet hours).")
         if work.removal_paused is not None:
             overdue, total = work.removal_paused
             found.append(f"{overdue} of {total} photos are gone; so many at once are not forgotten by themselves.")
@@ -142,7 +151,8 @@ class LocalLibrary(Listing):
             "faces": done.faces,
             "failures": done.failed,
             "rate": round(work.meter.rate(), 2),
-            "eta": work.meter.eta(photos + files) if busy else None,
+            "eta": work.eta() if busy and photos + files else None,
+            "quiet_until": work.quiet_until if photos and work.quiet_until else None,
         }
 
     def scan(self) -> Row:
@@ -197,7 +207,7 @@ class LocalLibrary(Listing):
         """See `Library.who`."""
         reading = self._read(path)
         if not reading.faces:
-            raise NoFaceFound(path=path, smallest=self._at_work.config.faces.smallest)
+            raise NoFaceFound(path=path, smallest=f"{100 * self._at_work.config.faces.smallest:g} %")
         vectors = _stack(reading.faces)
         catalogue, index = self._at_work.catalogue, self._at_work.call(lambda: self._at_work.grouping.index)
         found = recognise(vectors, catalogue.photos, index, self._at_work.config.clustering)
@@ -219,7 +229,7 @@ class LocalLibrary(Listing):
         """See `Library.search`."""
         reading = self._read(path)
         if not reading.faces:
-            raise NoFaceFound(path=path, smallest=self._at_work.config.faces.smallest)
+            raise NoFaceFound(path=path, smallest=f"{100 * self._at_work.config.faces.smallest:g} %")
         count = len(reading.faces)
         if face is not None and not 1 <= face <= count:
             raise FaceChoice(path=path, count=count, face=face)

@@ -33,15 +33,6 @@ log = logging.getLogger(__name__)
 
 MOST_BYTES = 2_000_000_000
 """Files larger than this are no photos; a worker holds a file's bytes while it decodes them."""
-LONGEST = 4096
-"""Pictures are reduced to this many pixels on the longer side before chips are cut: a face that fills a chip's
-150 pixels there is 1/27 of the picture."""
-
-
-CNN_CANVAS = 1600
-"""The most that dlib's CNN detector gets: it takes 1.2 GB for a megapixel, and workers have 4 GB by default."""
-
-
 MOST_CHIPS = 64
 """Faces that wait to be described together; each holds 68 kB."""
 
@@ -119,7 +110,7 @@ def _looked(finder: FaceFinder, photo: Wanted) -> _Looked:
     began = time.perf_counter()
     try:
         data, hash_, path = _bytes(photo)
-        picture = read_picture(data, path=path, longest=LONGEST)
+        picture = read_picture(data, path=path, enough=finder.decoded)
         del data
         seen = finder.look(picture.pixels, picture.scale)
     except Exception as problem:
@@ -172,13 +163,14 @@ def _described(finder: FaceFinder, engine: str, looked: Sequence[_Looked]) -> li
 
 @cache
 def _finder(settings: config.Faces) -> tuple[FaceFinder, str]:
-    # dlib is loaded here, in the worker, and never in the daemon.
-    from guyverd.faces.dlib_engine import DlibEngine  # noqa: PLC0415
+    # dlib and onnxruntime are loaded here, in the worker, and never in the daemon.
     from guyverd.faces.find import FaceFinder  # noqa: PLC0415
+    from guyverd.faces.onnx_engine import OnnxEngine  # noqa: PLC0415
+    from guyverd.faces.policy import policy  # noqa: PLC0415
 
-    engine = DlibEngine(settings.detector)
-    canvas = min(settings.canvas, CNN_CANVAS) if settings.detector == "cnn" else settings.canvas
-    return FaceFinder(engine, settings.smallest, canvas), engine.name
+    how = policy(settings.level, settings.smallest)
+    engine = OnnxEngine(device=settings.device, step=how.step)
+    return FaceFinder(engine, how), engine.name
 
 
 def prepare(settings: config.Faces) -> None:
@@ -208,7 +200,7 @@ class Reader:
         self._initializer = None if initializer is None else partial(initializer, faces)
         self._guard = threading.Lock()
         self._pool: WorkerPool[ReadJob, list[Read]] | None = None
-        self._gentle = workers.gentle
+        self._gentle = workers.speed == "gentle"
         self._stopped = False
         self._under_way = 0
         self._last_used = clock()
@@ -222,6 +214,19 @@ class Reader:
     def awake(self) -> bool:
         """Whether worker processes exist."""
         return self._pool is not None
+
+    @property
+    def gentle(self) -> bool:
+        """Whether every other program goes first."""
+        return self._gentle
+
+    def set_gentle(self, gentle: bool) -> None:
+        """Choose that anew; each process is replaced before its next photos, and what it has in hand is not lost."""
+        with self._guard:
+            if gentle != self._gentle:
+                self._gentle = gentle
+                if self._pool is not None:
+                    self._pool.set_gentle(gentle)
 
     def submit(self, photos: Sequence[Wanted], *, urgent: bool = False) -> list[Future[Read]]:
         """Have photos read by one worker, one after the other; what is `urgent` goes before what waits.
