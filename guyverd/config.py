@@ -263,7 +263,7 @@ class Faces:
 class Workers:
     """The processes that read pictures."""
 
-    count: int = setting(0, count(0, 1024), "how many; 0 means one per processor core")
+    count: int = setting(0, count(0, 1024), "how many; 0 means one per processor core, or fewer where memory is scarce")
     deadline: float = setting(120.0, duration("1 s"), "a picture that takes longer is given up")
     memory: float = setting(4e9, SIZE, "address space one worker may take")
     speed: str = setting(

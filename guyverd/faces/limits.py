@@ -9,9 +9,12 @@ import os
 import platform
 import resource
 import signal
+import threading
 from collections.abc import Iterator
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+EACH = 600e6
+"""Bytes of memory to reckon with for a worker: photos of 12 MP take less, of 100 MP somewhat more."""
 _NICE = 10
 _PR_SET_PDEATHSIG = 1
 _IOPRIO_SET = {"x86_64": 251, "aarch64": 30, "riscv64": 30, "ppc64le": 273, "s390x": 282, "armv7l": 314, "i686": 289}
@@ -42,8 +45,15 @@ def restrain(parent: int, memory: float, gentle: bool) -> None:
     _lower(resource.RLIMIT_AS, int(memory))
     _silence()
     if gentle:
-        os.nice(_NICE)
-        _last_at_the_disk()
+        go_last()
+
+
+def go_last() -> None:
+    """Let every other program go before this thread, and what it starts, at the processor and at the disk."""
+    thread = threading.get_native_id()
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, thread, min(19, os.getpriority(os.PRIO_PROCESS, thread) + _NICE))
+    _last_at_the_disk()
 
 
 def resting() -> int:
@@ -77,28 +87,54 @@ def cores(root: str = "/") -> int:
     return max(1, min(usable, math.floor(quota) if math.isfinite(quota) else usable))
 
 
+def memory(root: str = "/") -> float:
+    """Bytes of memory there are for this process and its like: the machine's, or its control groups' where lower."""
+    found = [math.inf]
+    for line in _read(root, "proc/meminfo").splitlines():
+        fields = line.split()
+        if line.startswith("MemTotal:") and fields[1].isdecimal():
+            found.append(int(fields[1]) * 1024.0)
+    for folder, version in _groups(root, "memory"):
+        limit = _read(root, f"{folder}/{'memory.max' if version == 2 else 'memory.limit_in_bytes'}").strip()
+        # No limit is "max" in version 2, a number beyond all memory in version 1.
+        if limit.isdecimal() and int(limit) > 0:
+            found.append(float(limit))
+    return min(found)
+
+
+def workers(root: str = "/") -> int:
+    """How many workers there is room for: one for each core, as long as three quarters of the memory hold them."""
+    room = 0.75 * memory(root) / EACH
+    return max(1, min(cores(root), math.floor(room) if math.isfinite(room) else cores(root)))
+
+
 def _quotas(root: str) -> Iterator[float]:
     """The quotas, in cores, of the group this process is in and of every group around it."""
+    for folder, version in _groups(root, "cpu"):
+        if version == 2:
+            quota, _, period = _read(root, f"{folder}/cpu.max").strip().partition(" ")
+        else:
+            quota = _read(root, f"{folder}/cpu.cfs_quota_us").strip()
+            period = _read(root, f"{folder}/cpu.cfs_period_us").strip()
+        # No limit is "max" in version 2, -1 in version 1.
+        if quota.isdecimal() and period.isdecimal() and int(period) > 0:
+            yield int(quota) / int(period)
+
+
+def _groups(root: str, controller: str) -> Iterator[tuple[str, int]]:
+    """The folders of the control group this process is in and of every group around it, each with its version."""
     for line in _read(root, "proc/self/cgroup").splitlines():
         number, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
         if number == "0" and not controllers:
             base, version = "sys/fs/cgroup", 2
-        elif "cpu" in controllers.split(","):
-            base, version = "sys/fs/cgroup/cpu", 1
+        elif controller in controllers.split(","):
+            base, version = f"sys/fs/cgroup/{controller}", 1
         else:
             continue
         parts = [part for part in path.split("/") if part and part != ".."]
         for depth in range(len(parts), -1, -1):
-            folder = "/".join([base, *parts[:depth]])
-            if version == 2:
-                quota, _, period = _read(root, f"{folder}/cpu.max").strip().partition(" ")
-            else:
-                quota = _read(root, f"{folder}/cpu.cfs_quota_us").strip()
-                period = _read(root, f"{folder}/cpu.cfs_period_us").strip()
-            # No limit is "max" in version 2, -1 in version 1.
-            if quota.isdecimal() and period.isdecimal() and int(period) > 0:
-                yield int(quota) / int(period)
+            yield "/".join([base, *parts[:depth]]), version
 
 
 def _read(root: str, path: str) -> str:

@@ -28,10 +28,7 @@ from typing import Any, Generic, TypeVar
 
 from guyverd.errors import DeadlineExceeded, WorkerDied
 from guyverd.faces import limits
-from guyverd.faces.limits import cores
 from guyverd.faces.worker import BEGINS, LEAVES, Terms
-
-__all__ = ["DeadlineExceeded", "WorkerDied", "WorkerPool", "cores"]
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,48 @@ def test_quotas(tmp_path: Path, files: dict[str, str], expected: int) -> None:
     assert cores(make(tmp_path, files)) == expected
 
 
+GB = 1_000_000_000
+HOST = {"proc/meminfo": "MemFree: 1 kB\nMemTotal:       16000000 kB\n"}
+
+
+@pytest.mark.parametrize(
+    ("files", "memory", "workers"),
+    [
+        ({}, float("inf"), 8),
+        (HOST, 16_384_000_000, 8),
+        ({"proc/meminfo": "MemTotal: 4000000 kB\n"}, 4_096_000_000, 5),
+        ({"proc/meminfo": "MemTotal: 500000 kB\n"}, 512_000_000, 1),
+        ({"proc/meminfo": "MemTotal: lots\n"}, float("inf"), 8),
+        ({**HOST, **IN_V2, f"{V2}/a.slice/b.service/memory.max": "max\n"}, 16_384_000_000, 8),
+        ({**HOST, **IN_V2, f"{V2}/a.slice/memory.max": f"{2 * GB}\n"}, 2 * GB, 2),
+        ({**HOST, **IN_V2, f"{V2}/a.slice/memory.max": f"{99 * GB}\n"}, 16_384_000_000, 8),
+        ({**HOST, **IN_V1, "sys/fs/cgroup/memory/x/memory.limit_in_bytes": f"{GB}\n"}, GB, 1),
+        ({**HOST, **IN_V1, "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n"}, 16_384_000_000, 8),
+        ({**HOST, **IN_V2, f"{V2}/cpu.max": "300000 100000\n", f"{V2}/memory.max": f"{20 * GB}"}, 16_384_000_000, 3),
+    ],
+)
+def test_room(tmp_path: Path, files: dict[str, str], memory: float, workers: int) -> None:
+    root = make(tmp_path, files)
+    assert limits.memory(root) == memory
+    assert limits.workers(root) == workers
+
+
+def test_a_thread_that_goes_last_leaves_the_others_where_they_were() -> None:
+    found: list[int] = []
+
+    def go() -> None:
+        before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+        limits.go_last()
+        found.extend((before, os.getpriority(os.PRIO_PROCESS, threading.get_native_id())))
+
+    own = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    thread = threading.Thread(target=go)
+    thread.start()
+    thread.join()
+    assert found == [own, min(19, own + 10)]
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == own
+
+
 def test_affinity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {3, 5})
     assert cores(make(tmp_path, {**IN_V2, f"{V2}/cpu.max": "400000 100000\n"})) == 2
@@ -67,6 +110,7 @@ def test_nothing_the_kernel_says_raises(tmp_path_factory: pytest.TempPathFactory
     root = tmp_path_factory.getbasetemp() / "odd"
     assert 1 <= cores(make(root, {"proc/self/cgroup": text, f"{V2}/cpu.max": text})) <= 8
     assert 1 <= cores(make(root, {**IN_V2, f"{V2}/a.slice/cpu.max": text})) <= 8
+    assert 1 <= limits.workers(make(root, {**IN_V2, f"{V2}/a.slice/memory.max": text, "proc/meminfo": text})) <= 8
 
 
 def test_the_users_own_number_of_threads_stands(monkeypatch: pytest.MonkeyPatch) -> None:

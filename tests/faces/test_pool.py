@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from guyverd.errors import EngineError, PictureUnreadable
-from guyverd.faces.pool import DeadlineExceeded, WorkerDied, WorkerPool
+from guyverd.errors import DeadlineExceeded, EngineError, PictureUnreadable, WorkerDied
+from guyverd.faces.pool import WorkerPool
 from tests.faces import jobs
 
 MEMORY = 2e9

@@ -331,6 +331,7 @@ class Coordinator:
     def _keep_pace(self) -> None:
         now = pace(self.config.workers, int(self._day() // 60))
         self.reader.set_gentle(now.gentle)
+        self.identifying.set_gentle(now.gentle)
         quiet_until = now.quiet_until if self._heeds_quiet else ""
         if bool(quiet_until) != bool(self.quiet_until):
             log.info(f"Quiet hours: no photo is read until {quiet_until}." if quiet_until else "Quiet hours are over.")

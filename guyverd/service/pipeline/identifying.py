@@ -16,6 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from guyverd.catalogue.rows import PendingFile
 from guyverd.catalogue.store import Catalogue
 from guyverd.errors import PictureError, PictureMissing
+from guyverd.faces.limits import go_last
 from guyverd.media.content import ContentChanged, hash_file
 from guyverd.model import FileId, Stamp
 
@@ -35,8 +36,16 @@ class Identifying:
         self._unsettled = unsettled
         self._catalogue = catalogue
         self._wake = wake
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="hash")
+        self._gentle = True
+        self._threads = _threads(self._gentle)
         self._window: deque[tuple[PendingFile, Future[tuple[bytes, Stamp]]]] = deque()
+
+    def set_gentle(self, gentle: bool) -> None:
+        """Choose whether every other program goes first; a thread cannot raise its priority, so there are new ones."""
+        if gentle != self._gentle:
+            self._gentle = gentle
+            self._threads.shutdown(wait=False)
+            self._threads = _threads(gentle)
 
     @property
     def busy(self) -> bool:
@@ -83,3 +92,7 @@ class Identifying:
         """Leave what is not begun."""
         self._threads.shutdown(wait=True, cancel_futures=True)
         self._window.clear()
+
+
+def _threads(gentle: bool) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_THREADS, thread_name_prefix="hash", initializer=go_last if gentle else None)

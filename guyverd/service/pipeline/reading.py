@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from guyverd import config
 from guyverd.errors import DeadlineExceeded, PictureError, PictureMissing, WorkerDied
 from guyverd.faces import limits
-from guyverd.faces.pool import WorkerPool, cores
+from guyverd.faces.pool import WorkerPool
 from guyverd.faces.worker import another_part, portable
 from guyverd.media.content import ContentChanged, read_file
 from guyverd.media.still import read_picture
@@ -193,6 +193,8 @@ class Reader:
         initializer: Callable[[config.Faces], None] | None = prepare,
     ) -> None:
         """Start nothing yet. `task` and `initializer` are what the processes do; both must be found by name."""
+        self.width = workers.count or limits.workers()
+        """How many photos can be read at once."""
         self._workers = workers
         self._faces = faces
         self._clock = clock
@@ -204,11 +206,6 @@ class Reader:
         self._stopped = False
         self._under_way = 0
         self._last_used = clock()
-
-    @property
-    def width(self) -> int:
-        """How many photos can be read at once."""
-        return self._workers.count or cores()
 
     @property
     def awake(self) -> bool:
