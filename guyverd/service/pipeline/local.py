@@ -60,10 +60,12 @@ class WorkingLibrary(Listing):
     def scan(self) -> Row:
         """See `Library.scan`."""
         whole = self._whole
-        if not self._started:
-            self._started = True
-            whole.start()
-        return whole.scan()
+        if self._started:
+            return whole.scan()
+        # Who begins to work compares every root with the disk: to ask for it would be to have it done twice.
+        self._started = True
+        whole.start()
+        return whole.progress()
 
     def status(self) -> Row:
         """See `Library.status`."""
