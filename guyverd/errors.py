@@ -179,7 +179,7 @@ class PictureUnreadable(PictureError):
 class NoFaceFound(PictureError):
     """No face was found in {path}."""
 
-    hint = "Faces smaller than {smallest} pixels are not looked for: try a larger or sharper picture."
+    hint = "Faces narrower than {smallest} of its longer side are hardly ever found: try a picture that is cut closer."
 
 
 class FaceChoice(PictureError):

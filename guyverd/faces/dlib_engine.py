@@ -86,10 +86,6 @@ class DlibEngine:
             shapes.append(dlib.full_object_detection(dlib.rectangle(0, 0, 0, 0), parts))
         return np.stack(dlib.get_face_chips(pixels, shapes, size=CHIP_SIZE, padding=_PADDING))
 
-    def resize(self, picture: _Picture, rows: int, columns: int) -> _Picture:
-        """`picture`, uint8[h, w, 3] or one channel, float32[h, w], as dlib resizes it for its own networks."""
-        return cast("_Picture", _dlib().resize_image(picture, rows, columns))
-
     def embed(self, chips: Pixels) -> FloatArray:
         """float32[n, 128]: the vector of each chip, as it is."""
         if not len(chips):
@@ -116,6 +112,14 @@ class DlibEngine:
     def __getstate__(self) -> dict[str, object]:
         """Only the choice travels to a worker, never a loaded model."""
         return {"_detector": self._detector}
+
+
+def resize(picture: _Picture, rows: int, columns: int) -> _Picture:
+    """`picture`, uint8[h, w, 3] or one channel of it, as dlib resizes for its own networks.
+
+    Bilinear, without smoothing. Raises EngineError where dlib is missing.
+    """
+    return cast("_Picture", _dlib().resize_image(picture, rows, columns))
 
 
 @functools.cache

@@ -1,7 +1,7 @@
 """All faces of one picture: where they are, how good they are, and the vector that tells who they are.
 
-Detection runs on a canvas, the picture at the size that was configured for speed or for small faces; everything after
-it runs on the picture as decoded, which has more detail.
+Detection runs on a canvas, the picture at the size that `policy` chose; everything after it runs on the picture as
+decoded, which may have more detail.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import numpy as np
 from PIL import Image
 
 from guyverd.faces import quality
+from guyverd.faces.dlib_engine import resize
 from guyverd.faces.engine import Detection, Engine, Points
+from guyverd.faces.policy import Policy
 from guyverd.model import Box, DetectedFace
 
 if TYPE_CHECKING:
     from guyverd.model import Pixels
 
-_ENLARGE = 2.0
-"""Small pictures are enlarged to the canvas, at most this many times: beyond it, detectors find noise."""
 _SAME_OVERLAP = 0.35
 """Boxes whose overlap is this share of their union are one face; neighbours in a crowd stay well below."""
 
@@ -40,16 +40,16 @@ class Sighting:
 
 
 class FaceFinder:
-    """Finds faces with `engine`.
+    """Finds faces with `engine` in pictures at the size that `policy` says."""
 
-    `smallest` is the narrowest face to keep, in pixels of the original; `canvas` the longer side, in pixels, to
-    which a picture is reduced, or enlarged up to twice, before faces are looked for.
-    """
-
-    def __init__(self, engine: Engine, smallest: int, canvas: int) -> None:
+    def __init__(self, engine: Engine, policy: Policy) -> None:
         self._engine = engine
-        self._smallest = smallest
-        self._canvas = canvas
+        self._policy = policy
+
+    @property
+    def decoded(self) -> int:
+        """Pixels on the longer side that a picture needs; more are of no use."""
+        return self._policy.decoded
 
     def find(self, pixels: Pixels, scale: float) -> tuple[DetectedFace, ...]:
         """The faces in `pixels`, uint8[h, w, 3], which shows the original at `scale`.
@@ -61,13 +61,12 @@ class FaceFinder:
 
     def look(self, pixels: Pixels, scale: float) -> Sighting:
         """Where the faces in `pixels` are, and their chips; all but the vectors. Raises EngineError."""
-        factor = canvas_factor((pixels.shape[1], pixels.shape[0]), self._canvas)
+        factor = min(self._policy.canvas / max(pixels.shape[:2]), self._policy.enlarge)
         found = [
             Detection(item.box.scaled(1 / factor), item.confidence)
             for item in self._engine.detect(resized(pixels, factor))
         ]
-        wide = [item for item in found if item.box.width >= self._smallest * scale]
-        kept = tuple(sorted(distinct(wide), key=lambda item: _corners(item.box)))
+        kept = tuple(sorted(distinct(found), key=lambda item: _corners(item.box)))
         points = tuple(self._engine.landmarks(pixels, item.box) for item in kept)
         return Sighting(kept, points, self._engine.chips(pixels, points), scale)
 
@@ -106,20 +105,17 @@ class FaceFinder:
         )
 
 
-def canvas_factor(size: tuple[int, int], canvas: int) -> float:
-    """By how much a picture of `size` is reduced or enlarged so that its longer side is at most `canvas`."""
-    return min(canvas / max(size), _ENLARGE)
-
-
 def resized(pixels: Pixels, factor: float) -> Pixels:
     """`pixels` at `factor` times the size, at least one pixel each way; the same array where nothing changes."""
     height, width = pixels.shape[:2]
-    target = (max(1, round(width * factor)), max(1, round(height * factor)))
-    if target == (width, height):
+    rows, columns = max(1, round(height * factor)), max(1, round(width * factor))
+    if (rows, columns) == (height, width):
         return pixels
-    # Enlarging needs no more than linear interpolation, which adds no edges of its own.
-    how = Image.Resampling.LANCZOS if factor < 1 else Image.Resampling.BILINEAR
-    return np.array(Image.fromarray(pixels).resize(target, how, reducing_gap=2.0), dtype=np.uint8, order="C")
+    halves = max(1, int(min(height / rows, width / columns)))
+    if halves > 1:
+        # By more than a half, bilinear alone would pass over pixels.
+        pixels = np.array(Image.fromarray(pixels).reduce(halves), dtype=np.uint8, order="C")
+    return pixels if pixels.shape[:2] == (rows, columns) else resize(pixels, rows, columns)
 
 
 def distinct(found: Iterable[Detection]) -> list[Detection]:

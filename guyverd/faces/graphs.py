@@ -9,16 +9,14 @@ detector is given pictures whose means were subtracted, because what lies around
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from guyverd.faces.dat import Add, Affine, Convolution, Dense, Layer, Network, Pool, Relu, Tag
-
-if TYPE_CHECKING:
-    from guyverd.model import FloatArray
 
 OPSET = 17
 IR_VERSION = 8
@@ -56,6 +54,77 @@ def detector_graphs(network: Network) -> tuple[bytes, bytes]:
     )
 
 
+def fast_detector_graphs(network: Network) -> tuple[bytes, bytes]:
+    """The two halves of the detector in whole numbers of 8 bits, but for the last convolution.
+
+    The first half takes uint8[1, 3, h, w], RGB, and gives uint8; the second turns that into scores, float32. Weights
+    have 7 bits: on processors without dot products of bytes, sums of two products of 8 bits do not fit in 16.
+    """
+    convolutions = [layer for layer in _folded(network.layers) if isinstance(layer, Convolution)]
+    *inner, last = convolutions
+    assert len(inner) == len(_LARGEST)
+    halves = len([layer for layer in inner if layer.stride != (1, 1)])
+    means = np.array(network.means, np.float64)
+    graphs = []
+    scale = 1 / 256
+    for part in (range(halves), range(halves, len(inner))):
+        graph = _Graph()
+        x = INPUT
+        channels = inner[part[0]].filters.shape[1]
+        for number in part:
+            layer = inner[number]
+            bias = layer.bias.astype(np.float64)
+            if number == 0:
+                # The means are taken off here; what is empty around a picture has their colour.
+                bias = bias - (layer.filters / 256.0 * means[:, None, None]).sum(axis=(1, 2, 3))
+            x = _convolved_in_bytes(graph, x, layer, bias, scale_in=scale, scale_out=_LARGEST[number] / 255)
+            scale = _LARGEST[number] / 255
+        size: list[int | str] = [1, channels, "height", "width"]
+        if part[0] == 0:
+            result: list[int | str] = [1, inner[part[-1]].filters.shape[0], "rows", "columns"]
+            graphs.append(_finished(graph, x, size, result, takes=TensorProto.UINT8, gives=TensorProto.UINT8))
+        else:
+            x = graph.add("DequantizeLinear", [x, graph.constant(np.float32(scale)), graph.constant(np.uint8(0))])
+            x = _convolved(graph, x, last)
+            graphs.append(_finished(graph, x, size, [1, 1, "rows", "columns"], takes=TensorProto.UINT8))
+    return graphs[0], graphs[1]
+
+
+_LARGEST = (6.0, 7.0, 4.2, 3.4, 6.5, 13.0)
+"""What each convolution but the last gives at most; more is cut off. Measured on 60 photos at many sizes, with
+room to spare: it is faces that give the most, and ranges a third too short cost a quarter of their scores."""
+
+
+def _convolved_in_bytes(
+    graph: _Graph,
+    x: str,
+    layer: Convolution,
+    bias: npt.NDArray[np.float64],
+    *,
+    scale_in: float,
+    scale_out: float,
+) -> str:
+    """A convolution and the Relu that follows it: results below nought cannot be written in the bytes it gives."""
+    scales = np.abs(layer.filters).max(axis=(1, 2, 3)) / 63
+    filters = np.round(layer.filters / scales[:, None, None, None]).astype(np.int8)
+    whole = np.round(bias / (scale_in * scales)).astype(np.int32)
+    nought = graph.constant(np.uint8(0))
+    inputs = [
+        x,
+        graph.constant(np.float32(scale_in)),
+        nought,
+        graph.constant(filters),
+        graph.constant(scales.astype(np.float32)),
+        graph.constant(np.zeros(len(scales), np.int8)),
+        graph.constant(np.float32(scale_out)),
+        nought,
+        graph.constant(whole),
+    ]
+    shape = list(layer.filters.shape[2:])
+    pads = [*layer.padding, *layer.padding]
+    return graph.add("QLinearConv", inputs, kernel_shape=shape, strides=list(layer.stride), pads=pads)
+
+
 def _folded(layers: Sequence[Layer]) -> list[Layer]:
     """Every affine that follows a convolution becomes part of it."""
     out: list[Layer] = []
@@ -76,9 +145,9 @@ class _Graph:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
 
-    def constant(self, values: FloatArray | np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> str:
+    def constant(self, values: npt.NDArray[Any] | np.generic) -> str:
         name = f"c{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
+        self.constants.append(numpy_helper.from_array(np.array(values, order="C"), name))
         return name
 
     def add(self, kind: str, inputs: Sequence[str], **attributes: Any) -> str:
@@ -160,14 +229,22 @@ def _sum(graph: _Graph, a: tuple[str, int], b: tuple[str, int], *, fill: bool) -
     return graph.add("Add", filled)
 
 
-def _finished(graph: _Graph, x: str, shape: Sequence[int | str], result: Sequence[int | str]) -> bytes:
+def _finished(
+    graph: _Graph,
+    x: str,
+    shape: Sequence[int | str],
+    result: Sequence[int | str],
+    *,
+    takes: int = TensorProto.FLOAT,
+    gives: int = TensorProto.FLOAT,
+) -> bytes:
     graph.nodes[-1].output[0] = OUTPUT
     assert x != OUTPUT
     whole = helper.make_graph(
         graph.nodes,
         "guyverd",
-        [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, list(shape))],
-        [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, list(result))],
+        [helper.make_tensor_value_info(INPUT, takes, list(shape))],
+        [helper.make_tensor_value_info(OUTPUT, gives, list(result))],
         initializer=graph.constants,
     )
     model = helper.make_model(whole, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from guyverd.faces.dat import Window
 from guyverd.faces.pyramid import Layout, layout, to_picture
@@ -32,10 +33,16 @@ SEES = 5 + 4 * 2 + 4 * 4
 STRIP = 32
 """Rows of the reduced picture in a strip: 256 rows of the canvas, small enough for a processor's cache to be of use."""
 
+_EDGE = 4
+"""Empty pixels around a level that is looked at alone."""
+_SMALLEST_LEVEL = 48
+"""Pixels; smaller levels hold no whole window with what is around it."""
 _ACROSS, _DOWN = 1.25, 0.75
 """dlib's pyramid of twofold steps maps p to p / 2 less this."""
 
-Network = Callable[["FloatArray"], "FloatArray"]
+Planes = npt.NDArray[Any]
+"""float32 or uint8, [1, channels, h, w]"""
+Network = Callable[[Planes], Planes]
 Resize = Callable[[Any, int, int], Any]
 
 
@@ -54,10 +61,21 @@ class Detector:
     """Finds faces from 80 px on.
 
     `reduce` maps float32[1, 3, h, w] to float32[1, channels, h', w'], and `score` that to float32[1, 1, h', w'];
-    `resize` is dlib's bilinear resizing to some rows and columns, of uint8[h, w, 3] or of one channel, float32[h, w].
+    `resize` is dlib's bilinear resizing to some rows and columns, of uint8[h, w, 3] or of one channel. `fast` is the
+    same two halves in whole numbers: uint8[1, 3, h, w] from 0 to 255 to uint8, and that to scores.
     """
 
-    def __init__(self, reduce: Network, score: Network, resize: Resize, means: Sequence[float], window: Window) -> None:
+    def __init__(
+        self,
+        reduce: Network,
+        score: Network,
+        resize: Resize,
+        means: Sequence[float],
+        window: Window,
+        *,
+        fast: tuple[Network, Network] | None = None,
+    ) -> None:
+        self._fast = fast
         self._reduce = reduce
         self._score = score
         self._resize = resize
@@ -70,7 +88,7 @@ class Detector:
         plan = layout(width, height)
         if scores_along(plan.height) < 1 or scores_along(plan.width) < 1:
             return []
-        scores = self._scores(self._canvas(pixels, plan))
+        scores = self._scores(self._canvas(pixels, plan), self._reduce, self._score)
         rows, columns = np.nonzero(scores > threshold)
         values = scores[rows, columns]
         candidates = [
@@ -78,6 +96,36 @@ class Detector:
             for i in np.argsort(-values, kind="stable")
         ]
         return self._suppressed(candidates)
+
+    def search(self, pixels: Pixels, step: float, threshold: float = 0.0) -> list[Found]:
+        """The faces in `pixels`, level by level of a pyramid whose levels have `step` times the size of the one before.
+
+        dlib's own steps of 5/6 look at a face at three sizes where one will do, and each level is looked at alone, with
+        nothing but a narrow edge around it. With the fast network scores differ from dlib's by 0.02 or so.
+        """
+        height, width = pixels.shape[:2]
+        reduce, score = self._fast or (self._reduce, self._score)
+        if self._fast:
+            planes = list(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+            ground = np.round(self._means).astype(np.uint8)
+        else:
+            planes = self._channels(pixels)
+            ground = np.zeros(3, np.uint8)
+        found = []
+        rows, columns = height, width
+        while min(rows, columns) >= _SMALLEST_LEVEL:
+            if planes[0].shape != (rows, columns):
+                planes = [self._resize(plane, rows, columns) for plane in planes]
+            canvas = np.empty((1, 3, rows + 2 * _EDGE, columns + 2 * _EDGE), planes[0].dtype)
+            canvas[:] = ground[:, None, None]
+            canvas[0, :, _EDGE : _EDGE + rows, _EDGE : _EDGE + columns] = planes
+            scores = self._scores(canvas, reduce, score)
+            for row, column in zip(*np.nonzero(scores > threshold), strict=True):
+                box = self._enlarged_box(int(row), int(column), width / columns, height / rows)
+                found.append(Found(*box, float(scores[row, column])))
+            rows, columns = round(rows * step), round(columns * step)
+        found.sort(key=lambda one: -one.score)
+        return self._suppressed(found)
 
     def detect_enlarged(self, pixels: Pixels, times: int, threshold: float = 0.0) -> list[Found]:
         """The same in `pixels` enlarged twofold so many times; dlib calls it upsampling. Boxes are in `pixels`."""
@@ -97,18 +145,27 @@ class Detector:
     def _canvas(self, pixels: Pixels, plan: Layout) -> FloatArray:
         """float32[1, 3, h, w]: every level of the picture on noughts."""
         canvas = np.zeros((1, 3, plan.height, plan.width), np.float32)
-        for channel, mean in enumerate(self._means):
-            level = (pixels[:, :, channel].astype(np.float32) - np.float32(mean)) / np.float32(256)
+        for number, level in enumerate(self._channels(pixels)):
             for tile in plan.tiles:
                 if level.shape != (tile.height, tile.width):
-                    level = self._resize(level, tile.height, tile.width)
-                canvas[0, channel, tile.top : tile.top + tile.height, tile.left : tile.left + tile.width] = level
+                    level = self._resize(level, tile.height, tile.width)  # noqa: PLW2901  each is made from the last
+                canvas[0, number, tile.top : tile.top + tile.height, tile.left : tile.left + tile.width] = level
         return canvas
 
-    def _scores(self, canvas: FloatArray) -> FloatArray:
+    def _channels(self, pixels: Pixels) -> list[FloatArray]:
+        """Red, green and blue, each float32[h, w]: (value - mean) / 256."""
+        channels = []
+        for number, mean in enumerate(self._means):
+            channel = pixels[:, :, number].astype(np.float32)
+            channel -= np.float32(mean)
+            channel *= np.float32(1 / 256)
+            channels.append(channel)
+        return channels
+
+    def _scores(self, canvas: Planes, reduce: Network, score: Network) -> FloatArray:
         """One score for each 8 × 8 pixels, float32[rows, columns]."""
-        parts = [self._reduce(canvas[:, :, top:bottom]) for top, bottom in strips(canvas.shape[2])]
-        scores: FloatArray = self._score(np.concatenate(parts, axis=2))[0, 0]
+        parts = [reduce(canvas[:, :, top:bottom]) for top, bottom in strips(canvas.shape[2])]
+        scores: FloatArray = score(np.concatenate(parts, axis=2))[0, 0]
         return scores
 
     def _box(self, plan: Layout, row: int, column: int) -> tuple[int, int, int, int]:
@@ -116,6 +173,14 @@ class Detector:
         across, down = (self._window.width - 1) / 2, (self._window.height - 1) / 2
         left, top, right, bottom = to_picture(plan, (x - across, y - down, x + across, y + down))
         return _rounded(left), _rounded(top), _rounded(right), _rounded(bottom)
+
+    def _enlarged_box(self, row: int, column: int, across: float, down: float) -> tuple[int, int, int, int]:
+        """The window of a score of a level that was reduced by `across` and `down`."""
+        x, y = STRIDE * column + FIRST - _EDGE, STRIDE * row + FIRST - _EDGE
+        wide, tall = self._window.width / 2, self._window.height / 2
+        edges = ((x - wide) * across, (y - tall) * down, (x + wide) * across - 1, (y + tall) * down - 1)
+        left, top, right, bottom = (_rounded(edge) for edge in edges)
+        return left, top, right, bottom
 
     def _suppressed(self, candidates: Sequence[Found]) -> list[Found]:
         kept: list[Found] = []

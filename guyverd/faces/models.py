@@ -36,6 +36,7 @@ class Model:
     """A network as ONNX graphs, and what must be known around it."""
 
     graphs: tuple[bytes, ...]
+    """One; of a detector four: the two halves, and both again in whole numbers."""
     means: tuple[float, float, float]
     window: dat.Window | None
     """Of a detector."""
@@ -91,7 +92,7 @@ def _made(data: bytes, source: str) -> Model:
     if network.window is None:
         made: tuple[bytes, ...] = (graphs.embedding_graph(network),)
     else:
-        made = graphs.detector_graphs(network)
+        made = (*graphs.detector_graphs(network), *graphs.fast_detector_graphs(network))
     return Model(made, network.means, network.window, ())
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from guyverd.errors import EngineError
 from guyverd.faces import models, reference
-from guyverd.faces.dlib_engine import DlibEngine
+from guyverd.faces.dlib_engine import DlibEngine, resize
 from guyverd.faces.engine import CHIP_SIZE, Detection, Points
 from guyverd.faces.mmod import Detector
 from guyverd.faces.weights import Weights, find, fingerprint
@@ -49,12 +49,22 @@ _SHORTEST = 40
 class OnnxEngine:
     """The Engine that onnxruntime is. `detector` is "cnn" or "hog"; `device` "gpu" uses one where there is one.
 
-    `cache` is the folder that models are kept in; `models.folder()` unless told.
+    With `step` the CNN looks at fewer sizes than dlib does (`mmod.Detector.search`); without, at dlib's own. `cache` is
+    the folder that models are kept in; `models.folder()` unless told.
     """
 
-    def __init__(self, detector: str = "cnn", device: str = "cpu", cache: str | None = None) -> None:
+    def __init__(
+        self,
+        detector: str = "cnn",
+        device: str = "cpu",
+        cache: str | None = None,
+        step: float | None = None,
+    ) -> None:
         if device not in DEVICES:
             raise ValueError(f"device must be one of {', '.join(DEVICES)}, not {device!r}")
+        if step is not None and not 0.1 <= step <= 0.95:
+            raise ValueError(f"step must be from 0.1 to 0.95, not {step:g}")
+        self._step = step
         self._dlib = DlibEngine(detector)
         self._device = device
         self._cache = models.folder() if cache is None else cache
@@ -70,6 +80,7 @@ class OnnxEngine:
         detector = "hog"
         if self.detector == "cnn":
             detector = f"cnn {fingerprint(find(Weights.CNN_DETECTOR))}"
+            detector += "" if self._step is None else f" step {self._step:.3g}"
         points, network = fingerprint(find(Weights.LANDMARKS)), fingerprint(find(Weights.EMBEDDING))
         version = self._dlib.version
         return f"{self.runtime} {detector}, dlib {version} 5-point {points}, resnet {network}"
@@ -85,10 +96,9 @@ class OnnxEngine:
             return []
         if self.detector == "hog":
             return self._dlib.detect(pixels)
-        return [
-            Detection(Box(found.left, found.top, found.right + 1, found.bottom + 1), found.score)
-            for found in self._network_detector.detect(pixels)
-        ]
+        network = self._network_detector
+        found = network.detect(pixels) if self._step is None else network.search(pixels, self._step)
+        return [Detection(Box(one.left, one.top, one.right + 1, one.bottom + 1), one.score) for one in found]
 
     def landmarks(self, pixels: Pixels, box: Box) -> Points:
         """The five points of the face in `box`; whole pixels, and they may lie outside the picture."""
@@ -127,14 +137,19 @@ class OnnxEngine:
     def _network_detector(self) -> Detector:
         def detector(model: models.Model, sessions: Sequence[Any]) -> Detector:
             assert model.window is not None
-            reduce, score = (functools.partial(_run, session) for session in sessions)
-            return Detector(reduce, score, self._dlib.resize, model.means, model.window)
+            reduce, score, *bytes_ = (functools.partial(_run, session) for session in sessions)
+            # Whole numbers are for processors: on a GPU they are no faster, or not there.
+            fast = (bytes_[0], bytes_[1]) if self._providers == [_CPU] else None
+            return Detector(reduce, score, resize, model.means, model.window, fast=fast)
 
         def verify(made: Detector) -> str:
             found = made.detect(reference.picture())
             boxes = [(one.left, one.top, one.right, one.bottom) for one in found]
             if boxes != [reference.BOX] or abs(found[0].score - reference.SCORE) > reference.CLOSE_SCORE:
                 return f"the detector finds {found} where dlib's finds a face at {reference.BOX}"
+            found = made.search(reference.picture(), 5 / 6)
+            if len(found) != 1 or abs(found[0].score - reference.SCORE) > reference.CLOSE_SCORE_IN_BYTES:
+                return f"the fast detector finds {found} where dlib's finds a face at {reference.BOX}"
             return ""
 
         return self._verified(Weights.CNN_DETECTOR, detector, verify)
@@ -148,13 +163,14 @@ class OnnxEngine:
         """What `make` makes of a network, once `verify` finds nothing wrong with it; on a GPU, or else on the CPU."""
         model = models.load(weights, self._cache)
         trouble = ""
+        cause: Exception | None = None
         for providers in (self._providers, [_CPU]):
             runtime = f"onnxruntime {_onnxruntime().__version__} {providers[0]}"
             try:
                 made = make(model, [_session(graph, providers) for graph in model.graphs])
                 trouble = "" if runtime in model.verified else verify(made)
             except Exception as problem:
-                trouble = f"{type(problem).__name__}: {problem}"
+                trouble, cause = f"{type(problem).__name__}: {problem}", problem
             if not trouble:
                 if runtime not in model.verified:
                     models.remember_verified(weights, self._cache, model, runtime)
@@ -164,7 +180,7 @@ class OnnxEngine:
             self._providers = [_CPU]
             self.__dict__.pop("name", None)
             self.__dict__.pop("runtime", None)
-        raise EngineError(detail=f"onnxruntime does not compute what dlib does with {weights}: {trouble}")
+        raise EngineError(detail=f"onnxruntime does not compute what dlib does with {weights}: {trouble}") from cause
 
     @functools.cached_property
     def _providers(self) -> list[str]:
@@ -177,7 +193,7 @@ class OnnxEngine:
 
     def __getstate__(self) -> dict[str, object]:
         """Only the choice travels to a worker, never a loaded model."""
-        return {"_dlib": self._dlib, "_device": self._device, "_cache": self._cache}
+        return {"_dlib": self._dlib, "_device": self._device, "_cache": self._cache, "_step": self._step}
 
 
 @functools.cache

@@ -28,6 +28,8 @@ SCORE = 1.0399
 CLOSE = 1e-5
 """The largest difference of a vector's number that is no difference."""
 CLOSE_SCORE = 1e-3
+CLOSE_SCORE_IN_BYTES = 0.15
+"""Of the detector in whole numbers, and at sizes of its own."""
 
 _GROUND = (90.0, 110.0, 130.0)
 _SKIN = (215.0, 170.0, 140.0)

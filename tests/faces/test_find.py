@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from guyverd.faces.engine import Detection, Engine, Points
-from guyverd.faces.find import FaceFinder, canvas_factor, distinct, resized
+from guyverd.faces.find import FaceFinder, distinct, resized
+from guyverd.faces.policy import Policy
 from guyverd.model import Box, DetectedFace
 from tests.faces.samples import astronaut, both, engine, hopper
 
@@ -48,12 +50,16 @@ def face(left: int, top: int, size: int = 100, confidence: float = 1.0) -> Detec
     return Detection(Box(left, top, left + size, top + size), confidence)
 
 
+def at(canvas: int) -> Policy:
+    return Policy(canvas, enlarge=2.0, step=0.64, decoded=1500)
+
+
 def blank(width: int, height: int) -> Pixels:
     return np.zeros((height, width, 3), np.uint8)
 
 
 def test_both_people_are_found_left_to_right() -> None:
-    faces = FaceFinder(engine(), smallest=40, canvas=1100).find(both(), 1.0)
+    faces = FaceFinder(engine(), at(1100)).find(both(), 1.0)
     assert [face.box.left < 540 for face in faces] == sorted((face.box.left < 540 for face in faces), reverse=True)
     good = [face for face in faces if face.confidence > 1]
     assert len(good) == 2
@@ -65,7 +71,7 @@ def test_both_people_are_found_left_to_right() -> None:
 
 
 def test_the_vector_is_the_mean_with_the_mirror_image() -> None:
-    [found] = FaceFinder(engine(), 40, 512).find(np.ascontiguousarray(astronaut()[:300, 80:380]), 1.0)
+    [found] = FaceFinder(engine(), at(512)).find(np.ascontiguousarray(astronaut()[:300, 80:380]), 1.0)
     pixels = np.ascontiguousarray(astronaut()[:300, 80:380])
     chips = engine().chips(pixels, [found.landmarks])
     mirrored = np.ascontiguousarray(chips[:, :, ::-1])
@@ -76,7 +82,7 @@ def test_the_vector_is_the_mean_with_the_mirror_image() -> None:
 
 def test_who_someone_is_does_not_depend_on_the_pictures_size() -> None:
     def vector(pixels: Pixels, scale: float) -> DetectedFace:
-        return max(FaceFinder(engine(), 40, 1000).find(pixels, scale), key=lambda item: item.confidence)
+        return max(FaceFinder(engine(), at(1000)).find(pixels, scale), key=lambda item: item.confidence)
 
     whole = vector(hopper(), 1.0)
     half = vector(resized(hopper(), 0.5), 0.5)
@@ -87,7 +93,7 @@ def test_who_someone_is_does_not_depend_on_the_pictures_size() -> None:
 
 
 def test_the_same_picture_gives_the_same_faces() -> None:
-    first, second = (FaceFinder(engine(), 40, 1100).find(both(), 1.0) for _ in range(2))
+    first, second = (FaceFinder(engine(), at(1100)).find(both(), 1.0) for _ in range(2))
     for a, b in zip(first, second, strict=True):
         assert (a.box, a.confidence, a.landmarks, a.quality) == (b.box, b.confidence, b.landmarks, b.quality)
         assert np.array_equal(a.embedding, b.embedding)
@@ -95,13 +101,13 @@ def test_the_same_picture_gives_the_same_faces() -> None:
 
 def test_pictures_without_faces() -> None:
     for size in ((2, 2), (3, 400), (200, 200)):
-        assert FaceFinder(engine(), 40, 2000).find(blank(*size), 1.0) == ()
+        assert FaceFinder(engine(), at(2000)).find(blank(*size), 1.0) == ()
 
 
 def test_boxes_are_in_pixels_of_the_original() -> None:
     # The original has 4000 px, what was decoded 2000, the canvas 1000.
     fake = Fake(face(100, 50))
-    [found] = FaceFinder(fake, 40, 1000).find(blank(2000, 1500), 0.5)
+    [found] = FaceFinder(fake, at(1000)).find(blank(2000, 1500), 0.5)
     assert fake.searched == [(1000, 750)]
     assert found.box == Box(400, 200, 800, 600)
     assert found.landmarks[4] == (600, 440)
@@ -110,19 +116,12 @@ def test_boxes_are_in_pixels_of_the_original() -> None:
 def test_small_pictures_are_enlarged_at_most_twice() -> None:
     for size, expected in (((300, 200), (600, 400)), ((800, 600), (1000, 750)), ((1000, 10), (1000, 10))):
         fake = Fake()
-        FaceFinder(fake, 40, 1000).find(blank(*size), 1.0)
+        FaceFinder(fake, at(1000)).find(blank(*size), 1.0)
         assert fake.searched == [expected]
 
 
-@pytest.mark.parametrize(("scale", "kept"), [(1.0, False), (0.5, True)])
-def test_the_smallest_face_is_measured_in_the_original(scale: float, kept: bool) -> None:
-    finder = FaceFinder(Fake(face(10, 10, size=39)), 40, 1000)
-    assert bool(finder.find(blank(1000, 1000), scale)) is kept
-    assert len(FaceFinder(Fake(face(10, 10, size=40)), 40, 1000).find(blank(1000, 1000), 1.0)) == 1
-
-
 def test_vectors_of_chip_and_mirror_are_averaged() -> None:
-    [found] = FaceFinder(Fake(face(0, 0)), 40, 1000).find(blank(1000, 1000), 1.0)
+    [found] = FaceFinder(Fake(face(0, 0)), at(1000)).find(blank(1000, 1000), 1.0)
     assert found.embedding.tolist() == [400.0] * 128
 
 
@@ -160,7 +159,7 @@ def test_what_is_kept_does_not_depend_on_the_order_found(found: list[Detection],
 @given(st.lists(boxes, max_size=5), st.randoms())
 def test_faces_are_ordered_whatever_the_engine_does(found: list[Detection], random: object) -> None:
     def run(order: list[Detection]) -> list[Box]:
-        return [item.box for item in FaceFinder(Fake(*order), 20, 400).find(blank(400, 300), 1.0)]
+        return [item.box for item in FaceFinder(Fake(*order), at(400)).find(blank(400, 300), 1.0)]
 
     shuffled = found[:]
     random.shuffle(shuffled)  # type: ignore[attr-defined]
@@ -169,12 +168,25 @@ def test_faces_are_ordered_whatever_the_engine_does(found: list[Detection], rand
     assert result == sorted(result, key=lambda box: (box.left, box.top, box.right, box.bottom))
 
 
-@given(st.integers(1, 9000), st.integers(1, 9000), st.integers(100, 5000))
+@given(st.integers(1, 900), st.integers(1, 900), st.integers(100, 500))
 def test_the_canvas_is_never_exceeded(width: int, height: int, canvas: int) -> None:
-    factor = canvas_factor((width, height), canvas)
-    assert factor <= 2
-    assert max(width, height) * factor <= canvas + 1e-6
-    assert factor == 2 or max(width, height) * factor == pytest.approx(canvas)
+    fake = Fake()
+    FaceFinder(fake, at(canvas)).find(blank(width, height), 1.0)
+    [(across, down)] = fake.searched
+    longest = max(width, height)
+    assert max(across, down) == round(min(canvas, 2 * longest))
+    assert abs(across * height - down * width) <= longest, "the shape is kept"
+
+
+@pytest.mark.parametrize("factor", [2.0, 0.9, 0.5, 0.31, 0.12])
+def test_a_resized_picture_shows_the_same(factor: float) -> None:
+    pixels = resized(hopper(), factor)
+    height, width = hopper().shape[:2]
+    assert pixels.shape == (round(height * factor), round(width * factor), 3)
+    assert pixels.flags.c_contiguous
+    reference = Image.fromarray(hopper()).resize(pixels.shape[1::-1], Image.Resampling.BOX)
+    assert np.abs(pixels.astype(int) - np.asarray(reference)).mean() < 5
+    assert resized(pixels, 1.0) is pixels
 
 
 def test_dlib_is_an_engine() -> None:

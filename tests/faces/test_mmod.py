@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import dlib
 import numpy as np
 import pytest
@@ -108,3 +110,61 @@ def test_surest_first_and_nothing_below_the_threshold() -> None:
     assert scores == sorted(scores, reverse=True)
     assert all(score > 0.9 for score in (one.score for one in detector.detect(both(), threshold=0.9)))
     assert len(detector.detect(astronaut(), threshold=5.0)) == 0
+
+
+# ---- the search in steps of our own ----------------------------------------------------------------------------------
+
+
+def overlap(a: Found, b: Found) -> float:
+    """Intersection over union."""
+    across = min(a.right, b.right) - max(a.left, b.left) + 1
+    down = min(a.bottom, b.bottom) - max(a.top, b.top) + 1
+    if across <= 0 or down <= 0:
+        return 0.0
+    areas = [(one.right - one.left + 1) * (one.bottom - one.top + 1) for one in (a, b)]
+    return across * down / (sum(areas) - across * down)
+
+
+def in_floats() -> mmod.Detector:
+    """The same detector without the networks in whole numbers."""
+    whole = onnx_engine()._network_detector
+    return mmod.Detector(whole._reduce, whole._score, whole._resize, whole._means, whole._window)
+
+
+@pytest.mark.parametrize("detector", [lambda: onnx_engine()._network_detector, in_floats], ids=["bytes", "floats"])
+def test_the_search_finds_the_faces_that_dlib_finds(detector: Callable[[], mmod.Detector]) -> None:
+    faces = 0
+    for pixels in oracle.varied(30, 500):
+        theirs = [one for one in onnx_engine()._network_detector.detect(pixels) if one.score > 0.3]
+        mine = detector().search(pixels, 0.64)
+        faces += len(theirs)
+        for one in theirs:
+            best = max(mine, key=lambda other: overlap(one, other), default=None)
+            assert best is not None
+            # A face between two sizes is seen at neither as surely as at its own.
+            assert overlap(one, best) > 0.4
+            assert best.score > one.score - 0.7
+    assert faces >= 20
+
+
+def test_whole_numbers_change_scores_by_little() -> None:
+    for pixels in oracle.varied(12, 400):
+        fast, exact = onnx_engine()._network_detector.search(pixels, 0.8), in_floats().search(pixels, 0.8)
+        sure = [one for one in exact if one.score > 0.15]
+        assert all(
+            any(overlap(one, other) > 0.6 and abs(one.score - other.score) < 0.15 for other in fast) for one in sure
+        )
+        assert len(sure) <= len(fast) <= len(in_floats().search(pixels, 0.8, threshold=-0.15))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (47, 300), (48, 48), (60, 900)])
+def test_the_search_takes_pictures_of_any_shape(shape: tuple[int, int]) -> None:
+    assert onnx_engine()._network_detector.search(np.full((*shape, 3), 90, np.uint8), 0.64) == []
+
+
+def test_a_face_at_the_edge_keeps_its_place() -> None:
+    pixels = np.ascontiguousarray(astronaut()[60:260, 150:330])
+    [found] = onnx_engine()._network_detector.search(pixels, 0.64)
+    [dlibs] = oracle.boxes(astronaut())
+    moved = Found(dlibs[0] - 150, dlibs[1] - 60, dlibs[2] - 150, dlibs[3] - 60, 1.0)
+    assert overlap(found, moved) > 0.5

@@ -15,6 +15,7 @@ from guyverd.faces import reference
 from guyverd.faces.dlib_engine import DlibEngine
 from guyverd.faces.find import FaceFinder
 from guyverd.faces.onnx_engine import OnnxEngine
+from guyverd.faces.policy import Policy
 from tests.faces import oracle
 from tests.faces.samples import astronaut, both, engine, hopper, onnx_engine
 
@@ -47,7 +48,8 @@ def test_vectors_are_dlibs() -> None:
 
 
 def test_the_mean_with_the_mirror_image_is_kept() -> None:
-    finder, reference_finder = FaceFinder(onnx_engine(), 40, 1100), FaceFinder(DlibEngine("cnn"), 40, 1100)
+    policy = Policy(canvas=1100, enlarge=1.0, step=0.64, decoded=1500)
+    finder, reference_finder = FaceFinder(onnx_engine(), policy), FaceFinder(DlibEngine("cnn"), policy)
     mine, theirs = finder.find(both(), 1.0), reference_finder.find(both(), 1.0)
     assert [face.box for face in mine] == [face.box for face in theirs]
     assert len(mine) == 2
