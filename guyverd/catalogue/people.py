@@ -37,10 +37,10 @@ _PERSON = f"""
 
 _EVERYONE = f"""
     WITH gone AS MATERIALIZED (
-            SELECT photo_id FROM files
-            WHERE photo_id IS NOT NULL
-                AND (missing_since IS NOT NULL OR root_id IN (SELECT id FROM roots WHERE NOT configured))
-                AND NOT {present("files.photo_id")}
+            SELECT photo_id FROM files WHERE missing_since IS NOT NULL
+                AND photo_id IS NOT NULL AND NOT {present("files.photo_id")}
+            UNION ALL SELECT photo_id FROM files WHERE root_id IN (SELECT id FROM roots WHERE NOT configured)
+                AND photo_id IS NOT NULL AND NOT {present("files.photo_id")}
             UNION ALL SELECT id FROM photos
             WHERE (SELECT count(*) FROM photos) > (SELECT count(DISTINCT photo_id) FROM files)
                 AND NOT {present("photos.id")}),

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from guyverd.config import Config
 from guyverd.errors import AlreadyRunning
 from guyverd.service.api import Library
-from guyverd.service.control import RemoteLibrary
 from guyverd.service.lock import Lock, holder
 
 _PATIENCE = 10.0
@@ -23,6 +22,8 @@ def open_library(config: Config) -> Iterator[Library]:
     while True:
         found = holder(config.state)
         if found is not None and found.socket is not None:
+            from guyverd.service.control import RemoteLibrary  # noqa: PLC0415  and who works by itself, no sockets
+
             yield RemoteLibrary(found)
             return
         try:
