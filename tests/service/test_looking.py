@@ -18,6 +18,7 @@ from guyverd.errors import DeadlineExceeded, EngineError, PictureMissing, Pictur
 from guyverd.media.content import ContentChanged
 from guyverd.model import PhotoId, PhotoReading
 from guyverd.service.pipeline.looking import MOST_AT_ONCE, MOST_ATTEMPTS, MOST_BYTES_AT_ONCE, Looking, Tally, batch
+from guyverd.service.pipeline.meter import Cost
 from guyverd.service.pipeline.reading import Read, Reader, Wanted
 from tests.catalogue.conftest import ROOT, add, face
 
@@ -140,7 +141,7 @@ def test_samples_are_read_next_and_once(
     rest = asked[4 + len(chosen) :]
     assert rest == sorted(rest)
     assert len(asked) == sum(workers.batches) == 100
-    assert [cost for cost in looking.take_costs() if cost != (10, 0.5)] == []
+    assert [cost for cost in looking.take_costs() if cost != Cost(10, 0.5)] == []
     assert looking.take_costs() == []
 
 

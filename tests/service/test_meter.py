@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from guyverd.catalogue.rows import PendingPhoto
 from guyverd.model import PhotoId
 from guyverd.service.pipeline.looking import batch
-from guyverd.service.pipeline.meter import LARGEST, SMALLEST, WINDOW, Amount, Meter, class_bounds, size_class
+from guyverd.service.pipeline.meter import LARGEST, SMALLEST, WINDOW, Amount, Cost, Meter, class_bounds, size_class
 
 # ---- the rate --------------------------------------------------------------------------------------------------------
 
@@ -34,7 +34,7 @@ def test_a_steady_pass_is_told_exactly() -> None:
     meter = Meter(2)
     meter.left({20: Amount(700, 700)})
     for second in range(100):
-        meter.learn(float(second), [(1_000_000, 0.5)] * 4)
+        meter.learn(float(second), [Cost(1_000_000, 0.5)] * 4)
     assert meter.rate() == pytest.approx(4.0)
     assert meter.parallelism() == pytest.approx(2.0)
     assert meter.eta(99.0) == pytest.approx(75.0, rel=0.001)
@@ -44,7 +44,7 @@ def test_a_steady_pass_is_told_exactly() -> None:
 def test_only_the_last_minute_counts_for_the_rate() -> None:
     meter = Meter(2)
     for second in range(1000):
-        meter.learn(float(second), [(5, 0.001)] * 100)
+        meter.learn(float(second), [Cost(5, 0.001)] * 100)
     for second in range(1000, 1000 + 2 * int(WINDOW)):
         meter.learn(float(second), [])
     assert meter.rate() == 0.0
@@ -57,7 +57,7 @@ def test_a_rate_is_never_negative_nor_above_the_fastest_step(steps: list[tuple[f
     for pause, more in steps:
         fastest = max(fastest, more / pause)
         now += pause
-        meter.learn(now, [(1000, 0.1)] * more)
+        meter.learn(now, [Cost(1000, 0.1)] * more)
         assert 0.0 <= meter.rate() <= fastest * 1.0001
 
 
@@ -83,7 +83,7 @@ def test_a_cost_is_never_negative_and_never_beyond_reason(seen: list[tuple[int, 
     meter = Meter(4)
     meter.left({size_class(size): Amount(10, 10 * size / 1e6)})
     for number, one in enumerate(seen):
-        meter.learn(float(number), [one])
+        meter.learn(float(number), [Cost(*one)])
     assert 0.0 <= meter.cost(size) < float("inf")
     eta = meter.eta(float(len(seen)))
     assert eta is None or 0.0 <= eta < float("inf")
@@ -94,17 +94,29 @@ def test_sizes_that_were_not_seen_lie_on_the_line_of_those_that_were() -> None:
     meter = Meter(1)
     for number in range(200):
         size = (100_000, 400_000, 1_600_000, 6_400_000)[number % 4]
-        meter.learn(float(number), [(size, 0.1 + 0.2 * size / 1e6)])
+        meter.learn(float(number), [Cost(size, 0.1 + 0.2 * size / 1e6)])
     assert meter.cost(3_000_000) == pytest.approx(0.7, rel=0.15)
     assert meter.cost(30_000_000) == pytest.approx(6.1, rel=0.25)
+
+
+def test_what_loading_models_took_is_work_but_no_cost() -> None:
+    meter = Meter(1)
+    meter.left({20: Amount(100, 100)})
+    meter.learn(0.0, [Cost(1_000_000, 0.5, usual=False)])
+    assert meter.eta(0.0) is None
+    for second in range(1, 11):
+        meter.learn(float(second), [Cost(1_000_000, 0.2), Cost(1_000_000, 0.8, usual=False), Cost(1_000_000, None)])
+    assert meter.parallelism() == pytest.approx(1.0)
+    assert meter.cost(1_000_000) == pytest.approx(0.2)
+    assert meter.eta(10.0) == pytest.approx(69 * 0.2)
 
 
 def test_what_was_learnt_long_ago_fades() -> None:
     meter = Meter(1)
     for number in range(4000):
-        meter.learn(float(number), [(1_000_000, 0.1)])
+        meter.learn(float(number), [Cost(1_000_000, 0.1)])
     for number in range(4000, 8000):
-        meter.learn(float(number), [(1_000_000, 0.4)])
+        meter.learn(float(number), [Cost(1_000_000, 0.4)])
     assert meter.cost(1_000_000) == pytest.approx(0.4, rel=0.1)
 
 
@@ -116,7 +128,7 @@ def test_pauses_do_not_count(pause: float, told: bool) -> None:
     for _ in range(20):
         for _ in range(50):
             now += 1.0
-            meter.learn(now, [(1_000_000, 0.25)] * 8)
+            meter.learn(now, [Cost(1_000_000, 0.25)] * 8)
         now += pause
         if told:
             meter.pause()
@@ -197,7 +209,7 @@ def pass_over(photos: Library, workers: int, *, sampled: bool) -> list[tuple[int
         now, _, ids = heapq.heappop(under_way)
         free += 1
         done += len(ids)
-        meter.learn(now, [photos[n] for n in ids])
+        meter.learn(now, [Cost(*photos[n]) for n in ids])
         eta = meter.eta(now)
         assert eta is not None
         said.append((done, now, eta))
@@ -247,5 +259,5 @@ def test_few_photos_are_read_out_of_turn() -> None:
     meter.pause()
     for kind, count in wanted.items():
         size = class_bounds(kind)[0]
-        meter.learn(0.0, [(size, 0.4 + 0.3 * size / 1e6)] * count)
+        meter.learn(0.0, [Cost(size, 0.4 + 0.3 * size / 1e6)] * count)
     assert sum(meter.samples(EVERY).values()) < 10, "they are known"

@@ -16,6 +16,7 @@ from guyverd.catalogue.store import Catalogue
 from guyverd.errors import DeadlineExceeded, EngineError, PictureError, PictureMissing, WorkerDied
 from guyverd.media.content import ContentChanged
 from guyverd.model import PhotoId, PhotoReading, PhotoState
+from guyverd.service.pipeline.meter import Cost
 from guyverd.service.pipeline.reading import Read, Reader, Wanted
 
 log = logging.getLogger(__name__)
@@ -81,7 +82,7 @@ class Looking:
         """Photos that come next, taken from the catalogue many at a time."""
         self._early: set[PhotoId] = set()
         """Those at its head that are read before their turn."""
-        self._costs: list[tuple[int, float | None]] = []
+        self._costs: list[Cost] = []
         self._ready: queue.SimpleQueue[tuple[PendingPhoto, Future[Read]]] = queue.SimpleQueue()
         self.tally = Tally()
         """Since the start."""
@@ -113,8 +114,8 @@ class Looking:
                     break
         return recorded
 
-    def take_costs(self) -> list[tuple[int, float | None]]:
-        """The bytes of the photos that were done since this was last asked, and the worker's seconds where known."""
+    def take_costs(self) -> list[Cost]:
+        """What the photos cost that were done since this was last asked."""
         taken, self._costs = self._costs, []
         return taken
 
@@ -160,10 +161,10 @@ class Looking:
             photo, future = self._ready.get()
             count += 1
             self._under_way.pop(photo.id, None)
-            seconds: float | None = None
+            cost = Cost(photo.size, None)
             try:
                 result = future.result()
-                seconds = result.seconds
+                cost = Cost(photo.size, result.seconds, result.warm)
                 self.tally += Tally(seconds=result.seconds)
                 self.memory = max(self.memory, result.memory)
                 reading = result.reading
@@ -192,7 +193,7 @@ class Looking:
                 engine = result.engine
                 self.tally += Tally(1, len(reading.faces), 0)
                 log.debug("%s: %d faces", os.fsdecode(photo.paths[0]), len(reading.faces))
-            self._costs.append((photo.size, seconds))
+            self._costs.append(cost)
         if read:
             self._catalogue.photos.read(read, engine, self._catalogue.now())
         return count > 0

@@ -55,6 +55,17 @@ def class_bounds(kind: int) -> tuple[int, int]:
     return (0 if kind <= SMALLEST else 1 << (kind - 1)), (1 << 62 if kind >= LARGEST else 1 << kind)
 
 
+class Cost(NamedTuple):
+    """A photo that was done."""
+
+    size: int
+    """Bytes."""
+    seconds: float | None
+    """Of the worker's time; None where nobody knows."""
+    usual: bool = True
+    """Whether others of its size will take as long; not so where models had to be loaded for it."""
+
+
 class Amount(NamedTuple):
     """Some photos."""
 
@@ -114,19 +125,19 @@ class Meter:
         """Learn how many photos of each class are to be read, those with the workers among them."""
         self._waiting = {kind: amount for kind, amount in waiting.items() if amount.photos > 0}
 
-    def learn(self, now: float, done: Iterable[tuple[int, float | None]]) -> None:
-        """Note photos that were done by the time `now`, in seconds: their bytes and the worker's seconds, if known."""
+    def learn(self, now: float, done: Iterable[Cost]) -> None:
+        """Note photos that were done by the time `now`, in seconds."""
         some = list(done)
-        for size, seconds in some:
+        for size, seconds, usual in some:
             kind = size_class(size)
             if (left := self._waiting.pop(kind, None)) is not None and left.photos > 1:
                 self._waiting[kind] = Amount(left.photos - 1, max(0.0, left.megabytes - size / 1e6))
-            if seconds is not None:
+            if seconds is not None and usual:
                 self._seen.setdefault(kind, _Seen()).add(size / 1e6, seconds)
         self._done += len(some)
         self._mark(now)
         if some:
-            self._work(now, sum(seconds or 0.0 for _, seconds in some))
+            self._work(now, sum(cost.seconds or 0.0 for cost in some))
 
     def _work(self, now: float, seconds: float) -> None:
         # From one moment at which work was handed in to the next, and what was handed in then: so it is right from the

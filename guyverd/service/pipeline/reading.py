@@ -65,6 +65,8 @@ class Read:
     """Of the worker's time, for this photo alone."""
     memory: int
     """The most bytes the worker ever held, up to then."""
+    warm: bool = True
+    """Whether the worker had everything loaded; the first photos of a process take longer."""
 
     @property
     def reading(self) -> PhotoReading:
@@ -136,6 +138,18 @@ def _bytes(photo: Wanted) -> tuple[bytes, bytes, bytes]:
     raise problem or PictureMissing(path=os.fsdecode(photo.paths[0]))
 
 
+_cold_photos = 8
+"""This many more photos are read before this process is warm, unless a face ends it: the last model is loaded then."""
+
+
+def _is_warm(photos: int, chips: int) -> bool:
+    """Whether the process was warm before it read so many photos with so many faces."""
+    global _cold_photos  # noqa: PLW0603  a process warms up once
+    before = _cold_photos
+    _cold_photos = 0 if chips else max(0, before - photos)
+    return before == 0
+
+
 def _described(finder: FaceFinder, engine: str, looked: Sequence[_Looked]) -> list[Read]:
     """The photos with their faces' vectors, which are made together; the time for it is shared by faces."""
     another_part()
@@ -148,16 +162,18 @@ def _described(finder: FaceFinder, engine: str, looked: Sequence[_Looked]) -> li
             # It may be too much at once, or one of them.
             return [read for item in looked for read in _described(finder, engine, [item])]
         return [Read(portable(problem), engine, looked[0].seconds, limits.peak())]
-    a_chip = (time.perf_counter() - began) / max(1, sum(item.chips for item in looked))
+    chips = sum(item.chips for item in looked)
+    a_chip = (time.perf_counter() - began) / max(1, chips)
     peak = limits.peak()
+    warm = _is_warm(len(looked), chips)
     done = []
     for item in looked:
         if isinstance(item.seen, BaseException):
-            done.append(Read(item.seen, engine, item.seconds, peak))
+            done.append(Read(item.seen, engine, item.seconds, peak, warm))
         else:
             assert item.facts is not None
             reading = replace(item.facts, faces=next(faces))
-            done.append(Read(reading, engine, item.seconds + a_chip * item.chips, peak))
+            done.append(Read(reading, engine, item.seconds + a_chip * item.chips, peak, warm))
     return done
 
 
