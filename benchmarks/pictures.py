@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,7 +39,13 @@ class Photo:
     """A picture file and the faces in it."""
 
     path: Path
+    width: int
+    """Pixels; the longer side."""
     faces: tuple[Box, ...]
+
+    def of_at_least(self, share: float) -> Photo:
+        """The same with only those faces that are at least so wide, as a share of the longer side."""
+        return replace(self, faces=tuple(face for face in self.faces if face.width >= share * self.width))
 
     def found(self, boxes: Iterable[Box]) -> int:
         """How many of its faces are among `boxes`: their middle lies in the face, and their width is like it."""
@@ -77,7 +83,7 @@ def make(path: Path, megapixels: float, seed: int) -> Photo:
         faces.append(Box(left + inner.left, top + inner.top, left + inner.right, top + inner.bottom))
     _with_grain(picture, chance).save(path, quality=90)
     os.utime(path, (_OLD, _OLD))
-    return Photo(path, tuple(faces))
+    return Photo(path, width, tuple(faces))
 
 
 def again(photo: Photo, path: Path) -> Photo:
@@ -87,7 +93,7 @@ def again(photo: Photo, path: Path) -> Photo:
     words = os.fsencode(path.name)
     path.write_bytes(content[:2] + b"\xff\xfe" + (len(words) + 2).to_bytes(2, "big") + words + content[2:])
     os.utime(path, (_OLD, _OLD))
-    return Photo(path, photo.faces)
+    return replace(photo, path=path)
 
 
 def portraits() -> list[tuple[Pixels, Box]]:

@@ -34,13 +34,14 @@ def test_made_pictures_hold_the_faces_they_are_said_to(tmp_path: Path) -> None:
     assert widths[0] == pytest.approx(1 / 30, rel=0.05)
     assert widths[-1] == pytest.approx(1 / 8, rel=0.05)
     found = [item.box for item in DlibEngine("hog").detect(pixels)]
-    assert photo.found(found) >= 5, "HOG knows faces from 80 px on; the three narrowest are too small or nearly so"
+    assert photo.of_at_least(0.05).found(found) == 5, "HOG knows faces from 80 px on"
     assert photo.found([]) == 0
     assert photo.found(photo.faces) == 8
+    assert len(photo.of_at_least(0.05).faces) == 5
 
 
 def test_a_face_counts_once_and_only_where_and_as_large_as_it_is() -> None:
-    photo = Photo(Path("x"), (Box(100, 100, 200, 200), Box(300, 100, 400, 200)))
+    photo = Photo(Path("x"), 500, (Box(100, 100, 200, 200), Box(300, 100, 400, 200)))
     assert photo.found([Box(110, 90, 210, 190), Box(105, 105, 195, 195)]) == 1
     assert photo.found([Box(0, 0, 100, 100)]) == 0
     assert photo.found([Box(140, 140, 160, 160)]) == 0
