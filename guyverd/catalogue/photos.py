@@ -67,7 +67,7 @@ class Photos:
         return [PendingPhoto(PhotoId(r["id"]), r["hash"], r["attempts"], r["size"], paths[r["id"]]) for r in rows]
 
     def waiting(self) -> Waiting:
-        """What is to be read, by size. It looks at each photo and file that waits: half a second for a million."""
+        """What is to be read, by size. It looks at each photo and file that waits: 0.12 s for 100,000."""
         photos = self._db.rows(
             f"SELECT {_BITS} AS bits, count(*), sum(size) FROM photos WHERE {_READABLE} GROUP BY bits"
         )

@@ -90,6 +90,8 @@ class Identifying:
 
     def stop(self) -> None:
         """Leave what is not begun."""
+        for _, future in self._window:
+            future.cancel()
         self._threads.shutdown(wait=True, cancel_futures=True)
         self._window.clear()
 
