@@ -54,11 +54,9 @@ def main() -> None:
 
 
 def _made(folder: Path, *, quick: bool) -> Path:
-    from benchmarks.pictures import make
+    from benchmarks.pictures import several
 
-    folder.mkdir()
-    for number in range(2 if quick else 6):
-        make(folder / f"{number}.jpg", 0.5 if quick else 3.0, seed=number)
+    several(folder, 0.5 if quick else 3.0, 2 if quick else 6)
     return folder
 
 

@@ -44,14 +44,10 @@ def main() -> None:
     begin(f"File to catalogue, JPEGs of {megapixels:g} MP, one worker, {rounds} rounds of {each} photos in turns")
 
     from benchmarks.passes import ours, peer
-    from benchmarks.pictures import make
+    from benchmarks.pictures import several
 
     with scratch() as folder:
-        photos = []
-        for number in range(rounds * each + 1):
-            progress(f"making picture {number + 1}")
-            photos.append(make(folder / f"{number:03d}.jpg", megapixels, seed=number))
-        warm, *photos = photos
+        warm, *photos = several(folder / "pictures", megapixels, rounds * each + 1)
         theirs, mine, small = [], [], []
         with (
             ours(folder / "ours", workers=1) as library,
@@ -97,10 +93,10 @@ def main() -> None:
 def _cnn(folder: Path, megapixels: float, *, whole: bool) -> tuple[int, Pass, Photo]:
     """How much smaller the photo was than the others, what came of it, and the photo."""
     from benchmarks.passes import peer
-    from benchmarks.pictures import make
+    from benchmarks.pictures import several
 
     times = 1 if whole else 4
-    photo = make(folder / "cnn.jpg", megapixels / times, seed=1)
+    (photo,) = several(folder / "cnn", megapixels / times, 1)
     progress("face_recognition with model='cnn'")
     return times, alone(peer, [str(photo.path)], "cnn"), photo
 

@@ -13,11 +13,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import matplotlib as mpl
 import numpy as np
 from PIL import Image, ImageEnhance
-from skimage import data
 
+from benchmarks.common import alone, progress
 from guyverd.model import Box
 
 if TYPE_CHECKING:
@@ -86,6 +85,21 @@ def make(path: Path, megapixels: float, seed: int) -> Photo:
     return Photo(path, width, tuple(faces))
 
 
+def several(folder: Path, megapixels: float, count: int) -> list[Photo]:
+    """So many different ones, made in a process of its own, which takes the memory that this needs along."""
+    folder.mkdir(parents=True, exist_ok=True)
+    made: list[Photo] = alone(_several, folder, megapixels, count)
+    return made
+
+
+def _several(folder: Path, megapixels: float, count: int) -> list[Photo]:
+    made = []
+    for number in range(count):
+        progress(f"making picture {number + 1} of {count}, {megapixels:g} MP")
+        made.append(make(folder / f"{megapixels:g}-{number:03d}.jpg", megapixels, seed=number))
+    return made
+
+
 def again(photo: Photo, path: Path) -> Photo:
     """The same picture under another name, with other bytes: a photo of its own to whoever goes by content."""
     content = photo.path.read_bytes()
@@ -103,6 +117,9 @@ def portraits() -> list[tuple[Pixels, Box]]:
 
 @functools.cache
 def _portraits() -> tuple[tuple[Image.Image, Box], ...]:
+    import matplotlib as mpl
+    from skimage import data
+
     hopper = Path(mpl.get_data_path()) / "sample_data" / "grace_hopper.jpg"
     astronaut = Image.fromarray(data.astronaut())  # type: ignore[no-untyped-call]
     with Image.open(hopper) as opened:
@@ -111,6 +128,8 @@ def _portraits() -> tuple[tuple[Image.Image, Box], ...]:
 
 @functools.cache
 def _grounds() -> tuple[Image.Image, ...]:
+    from skimage import data
+
     left, _, _ = data.stereo_motorcycle()  # type: ignore[no-untyped-call]
     found = (data.coffee(), data.rocket(), data.chelsea(), left)  # type: ignore[no-untyped-call]
     return tuple(Image.fromarray(picture) for picture in found)

@@ -57,9 +57,9 @@ def _memory(peak: float, limit: float | None) -> tuple[str, str, str]:
 def _rates(folder: Path, most: int, count: int, rounds: int, megapixels: float) -> dict[int, float]:
     """The best rate of each number of workers, in photos a second."""
     from benchmarks.passes import ours
-    from benchmarks.pictures import again, make
+    from benchmarks.pictures import again, several
 
-    pictures = [make(folder / f"picture{number}.jpg", megapixels, seed=number) for number in range(4)]
+    pictures = several(folder / "pictures", megapixels, 4)
     numbers = itertools.count()
 
     def fresh(wanted: int) -> list[Path]:
@@ -81,12 +81,9 @@ def _rates(folder: Path, most: int, count: int, rounds: int, megapixels: float) 
 def _peak(folder: Path, megapixels: float, count: int) -> float:
     """Megabytes: the most that the one worker of a library ever held."""
     from benchmarks.passes import ours
-    from benchmarks.pictures import make
+    from benchmarks.pictures import several
 
-    photos = []
-    for number in range(count):
-        progress(f"making picture {number + 1} of {megapixels:g} MP")
-        photos.append(make(folder / f"{megapixels:g}-{number}.jpg", megapixels, seed=number).path)
+    photos = [photo.path for photo in several(folder / f"{megapixels:g}", megapixels, count)]
     with ours(folder / f"library-{megapixels:g}", workers=1) as library:
         progress(f"reading {count} of {megapixels:g} MP")
         return library.run(photos).worker_peak / 1e6
