@@ -240,7 +240,7 @@ def test_the_time_left_is_right_within_a_fifth() -> None:
 
 
 def test_sizes_of_which_none_could_be_read_are_guessed_by_the_line() -> None:
-    for shape, factor in (("a line", 1.6), ("a bend", 2.0), ("nearly flat", 4.0)):
+    for shape, factor in (("a line", 1.6), ("a bend", 2.0), ("nearly flat", 4.5)):
         photos = ORDERS["large last"](library("small and large", shape, 2000, seed=1))
         assert worst(photos, 4, sampled=False) < factor - 1, shape
 
@@ -250,8 +250,8 @@ def test_few_photos_are_read_out_of_turn() -> None:
     assert meter.samples(EVERY) == {}
     meter.left({18: Amount(2000, 400), 21: Amount(1000, 1500), 23: Amount(100, 600), 25: Amount(1, 20)})
     wanted = meter.samples(EVERY)
-    assert set(wanted) == {18, 21, 23}
-    assert wanted[18] > wanted[21] > wanted[23]
+    assert set(wanted) == {18, 21, 23, 25}
+    assert wanted[18] > max(wanted[21], wanted[23]) > wanted[25] == 1
     assert 0.04 * 3101 < sum(wanted.values()) <= 0.05 * 3101
     assert meter.samples(EVERY) == {}, "they were named"
     meter.pause()

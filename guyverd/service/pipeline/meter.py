@@ -9,7 +9,7 @@ From the first twentieth of a pass on, the time left is right within 20 % of its
 the order: small files first, large files first, shuffled. So it was in 98 of 100 simulated passes over 3,000 to 6,000
 photos, and the worst was 26 % off. For that `samples` names the classes of which a few photos should be read early. It
 cannot hold where what comes is unlike all that was: sizes of which no photo could be read yet, because none is
-identified (the line alone may be wrong by a factor of three); photos of the same size with far more faces; another
+identified (the line alone may be wrong by a factor of four); photos of the same size with far more faces; another
 load on the machine; a library of some hundreds, in which a few photos are all there is to learn from. And while files
 are still being found, nobody knows how many there will be.
 """
@@ -30,8 +30,8 @@ _LIKE_LINE = 2.0
 """The line counts for the mean of a class like so many photos of it."""
 _REMEMBERED = 1000.0
 """Photos after which what was learnt of a class begins to fade."""
-_SHAPE = (1.0, 0.7)
-"""What is believed of the line before anything is known: each MB costs 0.7 times what the smallest photo costs."""
+_SHAPE = (1.0, 1.0)
+"""What is believed of the line before anything is known: each MB costs as much as the smallest photo does."""
 _BELIEVED = ((0.03, 2.0), (1.0, 2.0), (4.0, 2.0))
 """Size in MB and weight, in photos, of that belief; how much a photo takes in all is taken from those seen."""
 _LONGEST_GAP = 150.0
@@ -42,7 +42,8 @@ _PRIOR = 2.0
 """Seconds of work for which all workers are believed to be busy."""
 _SAMPLES = 0.05
 _MOST_SAMPLES = 400
-"""Of the photos left, and at most: so many are read early, of each class by its share of the work."""
+_LEAST_SAMPLES = 3
+"""Of the photos left, and at most: so many are read early, of each class by its share of the work, and at least."""
 
 
 def size_class(size: int) -> int:
@@ -198,7 +199,10 @@ class Meter:
         found = {}
         for kind, seconds in work.items():
             known = self._seen.get(kind, _Seen()).count + self._asked.get(kind, 0)
-            wanted = min(int(few * seconds / total - known), int(available.get(kind, 0))) if total else 0
+            # A class of little work is left alone, however little is known of it.
+            share = seconds / total if total else 0.0
+            target = max(int(few * share), _LEAST_SAMPLES if few * share >= 0.5 else 0)
+            wanted = int(min(target - known, available.get(kind, 0), self._waiting[kind].photos))
             if wanted > 0:
                 found[kind] = wanted
                 self._asked[kind] = self._asked.get(kind, 0) + wanted
