@@ -198,14 +198,15 @@ class Meter:
         few = min(_SAMPLES * sum(amount.photos for amount in self._waiting.values()), _MOST_SAMPLES)
         found = {}
         for kind, seconds in work.items():
-            known = self._seen.get(kind, _Seen()).count + self._asked.get(kind, 0)
+            asked = self._asked.get(kind, 0)
+            known = self._seen.get(kind, _Seen()).count + asked
             # A class of little work is left alone, however little is known of it.
             share = seconds / total if total else 0.0
             target = max(int(few * share), _LEAST_SAMPLES if few * share >= 0.5 else 0)
-            wanted = int(min(target - known, available.get(kind, 0), self._waiting[kind].photos))
+            wanted = int(min(target - known, available.get(kind, 0), self._waiting[kind].photos - asked))
             if wanted > 0:
                 found[kind] = wanted
-                self._asked[kind] = self._asked.get(kind, 0) + wanted
+                self._asked[kind] = asked + wanted
         return found
 
     def _work_left(self) -> dict[int, float]:
