@@ -59,14 +59,18 @@ class FaceFinder:
         """
         return self.describe([self.look(pixels, scale)])[0]
 
-    def look(self, pixels: Pixels, scale: float) -> Sighting:
-        """Where the faces in `pixels` are, and their chips; all but the vectors. Raises EngineError."""
+    def detect(self, pixels: Pixels) -> list[Detection]:
+        """Where the faces in `pixels` are, from left to right, then from top to bottom. Raises EngineError."""
         factor = min(self._policy.canvas / max(pixels.shape[:2]), self._policy.enlarge)
         found = [
             Detection(item.box.scaled(1 / factor), item.confidence)
             for item in self._engine.detect(resized(pixels, factor))
         ]
-        kept = tuple(sorted(distinct(found), key=lambda item: _corners(item.box)))
+        return sorted(distinct(found), key=lambda item: _corners(item.box))
+
+    def look(self, pixels: Pixels, scale: float) -> Sighting:
+        """Where the faces in `pixels` are, and their chips; all but the vectors. Raises EngineError."""
+        kept = tuple(self.detect(pixels))
         points = tuple(self._engine.landmarks(pixels, item.box) for item in kept)
         return Sighting(kept, points, self._engine.chips(pixels, points), scale)
 

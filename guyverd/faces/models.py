@@ -1,15 +1,17 @@
 """dlib's published networks, ready to run: made into ONNX once, kept in the cache, verified before they are trusted.
 
-A file of the cache holds a network's graphs and says what it was made from. It is made anew when the weights, the form
-of the file, or a single byte of it differ; where the cache cannot be written, the graphs are made at each start, which
-takes a third of a second. A network is verified against what dlib computes (`reference`) once for each onnxruntime and
-device; the cache remembers that too.
+A file of the cache holds a network's graphs and says what it was made from. It is made anew when the weights, the code
+that makes graphs, or a single byte of it differ; where the cache cannot be written, the graphs are made at each start,
+which takes a third of a second. A network is verified against what dlib computes (`reference`) once for each
+onnxruntime and device; the cache remembers that too.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
+import importlib.resources
 import json
 import logging
 import os
@@ -27,7 +29,7 @@ log = logging.getLogger(__name__)
 
 _MAGIC = b"guyverd model\n"
 _FORM = 1
-"""To be raised with every change of `graphs` or of this file's form."""
+"""To be raised with every change of this file's form."""
 _LARGEST_HEAD = 1_000_000
 
 
@@ -73,7 +75,14 @@ def _path(weights: Weights, cache: str) -> str:
 
 
 def _made_from(data: bytes) -> str:
-    return f"{_FORM} {hashlib.blake2b(data, digest_size=16).hexdigest()}"
+    return f"{_FORM} {_makers()} {_hash(data)}"
+
+
+@functools.cache
+def _makers() -> str:
+    """The code that makes graphs, by its hash: whoever changes it need not remember that there are caches."""
+    package = importlib.resources.files(__package__)
+    return _hash(b"".join((package / name).read_bytes() for name in ("dat.py", "graphs.py")))
 
 
 def _read(path: str) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import importlib
 import logging
+import os
 from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -198,6 +199,8 @@ class OnnxEngine:
 
 @functools.cache
 def _onnxruntime() -> ModuleType:
+    # Unless told not to before it loads, it keeps a record of its use and sends it to its maker.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     try:
         return importlib.import_module("onnxruntime")
     except ImportError as problem:

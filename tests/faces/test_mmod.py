@@ -136,7 +136,7 @@ def test_the_search_finds_the_faces_that_dlib_finds(detector: Callable[[], mmod.
     faces = 0
     for pixels in oracle.varied(30, 500):
         theirs = [one for one in onnx_engine()._network_detector.detect(pixels) if one.score > 0.3]
-        mine = detector().search(pixels, 0.64)
+        mine = detector().search(pixels, 0.667)
         faces += len(theirs)
         for one in theirs:
             best = max(mine, key=lambda other: overlap(one, other), default=None)
@@ -164,7 +164,7 @@ def test_the_search_takes_pictures_of_any_shape(shape: tuple[int, int]) -> None:
 
 def test_a_face_at_the_edge_keeps_its_place() -> None:
     pixels = np.ascontiguousarray(astronaut()[60:260, 150:330])
-    [found] = onnx_engine()._network_detector.search(pixels, 0.64)
+    [found] = onnx_engine()._network_detector.search(pixels, 0.667)
     [dlibs] = oracle.boxes(astronaut())
     moved = Found(dlibs[0] - 150, dlibs[1] - 60, dlibs[2] - 150, dlibs[3] - 60, 1.0)
     assert overlap(found, moved) > 0.5

@@ -80,9 +80,12 @@ def test_other_weights_make_it_anew(tmp_path: Path, makes: Makes, monkeypatch: p
     assert makes.count == 2
 
 
-def test_another_form_makes_it_anew(tmp_path: Path, makes: Makes, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("name", "value"), [("_FORM", models._FORM + 1), ("_makers", lambda: "other code")])
+def test_another_form_or_other_code_makes_it_anew(
+    name: str, value: object, tmp_path: Path, makes: Makes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     models.load(SMALL, str(tmp_path))
-    monkeypatch.setattr(models, "_FORM", models._FORM + 1)
+    monkeypatch.setattr(models, name, value)
     models.load(SMALL, str(tmp_path))
     assert makes.count == 2
 

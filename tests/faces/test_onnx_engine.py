@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import subprocess
+import sys
 import types
 from pathlib import Path
 from typing import Any
@@ -98,6 +101,43 @@ def test_a_loaded_engine_travels_light() -> None:
     onnx_engine().detect(astronaut())
     assert len(pickle.dumps(onnx_engine())) < 600
     assert pickle.loads(pickle.dumps(OnnxEngine("hog", cache="/c"))).detector == "hog"
+
+
+_QUIET = """
+import os, sys, time
+from guyverd.faces import reference
+from guyverd.faces.onnx_engine import OnnxEngine
+engine = OnnxEngine(cache=sys.argv[1])
+engine.embed(reference.chips()), engine.detect(reference.picture())
+time.sleep(1)
+print(len(os.listdir("/proc/self/task")))
+for number in os.listdir("/proc/self/fd"):
+    try:
+        print(os.readlink(f"/proc/self/fd/{number}"))
+    except FileNotFoundError:
+        pass
+"""
+
+
+def test_nothing_is_recorded_or_sent(tmp_path: Path) -> None:
+    """onnxruntime has a client for its maker's servers built in, which keeps a database and a thread."""
+    home = tmp_path / "home"
+    home.mkdir()
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ORT_", "XDG_", "OMP_"))}
+    environment = {**kept, "HOME": str(home), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", _QUIET, str(tmp_path / "cache")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    threads, *open_files = done.stdout.splitlines()
+    assert not [name for name in open_files if "socket:" in name or ".db" in name]
+    assert list(home.rglob("*")) == []
+    # Our own, and one that onnxruntime keeps for nothing.
+    assert int(threads) <= 2
 
 
 # ---- GPU -------------------------------------------------------------------------------------------------------------
