@@ -83,7 +83,7 @@ def test_no_face(run: Run, library: FakeLibrary) -> None:
     library.faces_in_picture = 0
     result = run("search", "/x.jpg")
     assert result.exit_code == 6
-    assert result.stderr.startswith("guyverd: No face was found in /x.jpg. Faces smaller than 40 pixels")
+    assert result.stderr.startswith("guyverd: No face was found in /x.jpg. Faces narrower than 5 % of its longer side")
 
 
 def test_copy_the_found(run: Run, library: FakeLibrary, home: Path) -> None:

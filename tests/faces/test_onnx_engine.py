@@ -140,6 +140,26 @@ def test_nothing_is_recorded_or_sent(tmp_path: Path) -> None:
     assert int(threads) <= 2
 
 
+_WALLED = """
+import ctypes, sys
+if ctypes.CDLL(None).prctl(65, 1, 0, 0, 0):
+    sys.exit("no such wall")
+from guyverd.faces import reference
+from guyverd.faces.onnx_engine import OnnxEngine
+engine = OnnxEngine(cache=sys.argv[1])
+print(len(engine.embed(reference.chips())), len(engine.detect(reference.picture())))
+"""
+
+
+def test_it_runs_where_memory_is_never_both_written_and_executed(tmp_path: Path) -> None:
+    """The wall that systemd's MemoryDenyWriteExecute= is; PR_SET_MDWE, since Linux 6.3."""
+    call = [sys.executable, "-c", _WALLED, str(tmp_path)]
+    done = subprocess.run(call, capture_output=True, text=True, timeout=60, check=False)
+    if "no such wall" in done.stderr:
+        pytest.skip("this kernel cannot forbid it")
+    assert done.stdout.split() == ["2", "1"]
+
+
 # ---- GPU -------------------------------------------------------------------------------------------------------------
 
 
