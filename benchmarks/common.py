@@ -168,7 +168,7 @@ class Meter:
     """Watches this process and its children while a block runs; `usage` tells afterwards what they took.
 
     Children are looked at ten times a second: the kernel keeps their highest memory, and at most a tenth of a second
-    of a child's processor time is missed.
+    of a child's processor time is missed. A child that did nothing meanwhile belongs to something else.
     """
 
     def __init__(self) -> None:
@@ -194,8 +194,9 @@ class Meter:
         self._over.set()
         self._thread.join()
         self._watch()
-        cpu = _own_cpu() - self._own + sum(cpu - self._before.get(pid, 0.0) for pid, (cpu, _) in self._seen.items())
-        self.worker_peak = max((peak for _, peak in self._seen.values()), default=0)
+        spent = {pid: cpu - self._before.get(pid, 0.0) for pid, (cpu, _) in self._seen.items()}
+        cpu = _own_cpu() - self._own + sum(spent.values())
+        self.worker_peak = max((peak for pid, (_, peak) in self._seen.items() if spent[pid] > 0), default=0)
         self.usage = Usage(seconds, cpu, max(peak_of(os.getpid()), self.worker_peak))
 
     def _run(self) -> None:
@@ -205,7 +206,8 @@ class Meter:
     def _watch(self) -> None:
         for pid in children(os.getpid()):
             with contextlib.suppress(OSError, ValueError, IndexError):
-                self._seen[pid] = (_cpu_of(pid), peak_of(pid))
+                # One that has just ended tells no memory any more.
+                self._seen[pid] = (_cpu_of(pid), max(peak_of(pid), self._seen.get(pid, (0.0, 0))[1]))
 
 
 def children(pid: int) -> list[int]:

@@ -53,17 +53,17 @@ def build(scratch: Path, *, photos: int, faces: int, people: int) -> Config:
     return config
 
 
-def config_for(folders: list[Path], scratch: Path, *, workers: int = 1, smallest: float | None = None) -> Config:
+def config_for(folders: list[Path], scratch: Path, *, workers: int = 1, level: str | None = None) -> Config:
     """A config for photos in `folders`, its state and people below `scratch`, which is written there as config.yaml.
 
-    Workers run at the priority of every other program, as the contenders do. `smallest` is the narrowest face that
-    matters, as a share of the longer side, where it is not the usual one.
+    Workers run at the priority of every other program, as the contenders do. `level` is how hard faces are looked for,
+    where it is not the usual one.
     """
     path = scratch / "config.yaml"
     made = config_file.make(folders, scratch / "People", scratch / "state", path)
     made = dataclasses.replace(made, workers=dataclasses.replace(made.workers, count=workers, speed="full"))
-    if smallest is not None:
-        made = dataclasses.replace(made, faces=dataclasses.replace(made.faces, smallest=smallest))
+    if level is not None:
+        made = dataclasses.replace(made, faces=dataclasses.replace(made.faces, level=level))
     config_file.write(path, made)
     return made
 

@@ -85,13 +85,13 @@ class Ours:
 
 
 @contextlib.contextmanager
-def ours(scratch: Path, workers: int, smallest: float | None = None) -> Iterator[Ours]:
+def ours(scratch: Path, workers: int, level: str | None = None) -> Iterator[Ours]:
     """A library with so many workers, and everything else as it is without a config, below `scratch`, which is new.
 
     Photos given to it must lie on the same file system.
     """
     (scratch / "photos").mkdir(parents=True)
-    with open_library(config_for([scratch / "photos"], scratch, workers=workers, smallest=smallest)) as library:
+    with open_library(config_for([scratch / "photos"], scratch, workers=workers, level=level)) as library:
         yield Ours(scratch, library)
 
 

@@ -3,8 +3,8 @@
     python benchmarks/photos.py [--quick] [--megapixels N] [--rounds N] [--cnn | --no-cnn]
 
 `face_recognition` loads, locates (its default, HOG) and encodes; guyverd hashes, decodes, finds, describes, stores,
-groups and makes links, with one worker and everything as it is without a config; and once more with `smallest: 3 %`.
-In each round all get the same photos, none of them twice. The photos have eight faces each, from 1/30 to 1/8 of their
+groups and makes links, with one worker and everything as it is without a config; and once more with `level: fast`. In
+each round all get the same photos, none of them twice. The photos have eight faces each, from 1/30 to 1/8 of their
 width. Starting up and loading models is not counted on any side.
 
 `face_recognition` with model="cnn" enlarges photos twofold unless told otherwise, and then takes 48 GB for 12 MP. Here
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from benchmarks.pictures import Photo
 
 _CNN_NEEDS = 14e9
-_USUAL, _SMALL = 0.05, 0.03
-"""The narrowest face that matters, as a share of the longer side: without a config, and one that takes in all faces."""
 
 
 def main() -> None:
@@ -45,13 +43,14 @@ def main() -> None:
 
     from benchmarks.passes import ours, peer
     from benchmarks.pictures import several
+    from guyverd.config import Faces
 
     with scratch() as folder:
         warm, *photos = several(folder / "pictures", megapixels, rounds * each + 1)
-        theirs, mine, small = [], [], []
+        theirs, mine, fast = [], [], []
         with (
             ours(folder / "ours", workers=1) as library,
-            ours(folder / "small", workers=1, smallest=_SMALL) as other,
+            ours(folder / "fast", workers=1, level="fast") as other,
         ):
             library.warm([warm.path])
             other.warm([warm.path])
@@ -59,18 +58,18 @@ def main() -> None:
                 paths = [photo.path for photo in photos[start : start + each]]
                 progress(f"round {start // each + 1} of {rounds}")
                 mine.append(library.run(paths))
-                small.append(other.run(paths))
+                fast.append(other.run(paths))
                 theirs.append(alone(peer, [str(path) for path in paths], "hog"))
         rows = [
             _row("face_recognition (HOG)", theirs, photos),
             _row("guyverd", mine, photos),
-            _row(f"guyverd, smallest {_SMALL:.0%}", small, photos),
+            _row("guyverd, level: fast", fast, photos),
         ]
         per_photo = _seconds(mine) / len(photos)
         hog = _seconds(theirs) / len(photos) / per_photo
         ratios = [
             ["guyverd against face_recognition (HOG)", *Target(16).show(hog)],
-            [f"the same, smallest {_SMALL:.0%}", f"{_seconds(theirs) / _seconds(small):.1f} x", "", ""],
+            ["the same, level: fast", *Target(16).show(_seconds(theirs) / _seconds(fast))],
         ]
         told = ""
         if chosen.cnn is not False:
@@ -82,11 +81,11 @@ def main() -> None:
             ratios.append(['guyverd against face_recognition (model="cnn")', *Target(250).show(ratio)])
             told = f"The CNN's seconds are multiplied by {times} in the ratio." if times > 1 else ""
     progress("")
-    table(["contender", "s a photo", "photos/s", "CPU s a photo", "peak MB", "faces >= 5 %", "faces"], rows)
+    usual = Faces().smallest
+    table(["contender", "s a photo", "photos/s", "CPU s a photo", "peak MB", f"faces >= {usual:.0%}", "faces"], rows)
     table(["what", "measured", "target", ""], ratios)
     print(
-        "Faces: found of those placed; first only those as wide as the usual `smallest`, 5 % of the longer side."
-        f" {told}".rstrip()
+        f"Faces: found of those placed; first only those as wide as `smallest` asks for ({usual:.0%}). {told}".rstrip()
     )
 
 
@@ -112,6 +111,8 @@ def _found(passes: list[Pass], photos: list[Photo]) -> str:
 
 
 def _row(name: str, passes: list[Pass], photos: list[Photo]) -> list[object]:
+    from guyverd.config import Faces
+
     count = len(photos)
     seconds = _seconds(passes)
     return [
@@ -120,7 +121,7 @@ def _row(name: str, passes: list[Pass], photos: list[Photo]) -> list[object]:
         f"{count / seconds:.3f}",
         f"{sum(one.usage.cpu for one in passes) / count:.2f}",
         f"{max(one.usage.peak for one in passes) / 1e6:.0f}",
-        _found(passes, [photo.of_at_least(_USUAL) for photo in photos]),
+        _found(passes, [photo.of_at_least(Faces().smallest) for photo in photos]),
         _found(passes, photos),
     ]
 
