@@ -103,5 +103,5 @@ def test_the_two_units_differ_only_where_user_and_system_do() -> None:
     differ = {key for key in user.keys() | system.keys() if user.get(key) != system.get(key)}
     assert differ == {
         *("Description", "After", "RequiresMountsFor", "User", "ExecStart", "ReadWritePaths", "RuntimeDirectory"),
-        *("ProtectProc", "AmbientCapabilities", "KeyringMode", "WantedBy"),
+        *("CacheDirectory", "ProtectProc", "AmbientCapabilities", "KeyringMode", "WantedBy"),
     }

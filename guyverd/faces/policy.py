@@ -32,7 +32,7 @@ class Policy:
     """Pixels; a picture may be decoded at a reduced size as long as its longer side has so many."""
 
 
-_FACTORS = {"fast": (0.5, 2.0, 2 / 3), "balanced": (1.0, 2.0, 2 / 3), "thorough": (1.5, 3.0, 0.8)}
+_FACTORS = {"fast": (0.5, 2.0, 2 / 3), "balanced": (1.0, 2.5, 2 / 3), "thorough": (1.5, 3.0, 0.8)}
 """For each level: the canvas relative to what the smallest face asks for, how far small pictures are enlarged, and the
 step. With steps of 0.64 some faces begin to fall between two sizes; below that, many."""
 
