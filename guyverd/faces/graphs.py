@@ -57,18 +57,19 @@ def detector_graphs(network: Network) -> tuple[bytes, bytes]:
 def fast_detector_graphs(network: Network) -> tuple[bytes, bytes]:
     """The two halves of the detector in whole numbers of 8 bits, but for the last convolution.
 
-    The first half takes uint8[1, h, w, 3], RGB, and gives uint8[1, h', w', channels]; the second turns that into
-    scores, float32[1, 1, h', w']. Channels come last because onnxruntime computes like that, and are filled up with noughts to
-    multiples of 16, which takes a third of the time off the second half. Weights have 7 bits: on processors without
-    dot products of bytes, sums of two products of 8 bits do not fit in 16.
+    The first half takes uint8[1, h / 2, w / 2, 12], RGB, two rows and two columns at a time (the upper two pixels, then
+    the lower), and gives uint8[1, h', w', channels]; the second turns that into scores, float32[1, 1, h', w']. Channels
+    come last because onnxruntime computes like that, and are filled up with noughts to multiples of 16, which takes a
+    third of the time off the second half. Weights have 7 bits: on processors without dot products of bytes, sums of two
+    products of 8 bits do not fit in 16.
     """
     convolutions = _filled_up([layer for layer in _folded(network.layers) if isinstance(layer, Convolution)])
     *inner, last = convolutions
     assert len(inner) == len(_LARGEST)
     # The means are taken off here; what is empty around a picture has their colour.
     means = (inner[0].filters / 256 * np.array(network.means, np.float32)[:, None, None]).sum(axis=(1, 2, 3))
-    inner[0] = Convolution(inner[0].filters, inner[0].bias - means, inner[0].stride, inner[0].padding)
-    half = len([layer for layer in inner if layer.stride != (1, 1)])
+    inner[0] = _by_fours(Convolution(inner[0].filters, inner[0].bias - means, inner[0].stride, inner[0].padding))
+    half = 1 + len([layer for layer in inner if layer.stride != (1, 1)])
     scales = [1 / 256, *(largest / 255 for largest in _LARGEST)]
     between = inner[half - 1].filters.shape[0]
 
@@ -77,7 +78,7 @@ def fast_detector_graphs(network: Network) -> tuple[bytes, bytes]:
     for number in range(half):
         x = _convolved_in_bytes(graph, x, inner[number], scale_in=scales[number], scale_out=scales[number + 1])
     x = graph.add("Transpose", [x], perm=[0, 2, 3, 1])
-    shapes: tuple[list[int | str], list[int | str]] = ([1, "height", "width", 3], [1, "rows", "columns", between])
+    shapes: tuple[list[int | str], list[int | str]] = ([1, "height", "width", 12], [1, "rows", "columns", between])
     first = _finished(graph, x, *shapes, takes=TensorProto.UINT8, gives=TensorProto.UINT8)
 
     graph = _Graph()
@@ -88,6 +89,17 @@ def fast_detector_graphs(network: Network) -> tuple[bytes, bytes]:
     x = _convolved(graph, x, last)
     second = _finished(graph, x, shapes[1], [1, 1, "rows", "columns"], takes=TensorProto.UINT8)
     return first, second
+
+
+def _by_fours(layer: Convolution) -> Convolution:
+    """A convolution in strides of two as one in strides of one over four pixels at a time, which is twice as fast."""
+    out, channels, height, width = layer.filters.shape
+    assert layer.stride == (2, 2)
+    assert layer.padding == (0, 0)
+    even = np.pad(layer.filters, ((0, 0), (0, 0), (0, height % 2), (0, width % 2)))
+    rows, columns = even.shape[2] // 2, even.shape[3] // 2
+    split = even.reshape(out, channels, rows, 2, columns, 2).transpose(0, 3, 5, 1, 2, 4)
+    return Convolution(split.reshape(out, 4 * channels, rows, columns), layer.bias, (1, 1), (0, 0))
 
 
 _LANES = 16
