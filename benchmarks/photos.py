@@ -1,11 +1,11 @@
 """From file to catalogue: the same large JPEGs through `face_recognition`, as a user calls it, and through guyverd.
 
-    python benchmarks/photos.py [--quick] [--megapixels N] [--rounds N] [--cnn | --no-cnn]
+    python benchmarks/photos.py [--quick] [--megapixels N] [--rounds N] [--faces N] [--cnn | --no-cnn]
 
 `face_recognition` loads, locates (its default, HOG) and encodes; guyverd hashes, decodes, finds, describes, stores,
 groups and makes links, with one worker and everything as it is without a config; and once more with `level: fast`. In
-each round all get the same photos, none of them twice. The photos have eight faces each, from 1/30 to 1/8 of their
-width. Starting up and loading models is not counted on any side.
+each round all get the same photos, none of them twice. The photos have eight faces each unless told otherwise, from
+1/30 to 1/8 of their width. Starting up and loading models is not counted on any side.
 
 `face_recognition` with model="cnn" enlarges photos twofold unless told otherwise, and then takes 48 GB for 12 MP. Here
 it does not enlarge, which is to its advantage: 12 GB and a minute and a half. It gets one photo: of full size where
@@ -33,20 +33,24 @@ def main() -> None:
     parser = arguments(__doc__ or "")
     parser.add_argument("--megapixels", type=float, default=12.0)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--each", type=int, default=3, help="photos in a round")
+    parser.add_argument("--each", type=int, default=4, help="photos in a round")
+    parser.add_argument("--faces", type=int, default=8, choices=range(1, 9), help="in each photo")
     parser.add_argument("--cnn", action="store_true", default=None, help="model='cnn' on a photo of full size")
     parser.add_argument("--no-cnn", action="store_false", dest="cnn", help="leave model='cnn' out")
     chosen = parser.parse_args()
     megapixels = 0.5 if chosen.quick else chosen.megapixels
     rounds, each = (1, 1) if chosen.quick else (chosen.rounds, chosen.each)
-    begin(f"File to catalogue, JPEGs of {megapixels:g} MP, one worker, {rounds} rounds of {each} photos in turns")
+    begin(
+        f"File to catalogue, JPEGs of {megapixels:g} MP with {chosen.faces} faces, one worker, "
+        f"{rounds} rounds of {each} photos in turns"
+    )
 
     from benchmarks.passes import ours, peer
     from benchmarks.pictures import several
     from guyverd.config import Faces
 
     with scratch() as folder:
-        warm, *photos = several(folder / "pictures", megapixels, rounds * each + 1)
+        warm, *photos = several(folder / "pictures", megapixels, rounds * each + 1, chosen.faces)
         theirs, mine, fast = [], [], []
         with (
             ours(folder / "ours", workers=1) as library,

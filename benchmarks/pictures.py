@@ -64,39 +64,43 @@ def _same(face: Box, box: Box) -> bool:
     return inside and face.width / 2 <= box.width <= face.width * 2
 
 
-def make(path: Path, megapixels: float, seed: int) -> Photo:
-    """Write a JPEG (4:3, quality 90) with eight faces; the same for the same size and seed."""
+MOST_FACES = _ACROSS * _DOWN
+
+
+def make(path: Path, megapixels: float, seed: int, faces: int = MOST_FACES) -> Photo:
+    """Write a JPEG (4:3, quality 90) with so many faces, eight at most; the same for the same size and seed."""
     chance = np.random.default_rng(seed)
     height = round((megapixels * 1e6 * 3 / 4) ** 0.5)
     width = round(height * 4 / 3)
     picture = _ground(width, height, chance)
-    faces = []
-    shares = chance.permutation(np.geomspace(_SMALLEST, _LARGEST, _ACROSS * _DOWN))
-    for number, share in enumerate(shares):
+    placed = []
+    shares = chance.permutation(np.geomspace(_SMALLEST, _LARGEST, MOST_FACES))
+    for number in chance.permutation(MOST_FACES)[:faces] if faces < MOST_FACES else range(MOST_FACES):
+        share = shares[number]
         source, face = _portraits()[number % 2]
         head, inner = _head(source, face, round(share * width), chance)
         cell = width / _ACROSS, height / _DOWN
         left = round(number % _ACROSS * cell[0] + chance.uniform(0, max(0.0, cell[0] - head.width)))
         top = round(number // _ACROSS * cell[1] + chance.uniform(0, max(0.0, cell[1] - head.height)))
         picture.paste(head, (left, top))
-        faces.append(Box(left + inner.left, top + inner.top, left + inner.right, top + inner.bottom))
+        placed.append(Box(left + inner.left, top + inner.top, left + inner.right, top + inner.bottom))
     _with_grain(picture, chance).save(path, quality=90)
     os.utime(path, (_OLD, _OLD))
-    return Photo(path, width, tuple(faces))
+    return Photo(path, width, tuple(placed))
 
 
-def several(folder: Path, megapixels: float, count: int) -> list[Photo]:
+def several(folder: Path, megapixels: float, count: int, faces: int = MOST_FACES) -> list[Photo]:
     """So many different ones, made in a process of its own, which takes the memory that this needs along."""
     folder.mkdir(parents=True, exist_ok=True)
-    made: list[Photo] = alone(_several, folder, megapixels, count)
+    made: list[Photo] = alone(_several, folder, megapixels, count, faces)
     return made
 
 
-def _several(folder: Path, megapixels: float, count: int) -> list[Photo]:
+def _several(folder: Path, megapixels: float, count: int, faces: int) -> list[Photo]:
     made = []
     for number in range(count):
         progress(f"making picture {number + 1} of {count}, {megapixels:g} MP")
-        made.append(make(folder / f"{megapixels:g}-{number:03d}.jpg", megapixels, seed=number))
+        made.append(make(folder / f"{megapixels:g}-{number:03d}.jpg", megapixels, seed=number, faces=faces))
     return made
 
 
