@@ -31,7 +31,17 @@ from guyverd.service.pipeline.listing import Listing, person_row
 if TYPE_CHECKING:
     from guyverd.model import FloatArray
 
-_LIBRARIES = ("dlib-bin", "dlib", "onnxruntime", "hnswlib", "sqlite-utils", "numpy", "Pillow", "pillow-heif", "watchdog")
+_LIBRARIES = (
+    "dlib-bin",
+    "dlib",
+    "onnxruntime",
+    "hnswlib",
+    "sqlite-utils",
+    "numpy",
+    "Pillow",
+    "pillow-heif",
+    "watchdog",
+)
 
 
 class LocalLibrary(Listing):
