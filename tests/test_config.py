@@ -312,7 +312,6 @@ def numbers(unit: Unit) -> st.SearchStrategy[Any]:
         "time": st.floats(1, 36500 * 86400.0),
         "memory": st.floats(5e8, 1e14),
         "share": st.floats(0.02, 0.4),
-        "pixels": st.integers(100, 100_000),
     }[unit.name.partition(":")[0]]
 
 
