@@ -15,7 +15,7 @@ what to do next; `exit_code` is what the command line returns. One family, one e
     ├── ControlError       11  DaemonSilent, BadRequest
     ├── ExportError        12
     ├── CheckFailed        13
-    └── WorkerError        14  WorkerDied, DeadlineExceeded
+    └── WorkerError        14  WorkerDied, WorkerNotStarted, DeadlineExceeded
 
 2 is left to wrong usage of the command line, 130 to Ctrl-C.
 """
@@ -276,6 +276,12 @@ class WorkerError(GuyverError):
 
 class WorkerDied(WorkerError):
     """The worker process died: {detail}."""
+
+
+class WorkerNotStarted(WorkerError):
+    """No worker process can be started: {detail}."""
+
+    hint = "It is tried again by itself. The usual reasons: too little memory, or an update that is under way."
 
 
 class DeadlineExceeded(WorkerError):

@@ -310,7 +310,7 @@ def numbers(unit: Unit) -> st.SearchStrategy[Any]:
     """Numbers that every setting with this unit accepts."""
     return {
         "time": st.floats(1, 36500 * 86400.0),
-        "memory": st.floats(5e8, 1e14),
+        "memory": st.floats(1e9, 1e14),
         "share": st.floats(0.02, 0.4),
     }[unit.name.partition(":")[0]]
 

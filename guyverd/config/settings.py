@@ -72,7 +72,10 @@ class Faces:
         "finds some that the others miss, in three times the time",
     )
     device: str = setting(
-        "cpu", choice("cpu", "gpu"), "gpu uses a graphics processor where onnxruntime has one, and else the cpu"
+        "cpu",
+        choice("cpu", "gpu"),
+        "gpu uses a graphics processor where onnxruntime has one that works (it may need more `workers.memory`); "
+        "else it is the cpu",
     )
 
 

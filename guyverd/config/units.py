@@ -141,7 +141,7 @@ def share(low: str = "0 %", high: str = "100 %") -> Unit:
 
 
 DURATION = duration()
-SIZE = _measure("memory: MB, GB", {"MB": "1e6", "GB": "1e9"}, "2 GB", "500 MB", "100000 GB")
+SIZE = _measure("memory: MB, GB", {"MB": "1e6", "GB": "1e9"}, "2 GB", "1 GB", "100000 GB")
 SHARE = share()
 FOLDER_NAME = Unit("a folder name", _folder_name, quoted)
 PATTERNS = Unit("a list of patterns", _texts, lambda value: "[" + ", ".join(map(quoted, value)) + "]")

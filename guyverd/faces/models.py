@@ -17,6 +17,7 @@ import logging
 import os
 import struct
 import tempfile
+import time
 from dataclasses import dataclass, replace
 
 import platformdirs
@@ -28,9 +29,11 @@ from guyverd.faces.weights import Weights, find
 log = logging.getLogger(__name__)
 
 _MAGIC = b"guyverd model\n"
-_FORM = 1
+_FORM = 2
 """To be raised with every change of this file's form."""
-_LARGEST_HEAD = 1_000_000
+_DIGEST = 16
+_LEFT = 3600.0
+"""Seconds after which nobody writes a file any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,8 @@ class Model:
     means: tuple[float, float, float]
     window: dat.Window | None
     """Of a detector."""
+    made_from: str
+    """What tells the weights and the code that made it."""
     verified: tuple[str, ...]
     """With which runtimes it was found to compute what dlib does."""
 
@@ -59,15 +64,14 @@ def load(weights: Weights, cache: str) -> Model:
     path = _path(weights, cache)
     model = _kept(path, made_from)
     if model is None:
-        model = _made(data, source)
-        _keep(path, model, made_from)
+        model = _made(data, source, made_from)
+        _keep(path, model)
     return model
 
 
 def remember_verified(weights: Weights, cache: str, model: Model, runtime: str) -> None:
     """Note that `model` computes what dlib does when it runs in `runtime`."""
-    made_from = _made_from(_read(find(weights)))
-    _keep(_path(weights, cache), replace(model, verified=(*model.verified, runtime)), made_from)
+    _keep(_path(weights, cache), replace(model, verified=(*model.verified, runtime)))
 
 
 def _path(weights: Weights, cache: str) -> str:
@@ -93,20 +97,25 @@ def _read(path: str) -> bytes:
         raise EngineError(detail=f"{path}: {problem.strerror}") from problem
 
 
-def _made(data: bytes, source: str) -> Model:
-    # onnx is only needed when there is something to make.
-    from guyverd.faces import graphs  # noqa: PLC0415
-
+def _made(data: bytes, source: str, made_from: str) -> Model:
     network = dat.read(data, source)
-    if network.window is None:
-        made: tuple[bytes, ...] = (graphs.embedding_graph(network),)
-    else:
-        made = (*graphs.detector_graphs(network), *graphs.fast_detector_graphs(network))
-    return Model(made, network.means, network.window, ())
+    try:
+        # onnx is only needed when there is something to make.
+        from guyverd.faces import graphs  # noqa: PLC0415
+
+        if network.window is None:
+            made: tuple[bytes, ...] = (graphs.embedding_graph(network),)
+        else:
+            made = (*graphs.detector_graphs(network), *graphs.fast_detector_graphs(network))
+    except Exception as problem:
+        # onnx is missing, or there is too little memory: no photo's fault.
+        detail = f"{source} cannot be made ready for onnxruntime: {type(problem).__name__}: {problem}"
+        raise EngineError(detail=detail) from problem
+    return Model(made, network.means, network.window, made_from, ())
 
 
 # ---- the file --------------------------------------------------------------------------------------------------------
-# Magic, the length of the head in four bytes, the head in JSON, the graphs one after another.
+# Magic, the hash of all that follows, the length of the head in four bytes, the head in JSON, the graphs.
 
 
 def _kept(path: str, made_from: str) -> Model | None:
@@ -115,12 +124,12 @@ def _kept(path: str, made_from: str) -> Model | None:
         with open(path, "rb") as file:
             if file.read(len(_MAGIC)) != _MAGIC:
                 return None
-            (size,) = struct.unpack("<I", file.read(4))
-            if size > _LARGEST_HEAD:
-                return None
-            head = json.loads(file.read(size))
-            body = file.read()
-        if head["made from"] != made_from or head["hash"] != _hash(body):
+            digest, rest = file.read(_DIGEST), file.read()
+        if digest != _digest(rest):
+            return None
+        (size,) = struct.unpack_from("<I", rest)
+        head, body = json.loads(rest[4 : 4 + size]), rest[4 + size :]
+        if head["made from"] != made_from:
             return None
         graphs = []
         for length in head["graphs"]:
@@ -131,6 +140,7 @@ def _kept(path: str, made_from: str) -> Model | None:
             tuple(graphs),
             (head["means"][0], head["means"][1], head["means"][2]),
             None if window is None else dat.Window(window[0], window[1], dat.Suppression(window[2], window[3])),
+            made_from,
             tuple(head["verified"]),
         )
     except FileNotFoundError:
@@ -140,14 +150,13 @@ def _kept(path: str, made_from: str) -> Model | None:
         return None
 
 
-def _keep(path: str, model: Model, made_from: str) -> None:
+def _keep(path: str, model: Model) -> None:
     """Write it beside and rename, so that workers that start together never see half a file."""
     body = b"".join(model.graphs)
     window = model.window
     head = json.dumps(
         {
-            "made from": made_from,
-            "hash": _hash(body),
+            "made from": model.made_from,
             "graphs": [len(graph) for graph in model.graphs],
             "means": model.means,
             "window": window and (window.width, window.height, window.suppression.union, window.suppression.covered),
@@ -159,10 +168,12 @@ def _keep(path: str, model: Model, made_from: str) -> None:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         handle, beside = tempfile.mkstemp(dir=os.path.dirname(path), suffix=".part")
         with open(handle, "wb") as file:
-            file.write(_MAGIC + struct.pack("<I", len(head)) + head + body)
+            rest = struct.pack("<I", len(head)) + head + body
+            file.write(_MAGIC + _digest(rest) + rest)
             file.flush()
             os.fsync(file.fileno())
         os.replace(beside, path)
+        _tidy_up(os.path.dirname(path))
     except OSError as problem:
         log.info("%s cannot be kept: %s", path, problem)
         if beside is not None:
@@ -170,5 +181,17 @@ def _keep(path: str, model: Model, made_from: str) -> None:
                 os.unlink(beside)
 
 
-def _hash(body: bytes) -> str:
-    return hashlib.blake2b(body, digest_size=16).hexdigest()
+def _tidy_up(cache: str) -> None:
+    """Remove what processes that were killed left half written."""
+    with os.scandir(cache) as entries:
+        for entry in entries:
+            if entry.name.endswith(".part") and time.time() - entry.stat().st_mtime > _LEFT:
+                os.unlink(entry.path)
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=_DIGEST).digest()
+
+
+def _hash(data: bytes) -> str:
+    return _digest(data).hex()

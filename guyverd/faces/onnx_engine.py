@@ -91,6 +91,12 @@ class OnnxEngine:
         """Onnxruntime's version and where the networks run, such as `onnxruntime 1.31.1 cpu`."""
         return f"onnxruntime {_onnxruntime().__version__} {_called(self._providers[0])}"
 
+    def load(self) -> None:
+        """Load, and where need be make and verify, the networks now rather than when they are first used."""
+        if self.detector == "cnn":
+            _ = self._network_detector
+        _ = self._embedding
+
     def detect(self, pixels: Pixels) -> list[Detection]:
         """The faces in `pixels`. Both detectors find faces from 80 px on; enlarge the picture for smaller ones."""
         if min(pixels.shape[:2]) < _SHORTEST:
@@ -170,6 +176,8 @@ class OnnxEngine:
             try:
                 made = make(model, [_session(graph, providers) for graph in model.graphs])
                 trouble = "" if runtime in model.verified else verify(made)
+            except MemoryError:
+                raise
             except Exception as problem:
                 trouble, cause = f"{type(problem).__name__}: {problem}", problem
             if not trouble:
@@ -221,10 +229,17 @@ def _session(graph: bytes, providers: Sequence[str]) -> Any:
     return session
 
 
+_NO_MEMORY = ("AllocateRaw", "bad_alloc", "Failed to allocate", "out of memory")
+"""How onnxruntime says it."""
+
+
 def _run(session: Any, values: FloatArray) -> FloatArray:
     try:
         result: FloatArray = session.run(None, {"input": values})[0]
     except Exception as problem:
+        if any(word in str(problem) for word in _NO_MEMORY):
+            # One picture's trouble, not that of all.
+            raise MemoryError("it takes more memory than a worker may use") from problem
         raise EngineError(detail=f"onnxruntime: {problem}") from problem
     return result
 

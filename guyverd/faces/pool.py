@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from multiprocessing import Pipe
 from typing import Any, Generic, TypeVar
 
-from guyverd.errors import DeadlineExceeded, WorkerDied
+from guyverd.errors import DeadlineExceeded, WorkerDied, WorkerNotStarted
 from guyverd.faces import limits
 from guyverd.faces.worker import BEGINS, LEAVES, Terms
 
@@ -81,7 +81,8 @@ class WorkerPool(Generic[Job, Result]):
         """Have `job` done; processes start if none is free. What is `urgent` goes before what waits.
 
         The future gives what `task` returned or raises what it raised; WorkerDied when its process crashed or was
-        killed; DeadlineExceeded; or CancelledError after `stop_now`. Cancelling it, at any time, stops the work.
+        killed; WorkerNotStarted when there was none to begin it; DeadlineExceeded; or CancelledError after `stop_now`.
+        Cancelling it, at any time, stops the work.
         """
         order = _Order(pickle.dumps(job))
         with self._lock:
@@ -165,7 +166,7 @@ class _Crew:
                 except RuntimeError as problem:
                     if not self._members:
                         self._orders.remove(order)
-                        _settle(order.future, error=WorkerDied(detail=f"no thread could be started ({problem})"))
+                        _settle(order.future, error=WorkerNotStarted(detail=f"no thread ({problem})"))
             self._changed.notify()
 
     def next(self) -> _Order | None:
@@ -288,7 +289,8 @@ class _Member(threading.Thread):
             cause = outcome.cause
         if self._crew.stopped:
             order.future.cancel()
-        _settle(order.future, error=WorkerDied(detail=cause))
+        # Nobody saw the job: it is not to blame.
+        _settle(order.future, error=WorkerNotStarted(detail=cause))
 
     def _ready(self) -> _Process:
         """A living process with the priority that is wanted now."""

@@ -109,7 +109,7 @@ def _read(data: bytes, enough: int, most_pixels: int) -> Picture:
         turn = _TURNS.get(_orientation(image))
         time = taken_at(exif, image.info.get("xmp") or image.info.get("XML:com.adobe.xmp"))
         # A reduced side is rounded up where it does not divide; what is left over is a smaller block, not a scale.
-        drafted = max(1, round(width / image.width))
+        drafted = max(1, round(max(width, height) / max(image.size)))
         again = _factor(image.size, enough)
         small = convert.resizable(image)
         if again > 1:

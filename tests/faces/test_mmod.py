@@ -54,10 +54,11 @@ def test_and_on_pictures_that_are_enlarged_for_small_faces() -> None:
 @pytest.mark.parametrize("strip", [1, 3, 1000])
 def test_strips_change_nothing(strip: int, monkeypatch: pytest.MonkeyPatch) -> None:
     pixels = np.ascontiguousarray(both()[40:400])
-    whole = found(pixels)
-    assert len(whole) == 2
+    whole, searched = found(pixels), onnx_engine()._network_detector.search(pixels, 0.667)
+    assert len(whole) == len(searched) == 2
     monkeypatch.setattr(mmod, "STRIP", strip)
     assert_same(found(pixels), whole)
+    assert onnx_engine()._network_detector.search(pixels, 0.667) == searched
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (5, 5), (4, 300), (300, 4), (7, 7), (8, 9), (29, 29), (40, 2000)])
@@ -148,6 +149,7 @@ def test_the_search_finds_the_faces_that_dlib_finds(detector: Callable[[], mmod.
 
 
 def test_whole_numbers_change_scores_by_little() -> None:
+    faces = 0
     for pixels in oracle.varied(12, 400):
         fast, exact = onnx_engine()._network_detector.search(pixels, 0.8), in_floats().search(pixels, 0.8)
         sure = [one for one in exact if one.score > 0.15]
@@ -155,6 +157,8 @@ def test_whole_numbers_change_scores_by_little() -> None:
             any(overlap(one, other) > 0.6 and abs(one.score - other.score) < 0.15 for other in fast) for one in sure
         )
         assert len(sure) <= len(fast) <= len(in_floats().search(pixels, 0.8, threshold=-0.15))
+        faces += len(sure)
+    assert faces >= 6
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (47, 300), (48, 48), (60, 900)])

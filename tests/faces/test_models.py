@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +26,9 @@ class Makes:
         self.count = 0
         real = models._made
 
-        def made(data: bytes, source: str) -> models.Model:
+        def made(data: bytes, source: str, made_from: str) -> models.Model:
             self.count += 1
-            return real(data, source)
+            return real(data, source, made_from)
 
         monkeypatch.setattr(models, "_made", made)
 
@@ -66,6 +68,35 @@ def test_so_does_a_file_cut_short(tmp_path: Path, makes: Makes, length: int) -> 
     kept(tmp_path).write_bytes(kept(tmp_path).read_bytes()[:length])
     assert models.load(SMALL, str(tmp_path)) == first
     assert makes.count == 2
+
+
+def test_every_byte_of_the_head_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = models.load(SMALL, str(tmp_path))
+    whole = kept(tmp_path).read_bytes()
+    start = whole.index(b"{")
+    monkeypatch.setattr(models, "_made", lambda *call: first)
+    made_from = models._made_from(Path(find(SMALL)).read_bytes())
+    for place in range(start + whole[start:].index(b"}") + 1):
+        data = bytearray(whole)
+        data[place] ^= 1
+        kept(tmp_path).write_bytes(data)
+        assert models._kept(str(kept(tmp_path)), made_from) is None, place
+
+
+def test_what_cannot_be_made_is_no_photos_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    monkeypatch.delitem(sys.modules, "guyverd.faces.graphs", raising=False)
+    monkeypatch.delattr(sys.modules["guyverd.faces"], "graphs", raising=False)
+    with pytest.raises(EngineError, match="cannot be made ready for onnxruntime: ModuleNotFoundError"):
+        models.load(SMALL, str(tmp_path))
+
+
+def test_what_was_left_half_written_is_removed_in_time(tmp_path: Path) -> None:
+    for name, age in (("old.part", 7200), ("new.part", 60), ("other", 7200)):
+        (tmp_path / name).write_bytes(b"x")
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    models.load(SMALL, str(tmp_path))
+    assert {path.name for path in tmp_path.iterdir()} == {"new.part", "other", "mmod_human_face_detector.model"}
 
 
 def test_other_weights_make_it_anew(tmp_path: Path, makes: Makes, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -160,6 +160,26 @@ def test_it_runs_where_memory_is_never_both_written_and_executed(tmp_path: Path)
     assert done.stdout.split() == ["2", "1"]
 
 
+@pytest.mark.parametrize("text", ["BFCArena::AllocateRawInternal Failed to allocate memory", "std::bad_alloc"])
+def test_a_picture_that_takes_too_much_is_alone_in_that(text: str) -> None:
+    class Session:
+        def run(self, *_: Any) -> Any:
+            raise RuntimeError(text)
+
+    with pytest.raises(MemoryError, match="more memory than a worker may use"):
+        module._run(Session(), np.zeros((1, 3, 9, 9), np.float32))
+
+
+def test_everything_is_loaded_on_demand(tmp_path: Path) -> None:
+    engine = OnnxEngine(cache=str(tmp_path))
+    engine.load()
+    assert len(list(tmp_path.iterdir())) == 2
+    assert {"_network_detector", "_embedding"} <= vars(engine).keys()
+    hog = OnnxEngine("hog", cache=str(tmp_path))
+    hog.load()
+    assert "_network_detector" not in vars(hog)
+
+
 # ---- GPU -------------------------------------------------------------------------------------------------------------
 
 

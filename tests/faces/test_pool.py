@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from guyverd.errors import DeadlineExceeded, EngineError, PictureUnreadable, WorkerDied
+from guyverd.errors import DeadlineExceeded, EngineError, PictureUnreadable, WorkerDied, WorkerNotStarted
 from guyverd.faces.pool import WorkerPool
 from tests.faces import jobs
 
@@ -68,6 +68,19 @@ def wait_until(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
             return True
         time.sleep(0.02)
     return condition()
+
+
+@pytest.mark.parametrize("program", ["/nonexistent/python", "/bin/false"])
+def test_where_no_process_can_be_started_no_job_is_to_blame(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", program)
+    pool = make()
+    try:
+        with pytest.raises(WorkerNotStarted):
+            ask(pool, "facts")
+        monkeypatch.undo()
+        assert ask(pool, "facts")["pid"] != os.getpid(), "and the next one is done when they can be started again"
+    finally:
+        pool.stop_now()
 
 
 def test_a_worker_is_restrained(pool: WorkerPool[str, Any]) -> None:

@@ -14,7 +14,14 @@ from hypothesis import strategies as st
 
 from guyverd.catalogue.rows import PendingPhoto, RootRow
 from guyverd.catalogue.store import Catalogue
-from guyverd.errors import DeadlineExceeded, EngineError, PictureMissing, PictureUnreadable, WorkerDied
+from guyverd.errors import (
+    DeadlineExceeded,
+    EngineError,
+    PictureMissing,
+    PictureUnreadable,
+    WorkerDied,
+    WorkerNotStarted,
+)
 from guyverd.media.content import ContentChanged
 from guyverd.model import PhotoId, PhotoReading
 from guyverd.service.pipeline.looking import MOST_AT_ONCE, MOST_ATTEMPTS, MOST_BYTES_AT_ONCE, Looking, Tally, batch
@@ -47,7 +54,7 @@ class Workers:
             faces = tuple(face(n, 60 * n) for n in range(what))
             reading = PhotoReading(b"h" * 32, 640, 480, "JPEG", None, faces)
             future.set_result(Read(reading, "engine 1", 0.5, 300))
-        elif isinstance(what, WorkerDied | DeadlineExceeded):
+        elif isinstance(what, WorkerDied | DeadlineExceeded | WorkerNotStarted):
             future.set_exception(what)
         else:
             future.set_result(Read(what, "engine 1", 0.25, 400))
@@ -243,6 +250,43 @@ def test_without_models_nothing_is_tried_in_vain_and_nothing_is_lost(
     assert workers.jobs == []
     assert reasons(catalogue) == {}
     assert len(catalogue.photos.pending(100)) == 10
+
+
+@pytest.mark.parametrize("problem", [EngineError(detail="no weights"), WorkerNotStarted(detail="no memory")])
+def test_one_photo_is_tried_every_minute_until_it_goes_on(
+    catalogue: Catalogue, root: RootRow, workers: Workers, problem: Exception
+) -> None:
+    now = [100.0]
+    looking = Looking(catalogue, cast(Reader, workers), lambda: None, lambda: now[0])
+    add(catalogue, root, {b"%d.jpg" % n: str(n) for n in range(10)})
+    looking.advance()
+    while workers.jobs:
+        workers.answer(problem)
+    looking.advance()
+    assert looking.retry() == 60
+    now[0] += 60
+    assert looking.retry() == 0
+    looking.advance(quiet=True)
+    assert workers.jobs == []
+    assert looking.retry() == 60, "nobody is woken in vain in quiet hours"
+    now[0] += 60
+    looking.advance()
+    assert len(workers.jobs) == 1
+    workers.answer(problem)
+    looking.advance()
+    assert workers.jobs == []
+    now[0] += 60
+    looking.advance()
+    workers.answer(1)
+    looking.advance()
+    assert looking.broken is None
+    assert looking.retry() is None
+    looking.advance()
+    while workers.jobs:
+        workers.answer(1)
+        looking.advance()
+    assert (looking.tally.photos, looking.tally.faces, looking.tally.failed) == (10, 10, 0)
+    assert reasons(catalogue) == {}
 
 
 def test_what_was_cancelled_stays_to_be_read(

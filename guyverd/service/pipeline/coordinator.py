@@ -71,7 +71,7 @@ class Coordinator:
         self.reader = Reader(config.workers, config.faces, clock)
         self.observing = Observing(config, self.catalogue, self._unsettled, time.time)
         self.identifying = Identifying(self.catalogue, self.wake, self._unsettled_file)
-        self.looking = Looking(self.catalogue, self.reader, self.wake)
+        self.looking = Looking(self.catalogue, self.reader, self.wake, clock)
         self.grouping = Grouping(config, self.catalogue)
         self.publishing = Publishing(config, self.catalogue)
         self.meter = Meter(self.reader.width)
@@ -289,6 +289,8 @@ class Coordinator:
             moments.append(now + rest)
         if (unsaved := self.grouping.save_due()) is not None:
             moments.append(now + unsaved)
+        if (again := self.looking.retry()) is not None:
+            moments.append(now + again)
         if (change := self._pace_changes()) is not None:
             moments.append(now + change)
         return max(0.0, min(moments) - now)

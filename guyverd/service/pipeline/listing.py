@@ -6,6 +6,7 @@ decoder and no pool of workers, which together take longer than the list.
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -50,7 +51,7 @@ class Listing:
 
     def _faces(self, person: PersonId | None) -> Iterator[Row]:
         rows = self._catalogue.photos.faces(person)
-        while some := [row for row, _ in zip(rows, range(500), strict=False)]:
+        while some := list(itertools.islice(rows, 500)):
             paths = self._catalogue.files.paths_of(sorted({row.photo for row in some}))
             for row in some:
                 yield {

@@ -6,6 +6,7 @@ import itertools
 import logging
 import os
 import queue
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
@@ -13,7 +14,15 @@ from dataclasses import dataclass
 
 from guyverd.catalogue.rows import PendingPhoto
 from guyverd.catalogue.store import Catalogue
-from guyverd.errors import DeadlineExceeded, EngineError, PictureError, PictureMissing, WorkerDied
+from guyverd.errors import (
+    DeadlineExceeded,
+    EngineError,
+    GuyverError,
+    PictureError,
+    PictureMissing,
+    WorkerDied,
+    WorkerNotStarted,
+)
 from guyverd.media.content import ContentChanged
 from guyverd.model import PhotoId, PhotoReading, PhotoState
 from guyverd.service.pipeline.meter import Cost
@@ -23,8 +32,8 @@ log = logging.getLogger(__name__)
 
 MOST_ATTEMPTS = 3
 """A photo that killed or hung a worker this many times is quarantined."""
-
-
+_AGAIN = 60.0
+"""Seconds after which a photo is tried again where none could be read."""
 MOST_AT_ONCE = 8
 """Photos that one worker gets together."""
 MOST_BYTES_AT_ONCE = 24_000_000
@@ -70,7 +79,14 @@ def batch(line: Sequence[PendingPhoto], workers: int, *, single: bool) -> int:
 class Looking:
     """Feeds pending photos to the workers: twice as many batches as there are workers, so that none waits."""
 
-    def __init__(self, catalogue: Catalogue, reader: Reader, wake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        reader: Reader,
+        wake: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
         self._catalogue = catalogue
         self._reader = reader
         self._wake = wake
@@ -88,8 +104,11 @@ class Looking:
         """Since the start."""
         self.memory = 0
         """The most bytes that any worker ever held."""
-        self.broken: EngineError | None = None
-        """Set when no photo can be read at all, for want of the models."""
+        self.engine = ""
+        """What read the last photo."""
+        self.broken: GuyverError | None = None
+        """Why no photo can be read at all, such as missing models; one is tried every minute."""
+        self._next_try = 0.0
 
     @property
     def busy(self) -> bool:
@@ -107,12 +126,33 @@ class Looking:
         if not self._under_way:
             self._singles = 2 * workers
         room = 2 * workers - len(set(self._under_way.values()))
-        if room > 0 and self.broken is None and not quiet:
+        if self.broken is not None:
+            self._try_one(quiet)
+        elif room > 0 and not quiet:
             self._line_up((room + 2 * workers) * MOST_AT_ONCE)
             for _ in range(room):
                 if not self._hand_out(batch(self._line, workers, single=self._singles > 0)):
                     break
         return recorded
+
+    def retry(self) -> float | None:
+        """Seconds until a photo is tried again; None where nothing hinders."""
+        return None if self.broken is None else max(0.0, self._next_try - self._clock())
+
+    def _try_one(self, quiet: bool) -> None:
+        now = self._clock()
+        if now < self._next_try:
+            return
+        self._next_try = now + _AGAIN
+        if not self._under_way and not quiet:
+            self._line_up(MOST_AT_ONCE)
+            self._hand_out(min(1, len(self._line)))
+
+    def _hinder(self, problem: GuyverError) -> None:
+        if self.broken is None:
+            log.error("%s %s", problem.message, problem.advice)
+            self._next_try = self._clock() + _AGAIN
+        self.broken = problem
 
     def take_costs(self) -> list[Cost]:
         """What the photos cost that were done since this was last asked."""
@@ -167,8 +207,12 @@ class Looking:
                 cost = Cost(photo.size, result.seconds, result.warm)
                 self.tally += Tally(seconds=result.seconds)
                 self.memory = max(self.memory, result.memory)
+                self.engine = result.engine
                 reading = result.reading
             except CancelledError:
+                continue
+            except (EngineError, WorkerNotStarted) as problem:
+                self._hinder(problem)
                 continue
             except (WorkerDied, DeadlineExceeded) as problem:
                 self._died(photo, str(problem))
@@ -178,10 +222,6 @@ class Looking:
                 # It may have been moved, and found again, while it stood in line.
                 if self._catalogue.files.paths_of([photo.id])[photo.id] == photo.paths:
                     self._catalogue.files.gone(photo.id, self._catalogue.now())
-            except EngineError as problem:
-                if self.broken is None:
-                    log.error("%s %s", problem.message, problem.advice)
-                self.broken = problem
             except PictureError as problem:
                 self._fail(photo, PhotoState.FAILED, str(problem.fields.get("detail", problem)), photo.attempts)
             except Exception as problem:
@@ -194,6 +234,9 @@ class Looking:
                 self.tally += Tally(1, len(reading.faces), 0)
                 log.debug("%s: %d faces", os.fsdecode(photo.paths[0]), len(reading.faces))
             self._costs.append(cost)
+            if self.broken is not None:
+                log.info("Photos can be read again.")
+                self.broken = None
         if read:
             self._catalogue.photos.read(read, engine, self._catalogue.now())
         return count > 0

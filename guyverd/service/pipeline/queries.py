@@ -134,6 +134,8 @@ class LocalLibrary(Listing):
         for problem in (work.trouble, work.publishing.problem, work.looking.broken):
             if problem is not None:
                 found.append(f"{problem.message} {problem.advice}".strip())
+        if work.config.faces.device == "gpu" and " cpu " in work.looking.engine:
+            found.append("`faces.device` is gpu, but onnxruntime has none here that works: the cpu does it.")
         if work.quiet_until and work.catalogue.backlog()[1]:
             found.append(f"Reading waits until {work.quiet_until} (quiet hours).")
         if work.removal_paused is not None:

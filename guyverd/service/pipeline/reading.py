@@ -28,6 +28,7 @@ from guyverd.model import PhotoReading
 
 if TYPE_CHECKING:
     from guyverd.faces.find import FaceFinder, Sighting
+    from guyverd.faces.onnx_engine import OnnxEngine
 
 log = logging.getLogger(__name__)
 
@@ -150,7 +151,7 @@ def _is_warm(photos: int, chips: int) -> bool:
     return before == 0
 
 
-def _described(finder: FaceFinder, engine: str, looked: Sequence[_Looked]) -> list[Read]:
+def _described(finder: FaceFinder, engine: OnnxEngine, looked: Sequence[_Looked]) -> list[Read]:
     """The photos with their faces' vectors, which are made together; the time for it is shared by faces."""
     another_part()
     began = time.perf_counter()
@@ -161,7 +162,7 @@ def _described(finder: FaceFinder, engine: str, looked: Sequence[_Looked]) -> li
         if len(looked) > 1:
             # It may be too much at once, or one of them.
             return [read for item in looked for read in _described(finder, engine, [item])]
-        return [Read(portable(problem), engine, looked[0].seconds, limits.peak())]
+        return [Read(portable(problem), engine.name, looked[0].seconds, limits.peak())]
     chips = sum(item.chips for item in looked)
     a_chip = (time.perf_counter() - began) / max(1, chips)
     peak = limits.peak()
@@ -169,16 +170,16 @@ def _described(finder: FaceFinder, engine: str, looked: Sequence[_Looked]) -> li
     done = []
     for item in looked:
         if isinstance(item.seen, BaseException):
-            done.append(Read(item.seen, engine, item.seconds, peak, warm))
+            done.append(Read(item.seen, engine.name, item.seconds, peak, warm))
         else:
             assert item.facts is not None
             reading = replace(item.facts, faces=next(faces))
-            done.append(Read(reading, engine, item.seconds + a_chip * item.chips, peak, warm))
+            done.append(Read(reading, engine.name, item.seconds + a_chip * item.chips, peak, warm))
     return done
 
 
 @cache
-def _finder(settings: config.Faces) -> tuple[FaceFinder, str]:
+def _finder(settings: config.Faces) -> tuple[FaceFinder, OnnxEngine]:
     # dlib and onnxruntime are loaded here, in the worker, and never in the daemon.
     from guyverd.faces.find import FaceFinder  # noqa: PLC0415
     from guyverd.faces.onnx_engine import OnnxEngine  # noqa: PLC0415
@@ -186,12 +187,13 @@ def _finder(settings: config.Faces) -> tuple[FaceFinder, str]:
 
     how = policy(settings.level, settings.smallest)
     engine = OnnxEngine(device=settings.device, step=how.step)
-    return FaceFinder(engine, how), engine.name
+    return FaceFinder(engine, how), engine
 
 
 def prepare(settings: config.Faces) -> None:
     """Load the models, in a worker, before its first job. Raises EngineError."""
-    _finder(settings)
+    _, engine = _finder(settings)
+    engine.load()
 
 
 class Reader:
