@@ -16,11 +16,26 @@ import pytest
 from PIL import Image, ImageEnhance
 
 from guyverd import config_file
+from guyverd.catalogue.rows import RootRow
+from guyverd.catalogue.store import Catalogue
 from guyverd.config import Config
 from guyverd.service.access import open_library
 from guyverd.service.api import Row
+from tests.catalogue.conftest import ROOT
 
 ASTRONAUT, HOPPER = "astronaut", "hopper"
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path) -> Iterator[Catalogue]:
+    with Catalogue(os.fsencode(tmp_path / "catalogue.db")) as opened:
+        opened.files.configure([ROOT])
+        yield opened
+
+
+@pytest.fixture
+def root(catalogue: Catalogue) -> RootRow:
+    return catalogue.files.roots()[0]
 
 
 def variations(portrait: Path, into: Path, stem: str, count: int = 4) -> None:

@@ -7,7 +7,6 @@ import random
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -18,18 +17,6 @@ from guyverd.service.pipeline import identifying
 from guyverd.service.pipeline.identifying import Identifying
 from tests.catalogue.conftest import NOW, ROOT, content
 from tests.service.conftest import eventually
-
-
-@pytest.fixture
-def catalogue(tmp_path: Path) -> Iterator[Catalogue]:
-    with Catalogue(os.fsencode(tmp_path / "catalogue.db")) as opened:
-        opened.files.configure([ROOT])
-        yield opened
-
-
-@pytest.fixture
-def root(catalogue: Catalogue) -> RootRow:
-    return catalogue.files.roots()[0]
 
 
 def found(catalogue: Catalogue, root: RootRow, count: int) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
-from pathlib import Path
 from typing import cast
 
 import pytest
@@ -27,7 +25,7 @@ from guyverd.model import PhotoId, PhotoReading
 from guyverd.service.pipeline.looking import MOST_AT_ONCE, MOST_ATTEMPTS, MOST_BYTES_AT_ONCE, Looking, Tally, batch
 from guyverd.service.pipeline.meter import Cost
 from guyverd.service.pipeline.reading import Read, Reader, Wanted
-from tests.catalogue.conftest import ROOT, add, face
+from tests.catalogue.conftest import add, face
 
 
 class Workers:
@@ -58,18 +56,6 @@ class Workers:
             future.set_exception(what)
         else:
             future.set_result(Read(what, "engine 1", 0.25, 400))
-
-
-@pytest.fixture
-def catalogue(tmp_path: Path) -> Iterator[Catalogue]:
-    with Catalogue(os.fsencode(tmp_path / "catalogue.db")) as opened:
-        opened.files.configure([ROOT])
-        yield opened
-
-
-@pytest.fixture
-def root(catalogue: Catalogue) -> RootRow:
-    return catalogue.files.roots()[0]
 
 
 @pytest.fixture
