@@ -195,7 +195,6 @@ class Looking:
 
     def _record(self) -> bool:
         read: list[tuple[PhotoId, PhotoReading]] = []
-        engine = ""
         count = 0
         while not self._ready.empty():
             photo, future = self._ready.get()
@@ -230,7 +229,6 @@ class Looking:
                 self._fail(photo, PhotoState.FAILED, f"{type(problem).__name__}: {problem}", photo.attempts)
             else:
                 read.append((photo.id, reading))
-                engine = result.engine
                 self.tally += Tally(1, len(reading.faces), 0)
                 log.debug("%s: %d faces", os.fsdecode(photo.paths[0]), len(reading.faces))
             self._costs.append(cost)
@@ -238,7 +236,7 @@ class Looking:
                 log.info("Photos can be read again.")
                 self.broken = None
         if read:
-            self._catalogue.photos.read(read, engine, self._catalogue.now())
+            self._catalogue.photos.read(read, self.engine, self._catalogue.now())
         return count > 0
 
     def _died(self, photo: PendingPhoto, reason: str) -> None:
