@@ -15,7 +15,8 @@ what to do next; `exit_code` is what the command line returns. One family, one e
     ├── ControlError       11  DaemonSilent, BadRequest
     ├── ExportError        12
     ├── CheckFailed        13
-    └── WorkerError        14  WorkerDied, WorkerNotStarted, DeadlineExceeded
+    ├── WorkerError        14  WorkerDied, WorkerNotStarted, DeadlineExceeded
+    └── EvaluationError    15  LabelsWrong, NothingLabelled, LearnMissing, NotKept
 
 2 is left to wrong usage of the command line, 130 to Ctrl-C.
 """
@@ -286,3 +287,33 @@ class WorkerNotStarted(WorkerError):
 
 class DeadlineExceeded(WorkerError):
     """It took longer than {seconds} seconds and was stopped."""
+
+
+class EvaluationError(GuyverError):
+    """It cannot be told how good the grouping is: {detail}."""
+
+    exit_code = 15
+
+
+class LabelsWrong(EvaluationError):
+    """{where}: {detail}."""
+
+    hint = "Labels are a CSV file with the columns file, left, top, right, bottom and name; `docs/cli.md` tells more."
+
+
+class NothingLabelled(EvaluationError):
+    """No labelled face was found in {path}."""
+
+    hint = "It must hold a folder of photos for each person, named after them; or give a CSV of labels with --labels."
+
+
+class LearnMissing(EvaluationError):
+    """scikit-learn is not installed, and it has most of the measures."""
+
+    hint = "Install it with: {python} -m pip install 'scikit-learn>=1.5'"
+
+
+class NotKept(EvaluationError):
+    """{path} holds other things and is not what an evaluation kept, so nothing was put there."""
+
+    hint = "Name a new or empty folder with --keep."

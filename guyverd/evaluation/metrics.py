@@ -46,6 +46,11 @@ class Report:
     collisions: int
     misplaced: float
 
+    @property
+    def surplus(self) -> float:
+        """How many more groups there are than people, as a share of the people: 0.07 is 7 % too many, -0.02 too few."""
+        return (self.clusters - self.people) / self.people if self.people else 0.0
+
 
 def evaluate(truth: IntArray, found: IntArray, photos: IntArray) -> Report:
     """All of this module's measures; `photos`, int64[n], is the photo each face is in."""
@@ -73,17 +78,37 @@ def bcubed(truth: IntArray, found: IntArray) -> Scores:
 
     After Bagga and Baldwin (1998). Unlike pairs, it does not let one large group decide.
     """
+    precision, recall = bcubed_of_each(truth, found)
+    return mean_scores(precision, recall)
+
+
+def bcubed_of_each(truth: IntArray, found: IntArray) -> tuple[FloatArray, FloatArray]:
+    """The two shares of every face, float32[n] each: what `bcubed` is the mean of, for those who choose faces."""
     table = _Table(truth, found)
-    squares = table.cells.astype(np.float64) ** 2
-    faces = len(truth)
-    precision = float((squares / table.found[table.column]).sum())
-    recall = float((squares / table.truth[table.row]).sum())
-    return Scores(_share(precision, faces), _share(recall, faces))
+    cells = table.cells.astype(np.float64)
+    precision = (cells / table.found[table.column])[table.cell]
+    recall = (cells / table.truth[table.row])[table.cell]
+    return precision.astype(np.float32), recall.astype(np.float32)
+
+
+def mean_scores(precision: FloatArray, recall: FloatArray) -> Scores:
+    """The means over faces of what `bcubed_of_each` gave, or of some of it."""
+    if not len(precision):
+        return Scores(1.0, 1.0)
+    return Scores(float(precision.mean(dtype=np.float64)), float(recall.mean(dtype=np.float64)))
+
+
+def agreement(one: IntArray, other: IntArray) -> float:
+    """How alike two groupings of the same faces are, 0..1: the BCubed F of either against the other.
+
+    Faces that a grouping attaches to nobody are groups of their own in it.
+    """
+    return bcubed(alone(one), other).f
 
 
 def clusters(found: IntArray) -> int:
     """How many groups there are, faces on their own included."""
-    return len(np.unique(_alone(found)))
+    return len(np.unique(alone(found)))
 
 
 def collisions(photos: IntArray, found: IntArray) -> int:
@@ -100,19 +125,24 @@ def misplaced(truth: IntArray, found: IntArray) -> float:
 
 
 class _Table:
-    """The contingency table of two labellings, sparse: cell c counts the faces in truth row[c] and found column[c]."""
+    """The contingency table of two labellings, sparse: cell c counts the faces in truth row[c] and found column[c].
+
+    `cell`, int64[n], is the cell of each face.
+    """
 
     def __init__(self, truth: IntArray, found: IntArray) -> None:
         if len(truth) != len(found):
             raise ValueError(f"{len(truth)} true labels for {len(found)} found ones")
         _, rows, self.truth = np.unique(truth, return_inverse=True, return_counts=True)
-        _, columns, self.found = np.unique(_alone(found), return_inverse=True, return_counts=True)
-        cells, self.cells = np.unique(rows * max(1, len(self.found)) + columns, return_counts=True)
+        _, columns, self.found = np.unique(alone(found), return_inverse=True, return_counts=True)
+        cells, self.cell, self.cells = np.unique(
+            rows * max(1, len(self.found)) + columns, return_inverse=True, return_counts=True
+        )
         self.row, self.column = np.divmod(cells, max(1, len(self.found)))
 
 
-def _alone(found: IntArray) -> IntArray:
-    """The labels with a new one for each face that has none."""
+def alone(found: IntArray) -> IntArray:
+    """The labels with a new one for each face that has none: no 0 is left."""
     labels = found.astype(np.int64, copy=True)
     none = np.flatnonzero(found == 0)
     labels[none] = (int(found.max()) if len(found) else 0) + 1 + np.arange(len(none))
