@@ -79,8 +79,10 @@ def _silhouette(metrics: Any, groups: IntArray, vectors: FloatArray, seed: int) 
 
 
 def _whole_groups(groups: IntArray, seed: int) -> IntArray:
-    """Rows of at most `MOST` faces, or of one group that is larger: groups are taken whole, for a part of one looks
-    better or worse than it is."""
+    """Rows of at most `MOST` faces, or of one group that is larger.
+
+    Groups are taken whole, for a part of one looks better or worse than it is.
+    """
     if len(groups) <= MOST:
         return np.arange(len(groups), dtype=np.int64)
     _, numbers, sizes = np.unique(groups, return_inverse=True, return_counts=True)
