@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, NewType
 
@@ -211,13 +212,37 @@ class Person:
     faces: int
     photos: int
     """Photos of which at least one file is there."""
+    hidden: bool = False
+    """Has no folder, by the user's word."""
 
 
 class DecisionKind(StrEnum):
     """What can be said about people. Only appended, never changed."""
 
     NAME = "name"
+    """`person` is called `name`, or nothing where that is None."""
+    CONFIRM = "confirm"
+    """`faces` are `person`."""
+    REJECT = "reject"
+    """`faces` are not `person`."""
     MERGE = "merge"
+    """`other` is `person`."""
+    SPLIT = "split"
+    """`faces` are not `person` but `other`, somebody else."""
+    HIDE = "hide"
+    UNHIDE = "unhide"
+    SAME = "same"
+    """The two `faces` show one person: `person`, into whom `other` was merged where there is one. Said by guyverd:
+    they may be one person though they are in one photo."""
+    DIFFERENT = "different"
+    """The two `faces` show two people, and where `person` is given, the second left them; or, without faces,
+    `person` and `other` are two."""
+    BOX = "box"
+    """A face drawn by hand; it is `person` where one is given."""
+    APPLY = "apply"
+    """A grouping of the whole library was applied; only its moves tell what it did."""
+    UNDO = "undo"
+    """The decision `undoes` counts as if it had never been made; an undo of an undo makes it again."""
 
 
 class Author(StrEnum):
@@ -235,14 +260,66 @@ class Decision:
     at: str
     kind: DecisionKind
     author: Author
-    person: PersonId
+    person: PersonId | None
     """Whom it is about; in a merge, who stays."""
     other: PersonId | None
-    """In a merge, who was absorbed."""
+    """The second person of a decision about two: in a merge, who was absorbed."""
     name: str | None
-    """The name given; in a merge, the name of who stays, afterwards."""
+    """The name given; in a merge, the name of who stays, as it was afterwards."""
     faces: tuple[FaceId, ...]
-    """In a merge, the faces that changed their person."""
+    """Which faces it is about; in a merge, those that changed their person."""
+    undoes: DecisionId | None = None
+    """The decision that an undo takes back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A face that changes its person."""
+
+    face: FaceId
+    was: PersonId | None
+    """None is nobody."""
+    now: PersonId | None
+    """None is nobody, or one of the people to be made where `group` is given."""
+    group: int | None = None
+    """In a plan: faces with the same number become one new person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What all decisions together say; everybody in it stands for who they are today.
+
+    No two of its words contradict each other: of those that did, the later was kept.
+    """
+
+    names: Mapping[PersonId, str] = field(default_factory=dict)
+    """Everyone who has a name and was not absorbed."""
+    forwards: Mapping[PersonId, PersonId] = field(default_factory=dict)
+    """For everyone who was absorbed: into whom, directly. Free of cycles."""
+    hidden: frozenset[PersonId] = frozenset()
+    """Those who get no folder."""
+    pinned: Mapping[FaceId, PersonId] = field(default_factory=dict)
+    """The user's word: this face is that person."""
+    barred: frozenset[tuple[FaceId, PersonId]] = frozenset()
+    """The user's word: this face is not that person."""
+    together: frozenset[tuple[FaceId, FaceId]] = frozenset()
+    """Pairs that are one person, the smaller number first; they may be in one photo (mirror, collage)."""
+    apart: frozenset[tuple[FaceId, FaceId]] = frozenset()
+    """Pairs that are two people, the smaller number first."""
+    apart_people: frozenset[tuple[PersonId, PersonId]] = frozenset()
+    """People who are two and must not become one by themselves, the smaller number first."""
+    alike: frozenset[tuple[FaceId, FaceId]] = frozenset()
+    """Pairs that guyverd found to be one person though in one photo: they may be together, and need not."""
+    refused: tuple[DecisionId, ...] = ()
+    """Decisions that cannot be, such as a merge of somebody absorbed before."""
+    last: DecisionId = field(default=DecisionId(0), compare=False)
+    """The newest decision that was looked at."""
+
+    def survivor(self, person: PersonId) -> PersonId:
+        """Who that person is today."""
+        while person in self.forwards:
+            person = self.forwards[person]
+        return person
 
 
 @dataclass(frozen=True, slots=True)

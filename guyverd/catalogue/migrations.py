@@ -27,6 +27,13 @@ def first_views(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def decisions_with_moves(db: Database) -> None:
+    """Decisions of more kinds, what each moved, and people without a folder."""
+    for statement in _statements(schema.DECISIONS):
+        db.execute(statement)
+
+
 def _statements(script: str) -> list[str]:
     """Split at the semicolons that end a statement; a trigger's inner ones are kept."""
     found, current = [], ""

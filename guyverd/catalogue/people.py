@@ -182,17 +182,20 @@ class People:
 
     def decisions(self) -> list[Decision]:
         """The whole log, oldest first."""
-        rows = self._db.rows("SELECT id, at, kind, author, person_id, other_id, name, faces FROM decisions ORDER BY id")
+        rows = self._db.rows(
+            "SELECT id, at, kind, author, person_id, other_id, name, faces, undoes FROM decisions ORDER BY id"
+        )
         return [
             Decision(
                 DecisionId(row["id"]),
                 row["at"],
                 DecisionKind(row["kind"]),
                 Author(row["author"]),
-                PersonId(row["person_id"]),
+                None if row["person_id"] is None else PersonId(row["person_id"]),
                 None if row["other_id"] is None else PersonId(row["other_id"]),
                 row["name"],
                 tuple(FaceId(face) for face in json.loads(row["faces"])),
+                None if row["undoes"] is None else DecisionId(row["undoes"]),
             )
             for row in rows
         ]

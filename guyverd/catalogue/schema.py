@@ -164,5 +164,47 @@ FAILED_FILES = (
 )
 """The numbers of the files that gave nothing, there or not."""
 
-KNOWN = frozenset(("first_tables", "first_views"))
+DECISIONS = """
+ALTER TABLE people ADD COLUMN hidden INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE decisions_anew (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    author TEXT NOT NULL CHECK (author IN ('user', 'guyverd')),
+    person_id INTEGER REFERENCES people (id),
+    other_id INTEGER REFERENCES people (id),
+    name TEXT,
+    faces TEXT NOT NULL DEFAULT '[]',
+    undoes INTEGER REFERENCES decisions_anew (id)
+) STRICT;
+INSERT INTO decisions_anew (id, at, kind, author, person_id, other_id, name, faces)
+    SELECT id, at, kind, author, person_id, other_id, name, faces FROM decisions ORDER BY id;
+DROP TABLE decisions;
+ALTER TABLE decisions_anew RENAME TO decisions;
+CREATE TRIGGER decisions_are_not_changed BEFORE UPDATE ON decisions
+BEGIN SELECT RAISE(ABORT, 'a decision is never changed'); END;
+CREATE TRIGGER decisions_are_not_deleted BEFORE DELETE ON decisions
+BEGIN SELECT RAISE(ABORT, 'a decision is never deleted'); END;
+
+-- A face may be forgotten with its photo; what was done with it is not.
+CREATE TABLE moves (
+    decision_id INTEGER NOT NULL REFERENCES decisions (id),
+    face_id INTEGER NOT NULL,
+    was INTEGER REFERENCES people (id),
+    now INTEGER REFERENCES people (id),
+    PRIMARY KEY (decision_id, face_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX moves_face ON moves (face_id);
+INSERT INTO moves (decision_id, face_id, was, now)
+    SELECT DISTINCT decisions.id, json_each.value, other_id, person_id FROM decisions, json_each(decisions.faces)
+    WHERE kind = 'merge' ORDER BY decisions.id, json_each.value;
+CREATE TRIGGER moves_are_not_changed BEFORE UPDATE ON moves
+BEGIN SELECT RAISE(ABORT, 'a move is never changed'); END;
+CREATE TRIGGER moves_are_not_deleted BEFORE DELETE ON moves
+BEGIN SELECT RAISE(ABORT, 'a move is never deleted'); END;
+"""
+"""What decisions that can be undone take: those of two faces are about nobody yet, and each tells what it moved."""
+
+KNOWN = frozenset(("first_tables", "first_views", "decisions_with_moves"))
 """Every migration this program knows, by name; a catalogue that has others was written by a newer one."""

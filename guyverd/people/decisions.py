@@ -1,4 +1,4 @@
-"""What the append-only log of decisions adds up to: who bears which name, and who became whom.
+"""What the append-only log of decisions adds up to: who bears which name, who became whom, which face is whose.
 
 The catalogue applies a decision in the same transaction that records it, so replaying the log from its beginning must
 give what the catalogue says. `guyverd check` compares the two.
@@ -7,51 +7,95 @@ give what the catalogue says. `guyverd check` compares the two.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
-from guyverd.model import Decision, DecisionId, DecisionKind, PersonId
+from guyverd.model import Author, Decision, DecisionId, DecisionKind, PersonId, Standing
+from guyverd.people.words import Words
 
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How things stand after all decisions."""
-
-    names: Mapping[PersonId, str]
-    """Everyone who has a name and was not absorbed."""
-    forwards: Mapping[PersonId, PersonId]
-    """For everyone who was absorbed: into whom, directly. Free of cycles."""
-    refused: tuple[DecisionId, ...]
-    """Decisions that cannot be: a merge without a second person, of somebody absorbed before, or into oneself."""
-
-    def survivor(self, person: PersonId) -> PersonId:
-        """Who that person is today."""
-        return _survivor(person, self.forwards)
+__all__ = ["Standing", "replay", "undone"]
 
 
 def replay(decisions: Iterable[Decision]) -> Standing:
     """The state that the log implies; decisions are taken by rising id, whatever order they come in.
 
-    A name given to somebody who was absorbed goes to the survivor, and so does a merge into them. One decision given
-    twice counts once.
+    A decision that was undone counts as if it had never been made. A name given to somebody who was absorbed goes to
+    the survivor, and so does all that is said of them. One decision given twice counts once.
     """
-    names: dict[PersonId, str | None] = {}
-    forwards: dict[PersonId, PersonId] = {}
-    refused: list[DecisionId] = []
-    for decision in sorted({decision.id: decision for decision in decisions}.values(), key=lambda one: one.id):
-        person = _survivor(decision.person, forwards)
-        if decision.kind is DecisionKind.NAME:
-            names[person] = decision.name
-        elif decision.other is None or decision.other in forwards or decision.other == person:
-            # Somebody absorbed has no faces left to give; the survivor giving them to itself would be a cycle.
+    log = _in_order(decisions)
+    taken_back, refused = _undone(log), []
+    words = Words()
+    for decision in log.values():
+        if decision.kind is DecisionKind.UNDO:
+            if decision.undoes is None or decision.undoes >= decision.id or decision.undoes not in log:
+                refused.append(decision.id)
+        elif decision.id not in taken_back and not _say(words, decision):
             refused.append(decision.id)
-        else:
-            forwards[decision.other] = person
-            names.pop(decision.other, None)
-            names[person] = decision.name
-    return Standing({person: name for person, name in names.items() if name is not None}, forwards, tuple(refused))
+    return words.standing(tuple(refused), max(log, default=DecisionId(0)))
 
 
-def _survivor(person: PersonId, forwards: Mapping[PersonId, PersonId]) -> PersonId:
-    while person in forwards:
-        person = forwards[person]
-    return person
+def undone(decisions: Iterable[Decision]) -> dict[DecisionId, DecisionId]:
+    """For every decision that does not count: the newest undo by which it was taken back and that itself counts."""
+    return _undone(_in_order(decisions))
+
+
+def _in_order(decisions: Iterable[Decision]) -> dict[DecisionId, Decision]:
+    return {one.id: one for one in sorted(decisions, key=lambda one: one.id)}
+
+
+def _undone(log: Mapping[DecisionId, Decision]) -> dict[DecisionId, DecisionId]:
+    found: dict[DecisionId, DecisionId] = {}
+    # An undo is younger than what it takes back, so from the youngest on each is known to count when it is met.
+    for decision in sorted(log.values(), key=lambda one: -one.id):
+        target = decision.undoes
+        if decision.kind is not DecisionKind.UNDO or target is None or decision.id in found:
+            continue
+        if target in log and target < decision.id:
+            found.setdefault(target, decision.id)
+    return found
+
+
+def _say(words: Words, decision: Decision) -> bool:
+    """Add one decision; tells whether it can be."""
+    kind, faces = decision.kind, decision.faces
+    person = None if decision.person is None else words.survivor(decision.person)
+    if kind is DecisionKind.APPLY or (kind is DecisionKind.BOX and person is None):
+        return True
+    if kind is DecisionKind.SAME:
+        return words.same(faces, person, decision.other, by_user=decision.author is Author.USER)
+    if kind is DecisionKind.DIFFERENT and faces:
+        return words.different(faces)
+    if kind in _OF_TWO:
+        return (
+            person is not None and decision.other is not None and _say_of_two(words, decision, person, decision.other)
+        )
+    return person is not None and _say_of_one(words, decision, person)
+
+
+_OF_TWO = frozenset((DecisionKind.MERGE, DecisionKind.DIFFERENT, DecisionKind.SPLIT))
+
+
+def _say_of_two(words: Words, decision: Decision, person: PersonId, other: PersonId) -> bool:
+    if decision.kind is DecisionKind.MERGE:
+        return words.merge(person, other, by_user=decision.author is Author.USER)
+    other = words.survivor(other)
+    if not words.two_people(person, other):
+        return False
+    if decision.kind is DecisionKind.SPLIT:
+        words.pin(decision.faces, other)
+    return True
+
+
+def _say_of_one(words: Words, decision: Decision, person: PersonId) -> bool:
+    kind = decision.kind
+    if kind is DecisionKind.NAME:
+        words.names[person] = decision.name
+    elif kind is DecisionKind.HIDE:
+        words.hidden.add(person)
+    elif kind is DecisionKind.UNHIDE:
+        words.hidden.discard(person)
+    elif kind is DecisionKind.REJECT:
+        words.bar(decision.faces, person)
+    elif kind in (DecisionKind.CONFIRM, DecisionKind.BOX):
+        words.pin(decision.faces, person)
+    else:
+        raise AssertionError(kind)
+    return True

@@ -50,6 +50,10 @@ def test_what_cannot_be_is_refused() -> None:
     assert standing.names == {1: "Ada"}
 
 
+def elsewhere(person: PersonId | None) -> PersonId | None:
+    return None if person is None else PersonId(person + 100)
+
+
 people = st.integers(1, 8)
 names = st.none() | st.sampled_from(["Ada", "Bo", "Cy"])
 logs = st.lists(
@@ -82,12 +86,7 @@ def test_the_order_of_independent_decisions_does_not_matter(
     first: list[Decision], second: list[Decision], random: object
 ) -> None:
     """Two logs about different people, woven into one another in any way."""
-    others = [
-        dataclasses.replace(
-            one, person=PersonId(one.person + 100), other=None if one.other is None else PersonId(one.other + 100)
-        )
-        for one in second
-    ]
+    others = [dataclasses.replace(one, person=elsewhere(one.person), other=elsewhere(one.other)) for one in second]
     turns = [True] * len(first) + [False] * len(others)
     random.shuffle(turns)  # type: ignore[attr-defined]
     mine, theirs = iter(first), iter(others)
