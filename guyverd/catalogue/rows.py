@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from guyverd.model import FileId, PersonId, PhotoId, RootId, RootIdentity, RootState, Stamp
+from guyverd.model import FileId, PersonId, PhotoId, PhotoReading, RootId, RootIdentity, RootState, Stamp
 
 
 def display(path: bytes) -> str:
@@ -93,6 +93,23 @@ class PictureRow:
     taken_at: str | None
     width: int
     height: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPhoto:
+    """A photo with everything that was found in it, and who its faces are attached to."""
+
+    photo: PhotoId
+    files: tuple[bytes, ...]
+    """Absolute, the one known longest first; at least one."""
+    size: int
+    """Bytes."""
+    engine: str
+    reading: PhotoReading
+    faces: tuple[int, ...]
+    """The number of each face of the reading."""
+    people: tuple[int, ...]
+    """The person of each, 0 for nobody."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from guyverd.model import IndexStamp
 
 if TYPE_CHECKING:
     from guyverd.catalogue.photos import Photos
+    from guyverd.catalogue.readings import Readings
 
 _INDEX = "index"
 
@@ -45,6 +46,13 @@ class Catalogue:
         from guyverd.catalogue.photos import Photos  # noqa: PLC0415
 
         return Photos(self._db, self.files)
+
+    @functools.cached_property
+    def readings(self) -> Readings:
+        """Photos with all that was found in them."""
+        from guyverd.catalogue.readings import Readings  # noqa: PLC0415  see above
+
+        return Readings(self._db, self.files)
 
     def __enter__(self) -> Catalogue:
         return self
