@@ -34,6 +34,13 @@ def decisions_with_moves(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def read_again(db: Database) -> None:
+    """Faces drawn by hand, and those taken away again; which vectors are new; photos by what read them."""
+    for statement in _statements(schema.AGAIN):
+        db.execute(statement)
+
+
 def _statements(script: str) -> list[str]:
     """Split at the semicolons that end a statement; a trigger's inner ones are kept."""
     found, current = [], ""

@@ -206,5 +206,34 @@ BEGIN SELECT RAISE(ABORT, 'a move is never deleted'); END;
 """
 """What decisions that can be undone take: those of two faces are about nobody yet, and each tells what it moved."""
 
-KNOWN = frozenset(("first_tables", "first_views", "decisions_with_moves"))
+AGAIN = """
+ALTER TABLE faces ADD COLUMN manual INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE removed_faces (
+    face_id INTEGER PRIMARY KEY,
+    photo_id INTEGER NOT NULL REFERENCES photos (id) ON DELETE CASCADE,
+    face TEXT NOT NULL
+) STRICT;
+CREATE INDEX removed_faces_photo ON removed_faces (photo_id);
+
+CREATE TABLE revised (
+    face_id INTEGER PRIMARY KEY
+) STRICT;
+
+CREATE INDEX photos_engine ON photos (engine, state) WHERE engine IS NOT NULL;
+CREATE INDEX photos_new ON photos (id) WHERE state = 'pending' AND engine IS NULL;
+CREATE INDEX photos_apart ON photos (id) WHERE engine IS NOT NULL
+    AND (state IN ('failed', 'quarantined') OR (state = 'pending' AND grouped_at IS NULL));
+"""
+"""What it takes to read photos again, and for faces drawn by hand."""
+
+APART = (
+    "SELECT id FROM photos WHERE engine IS NOT NULL"
+    " AND (state IN ('failed', 'quarantined') OR (state = 'pending' AND grouped_at IS NULL))"
+)
+"""The numbers of photos that were read once and whose faces are compared with none: those to be read again because
+another network made their vectors, and those that could not be read again. Their faces stay whose they are. An index
+knows these photos, and mostly there are none."""
+
+KNOWN = frozenset(("first_tables", "first_views", "decisions_with_moves", "read_again"))
 """Every migration this program knows, by name; a catalogue that has others was written by a newer one."""
