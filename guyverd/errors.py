@@ -6,8 +6,8 @@ what to do next; `exit_code` is what the command line returns. One family, one e
     GuyverError            1
     ├── ConfigError        3   ConfigNotFound, ConfigExists
     ├── AlreadyRunning     4
-    ├── PersonError        5   UnknownPerson, AmbiguousPerson, NameTaken, CannotMerge
-    ├── PictureError       6   PictureMissing, PictureUnreadable, NoFaceFound, FaceChoice
+    ├── PersonError        5   UnknownPerson, AmbiguousPerson, NameTaken, CannotMerge, CannotDecide, UnknownDecision
+    ├── PictureError       6   PictureMissing, PictureUnreadable, NoFaceFound, FaceChoice, UnknownFace, NotRead, WhichFace
     ├── CatalogueError     7   CatalogueNewer, CatalogueDamaged
     ├── StateError         8
     ├── PeopleFolderError  9   NotOurFolder
@@ -159,6 +159,18 @@ class CannotMerge(PersonError):
     hint = "{hint}"
 
 
+class CannotDecide(PersonError):
+    """That cannot be: {detail}."""
+
+    hint = "{hint}"
+
+
+class UnknownDecision(PersonError):
+    """There is no decision {decision}."""
+
+    hint = "`guyverd log` lists them."
+
+
 class PictureError(GuyverError):
     """{path}: {detail}."""
 
@@ -187,6 +199,24 @@ class FaceChoice(PictureError):
     """{path} has {count} faces, so face {face} does not exist."""
 
     hint = "Faces are numbered from 1 to {count}, left to right."
+
+
+class UnknownFace(PictureError):
+    """No face is numbered {face}."""
+
+    hint = "`guyverd faces` lists them all; a picture of the library can be named instead: FILE, or FILE#2."
+
+
+class NotRead(PictureError):
+    """{path} is no picture that guyverd has read."""
+
+    hint = "Name a picture below a photo folder of the config, or a link to one; `guyverd failures` lists the unreadable."
+
+
+class WhichFace(PictureError):
+    """{path} shows {count} faces."""
+
+    hint = "Name one as {path}#1 to {path}#{count}, from left to right; `guyverd who` shows them."
 
 
 class CatalogueError(GuyverError):
