@@ -7,7 +7,7 @@ what to do next; `exit_code` is what the command line returns. One family, one e
     ├── ConfigError        3   ConfigNotFound, ConfigExists
     ├── AlreadyRunning     4
     ├── PersonError        5   UnknownPerson, AmbiguousPerson, NameTaken, CannotMerge, CannotDecide, UnknownDecision
-    ├── PictureError       6   PictureMissing, PictureUnreadable, NoFaceFound, FaceChoice, UnknownFace, NotRead, WhichFace
+    ├── PictureError       6   PictureMissing, PictureUnreadable, NoFaceFound, FaceChoice, NoSuchFace, Unread, WhichFace
     ├── CatalogueError     7   CatalogueNewer, CatalogueDamaged
     ├── StateError         8
     ├── PeopleFolderError  9   NotOurFolder
@@ -201,16 +201,16 @@ class FaceChoice(PictureError):
     hint = "Faces are numbered from 1 to {count}, left to right."
 
 
-class UnknownFace(PictureError):
+class NoSuchFace(PictureError):
     """No face is numbered {face}."""
 
     hint = "`guyverd faces` lists them all; a picture of the library can be named instead: FILE, or FILE#2."
 
 
-class NotRead(PictureError):
+class Unread(PictureError):
     """{path} is no picture that guyverd has read."""
 
-    hint = "Name a picture below a photo folder of the config, or a link to one; `guyverd failures` lists the unreadable."
+    hint = "Name a picture in a photo folder, or a link to one; `guyverd failures` lists what could not be read."
 
 
 class WhichFace(PictureError):
