@@ -13,7 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from guyverd.model import FloatArray, IntArray
+    import numpy.typing as npt
+
+    from guyverd.model import IntArray
+
+    Shares = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,20 +86,20 @@ def bcubed(truth: IntArray, found: IntArray) -> Scores:
     return mean_scores(precision, recall)
 
 
-def bcubed_of_each(truth: IntArray, found: IntArray) -> tuple[FloatArray, FloatArray]:
-    """The two shares of every face, float32[n] each: what `bcubed` is the mean of, for those who choose faces."""
+def bcubed_of_each(truth: IntArray, found: IntArray) -> tuple[Shares, Shares]:
+    """The two shares of every face, float64[n] each: what `bcubed` is the mean of, for those who choose faces."""
     table = _Table(truth, found)
     cells = table.cells.astype(np.float64)
-    precision = (cells / table.found[table.column])[table.cell]
-    recall = (cells / table.truth[table.row])[table.cell]
-    return precision.astype(np.float32), recall.astype(np.float32)
+    precision: Shares = (cells / table.found[table.column])[table.cell]
+    recall: Shares = (cells / table.truth[table.row])[table.cell]
+    return precision, recall
 
 
-def mean_scores(precision: FloatArray, recall: FloatArray) -> Scores:
+def mean_scores(precision: Shares, recall: Shares) -> Scores:
     """The means over faces of what `bcubed_of_each` gave, or of some of it."""
     if not len(precision):
         return Scores(1.0, 1.0)
-    return Scores(float(precision.mean(dtype=np.float64)), float(recall.mean(dtype=np.float64)))
+    return Scores(float(precision.mean()), float(recall.mean()))
 
 
 def agreement(one: IntArray, other: IntArray) -> float:
@@ -149,7 +153,7 @@ def alone(found: IntArray) -> IntArray:
     return labels
 
 
-def _pairs(counts: IntArray | FloatArray) -> float:
+def _pairs(counts: IntArray) -> float:
     exact = counts.astype(np.float64)
     return float((exact * (exact - 1) / 2).sum())
 

@@ -17,7 +17,8 @@ import numpy as np
 from guyverd.evaluation.metrics import bcubed_of_each, mean_scores
 
 if TYPE_CHECKING:
-    from guyverd.model import BoolArray, FloatArray, IntArray
+    from guyverd.evaluation.metrics import Shares
+    from guyverd.model import BoolArray, IntArray
 
 FOLDS = 10
 """Fewer where there are not as many people."""
@@ -116,7 +117,7 @@ class _Judge:
     def __init__(self, truth: IntArray, group: Callable[[Settings], IntArray]) -> None:
         self._truth = truth
         self._group = group
-        self._known: dict[tuple[tuple[str, float], ...], tuple[FloatArray, FloatArray]] = {}
+        self._known: dict[tuple[tuple[str, float], ...], tuple[Shares, Shares]] = {}
 
     @property
     def tried(self) -> int:
