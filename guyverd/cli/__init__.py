@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from guyverd import __version__
-from guyverd.cli import completion, find, library, people
+from guyverd.cli import completion, evaluate, find, library, people
 from guyverd.cli.guard import Guarded
 from guyverd.cli.session import Session
 
@@ -53,6 +53,8 @@ for _command in (
     people.export,
     library.failures,
     library.check,
+    evaluate.evaluate,
+    evaluate.tune,
     completion.completion,
 ):
     main.add_command(_command)

@@ -1,7 +1,7 @@
 """What every command shares: which config is meant, and the library behind it.
 
-`open_library` and `run_daemon` are the only doors to the service. They import it when they are called, so that help and
-completion stay quick; tests put a fake behind them.
+`open_library`, `run_daemon`, `evaluate` and `tune` are the only doors to the service. They import it when they are
+called, so that help and completion stay quick; tests put a fake behind them.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from guyverd.cli import output
 if TYPE_CHECKING:
     from guyverd.config import Config
     from guyverd.service.api import Library
+    from guyverd.service.evaluation import Audience, Extras, Task
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -37,6 +38,20 @@ def run_daemon(path: Path, config: Config, *, json_log: bool) -> None:
     from guyverd.service.daemon import run
 
     run(path, config, json_log=json_log)
+
+
+def evaluate(task: Task, extras: Extras, audience: Audience) -> dict[str, Any]:
+    """How good the grouping of labelled photos is."""
+    from guyverd.service import evaluation
+
+    return evaluation.evaluate(task, extras, audience)
+
+
+def tune(task: Task, audience: Audience) -> dict[str, Any]:
+    """Which settings would group labelled photos best."""
+    from guyverd.service import evaluation
+
+    return evaluation.tune(task, audience)
 
 
 class Session:

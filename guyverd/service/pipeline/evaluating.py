@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from guyverd.evaluation import comparators, metrics, standard
 from guyverd.evaluation.labelled import Rule
 from guyverd.evaluation.metrics import Scores
 from guyverd.service.api import Row
+from guyverd.service.evaluation import Audience, Extras, Task
 from guyverd.service.lock import held
 from guyverd.service.pipeline.grouping import Grouping
 from guyverd.service.pipeline.labelling import Truth, compare, read_labels
@@ -34,40 +35,6 @@ if TYPE_CHECKING:
     from guyverd.model import FloatArray, IntArray
 
 
-class Audience(Protocol):
-    """Who is told how far it has come."""
-
-    def follow(self, first: Row, look: Callable[[], Row]) -> Row:
-        """Show the pass that `first` began until it is over; returns its last state."""
-
-    def steps(self, what: str, total: int) -> AbstractContextManager[Callable[[], object]]:
-        """Show that many equal steps; what it gives is called after each."""
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What is to be evaluated."""
-
-    photos: Path
-    """Absolute."""
-    labels: Path | None = None
-    """A CSV of boxes with names; None where folders are named after people."""
-    rule: str = Rule.LARGEST
-    settings: Config | None = None
-    """Whose settings are tried; None for the defaults."""
-    keep: Path | None = None
-    """A folder to keep what was found in photos, for the next time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Extras:
-    """What is done beside the plain scores."""
-
-    stability: bool = True
-    compare: bool = False
-    page: Path | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class Passed:
     """What a pass of the real pipeline left."""
@@ -79,14 +46,7 @@ class Passed:
 
 
 def evaluate(task: Task, extras: Extras, audience: Audience) -> Row:
-    """Run the pipeline on the photos and score what it makes.
-
-    Keys: `folder`, `photos`, `faces`, `labelled` (faces that were found), `people`, `not_found` (labelled faces that
-    were not), `unreadable` (labelled files), `contradicting` (photos that are there under several names), `seconds`,
-    `scores` (see `scored`), `retrieval` (`evaluation.retrieval.Retrieval`), `stability` (`unsettling.unsettle`, or
-    null), `methods` (other methods' scores, with `settings` and `seconds`; or null) and `page` (its path, or null).
-    Raises EvaluationError, and what a scan raises.
-    """
+    """See `service.evaluation.evaluate`."""
     standard.require()
     with passed(task, audience) as done:
         material, truth = done.material, done.truth
@@ -98,7 +58,7 @@ def evaluate(task: Task, extras: Extras, audience: Audience) -> Row:
         stability = None
         if extras.stability:
             with TemporaryDirectory(prefix="guyverd-rehearsal-") as folder:
-                stability = unsettle(material, truth, done.config, Path(folder), audience.steps)
+                stability = unsettle(material, truth, done.config, Path(folder), audience)
         answer = {
             "folder": os.fspath(task.photos),
             "photos": len(material.photos),
@@ -150,9 +110,7 @@ def _catalogue(config: Config) -> bytes:
 def scored(method: str, truth: Truth, material: Material, people: IntArray, vectors: FloatArray) -> Row:
     """The measures of one grouping: `people`, int64[faces of the material], 0 for nobody.
 
-    Keys: `method`, `clusters`, `surplus`, `unattached`, `pairwise` and `bcubed` {`precision`, `recall`, `f`},
-    `misplaced`, `collisions` and the measures of `evaluation.standard`. All are about the labelled faces; only
-    collisions are counted among all.
+    All are about the labelled faces; only collisions are counted among all.
     """
     rows, real = truth.rows[truth.found], truth.people[truth.found]
     report = metrics.evaluate(real, people[rows], material.photo_of[rows])

@@ -106,7 +106,7 @@ class Rehearsal:
     def name(self, names: Mapping[int, str]) -> None:
         """Name people, as a user would."""
         for person, name in names.items():
-            self.catalogue.people.name(PersonId(person), name, self.catalogue.now())
+            self.catalogue.decisions.name(PersonId(person), name, self.catalogue.now())
 
     def there(self) -> IntArray:
         """The rows of the faces that came, rising."""

@@ -12,7 +12,8 @@ import numpy as np
 from guyverd.config import People, Unit
 from guyverd.evaluation.tuning import Candidates, Settings, Tuned, tune
 from guyverd.service.api import Row
-from guyverd.service.pipeline.evaluating import Audience, Passed, Task, passed
+from guyverd.service.evaluation import Audience, Task
+from guyverd.service.pipeline.evaluating import Passed, passed
 from guyverd.service.pipeline.rehearsing import Rehearsal
 
 if TYPE_CHECKING:
@@ -29,12 +30,7 @@ _SEED = 5
 
 
 def search(task: Task, audience: Audience) -> Row:
-    """Search for settings that group the labelled photos best.
-
-    Keys: `folder`, `labelled`, `people`, `tried`, `default`, `best` ({setting: value}), `default_score`, `best_score`
-    (BCubed F), `gain` and `error` (expected on other people, with its standard error), `folds`, `worthwhile` and
-    `yaml`: what to paste, empty where the default is as good. Raises as `evaluating.evaluate` does.
-    """
+    """See `service.evaluation.tune`."""
     with passed(task, audience) as done:
         tuned = _tuned(done, audience)
         return {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from guyverd.config import Config
 from guyverd.evaluation.metrics import agreement, bcubed
 from guyverd.evaluation.stability import Churn, affected, churn
 from guyverd.service.api import Row
+from guyverd.service.evaluation import Audience
 from guyverd.service.pipeline.labelling import Truth
 from guyverd.service.pipeline.rehearsing import Material, Rehearsal
 
@@ -28,22 +28,18 @@ BATCH = 50
 """Photos in a batch, where they arrive in batches."""
 _SEED = 4
 
-Steps = Callable[[str, int], AbstractContextManager[Callable[[], object]]]
-"""Shows how far a long piece of work has come: what it is, and how many steps it has."""
 
+def unsettle(material: Material, truth: Truth, config: Config, folder: Path, audience: Audience) -> Row:
+    """Rehearse all of it below `folder`, which is empty: the `stability` of `service.evaluation.evaluate`.
 
-def unsettle(material: Material, truth: Truth, config: Config, folder: Path, steps: Steps) -> Row:
-    """Rehearse all of it below `folder`, which is empty. Keys: `added`, `orders`, `arrivals`.
-
-    Each of `added` is {`photos`, `times`, `faces`, `moved`, `company`, `settled`, `named`, `named_affected`}: photos
-    added at once, how often, and shares of the faces that were there before (see `evaluation.stability`); and how many
-    people would lose a face or more where everybody with photos enough for a folder has a name. `orders` is
-    {`bcubed_f` of each of three orders, `agreement`: the least between two, `mean_agreement`}. Each of `arrivals` is
-    {`how`, `bcubed_f`, `agreement` with all at once}.
+    `added`: so many photos at once, so often, and the shares of the faces that were there before (see
+    `evaluation.stability`); and, where everybody with photos enough for a folder has a name, how many of these lost a
+    face. `orders`: three orders, all at once, with the least agreement between two of them. `arrivals`: other portions
+    in the first of these orders, each with its agreement with all at once.
     """
     stage = _Stage(material, truth, config, folder)
     count = len(material.photos)
-    with steps("other ways to arrive", 5 + -(-count // BATCH) + count) as step:
+    with audience.steps("other ways to arrive", 5 + -(-count // BATCH) + count) as step:
         orders = [np.arange(count, dtype=np.int64)]
         orders += [np.random.default_rng(_SEED + more).permutation(count).astype(np.int64) for more in (1, 2)]
         together = [stage.after(order, None, step) for order in orders]

@@ -1,0 +1,185 @@
+"""The faces of one photo and the rows they stand in, through every reading: for use within a transaction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from guyverd.catalogue.database import Row
+from guyverd.catalogue.position import matched
+from guyverd.model import EMBEDDING_SIZE, Box, DetectedFace, FaceId, PhotoId, PhotoReading
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database as Utils
+
+_COLUMNS = (
+    '"left"',
+    "top",
+    '"right"',
+    "bottom",
+    "landmarks",
+    "confidence",
+    "quality",
+    "quality_size",
+    "quality_sharpness",
+    "quality_confidence",
+    "quality_pose",
+    "embedding",
+)
+"""What a reading tells of a face."""
+_INSERT = (
+    f"INSERT INTO faces ({', '.join(_COLUMNS)}, photo_id, ordinal, manual)"
+    f" VALUES ({', '.join('?' * (len(_COLUMNS) + 3))})"
+)
+_UPDATE = f"UPDATE faces SET {', '.join(f'{column} = ?' for column in _COLUMNS)} WHERE id = ?"
+_HELD = 'SELECT id, "left", top, "right", bottom, manual, embedding FROM faces WHERE photo_id = ? ORDER BY ordinal'
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """What a reading did to the faces a photo had."""
+
+    gone: tuple[int, ...]
+    """Faces that are no more: nothing was found at their place, and nobody ever spoke of them."""
+    whole: bool
+    """False where a face must stay that the reading says nothing of; then the photo has to be read once more."""
+
+
+def place(db: Utils, photo: PhotoId, reading: PhotoReading, kept: Collection[FaceId]) -> Placed:
+    """Put the faces of a reading into the photo's rows.
+
+    A face found at the place of one that was known is that face: it keeps its number and its person. One of `kept`, or
+    drawn by hand, at whose place nothing is found stays in its box, with what `reading.asked` tells of that. The other
+    old ones go, and the other new ones are new.
+    """
+    held = db.execute(_HELD, (photo,)).fetchall()
+    if not held:
+        db.conn.executemany(_INSERT, [(*_told(face), photo, at, 0) for at, face in enumerate(reading.faces)])
+        return Placed((), whole=True)
+    pairs = dict(matched([box_of(row) for row in held], [face.box for face in reading.faces]))
+    asked = {face.box: face for face in reading.asked}
+    gone: list[int] = []
+    whole = True
+    for index, row in enumerate(held):
+        found = reading.faces[pairs[index]] if index in pairs else None
+        if row["manual"] or (found is None and row["id"] in kept):
+            # Where somebody drew a box it stays as it was drawn, whatever the detector thinks of it.
+            found = asked.get(box_of(row))
+            whole = whole and found is not None
+        elif found is None:
+            gone.append(row["id"])
+        if found is not None:
+            _renew(db, row, found)
+    db.conn.executemany("DELETE FROM faces WHERE id = ?", [(face,) for face in gone])
+    db.conn.executemany("DELETE FROM revised WHERE face_id = ?", [(face,) for face in gone])
+    known = set(pairs.values())
+    free = _free_ordinal(db, photo)
+    new = [(*_told(face), photo, free + at, 0) for at, face in enumerate(reading.faces) if at not in known]
+    db.conn.executemany(_INSERT, new)
+    renumber(db, photo)
+    return Placed(tuple(gone), whole)
+
+
+def insert(db: Utils, photo: PhotoId, face: DetectedFace) -> FaceId:
+    """Add a face that was drawn by hand; it is nobody's yet."""
+    db.execute(_INSERT, (*_told(face), photo, _free_ordinal(db, photo), 1))
+    found = db.execute("SELECT last_insert_rowid()").fetchone()
+    renumber(db, photo)
+    return FaceId(found[0])
+
+
+def take_away(db: Utils, face: int) -> PhotoId | None:
+    """Take a face drawn by hand out of its photo, to be brought back or not; None where there is none of that number."""
+    row = db.execute(
+        "SELECT faces.*, engine FROM faces JOIN photos ON photos.id = photo_id WHERE faces.id = ?", (face,)
+    ).fetchone()
+    if row is None:
+        return None
+    told = {**dict(row), "embedding": row["embedding"].hex(), "person_id": None, "score": None}
+    db.execute(
+        "INSERT INTO removed_faces (face_id, photo_id, face) VALUES (?, ?, ?)",
+        (face, row["photo_id"], json.dumps(told)),
+    )
+    db.execute("DELETE FROM faces WHERE id = ?", (face,))
+    db.execute("DELETE FROM revised WHERE face_id = ?", (face,))
+    renumber(db, row["photo_id"])
+    return PhotoId(row["photo_id"])
+
+
+def removed(db: Utils, face: int) -> dict[str, object] | None:
+    """The row of a face that was taken away, by column, with `engine`; None where none of that number was."""
+    row = db.execute("SELECT face FROM removed_faces WHERE face_id = ?", (face,)).fetchone()
+    return None if row is None else dict(json.loads(row["face"]))
+
+
+def bring_back(db: Utils, face: int) -> None:
+    """Put back a face that was taken away; it is nobody's. Photos of another engine are read again with it."""
+    told = removed(db, face)
+    assert told is not None
+    engine = told.pop("engine")
+    photo = told["photo_id"]
+    told |= {"embedding": bytes.fromhex(str(told["embedding"])), "ordinal": _free_ordinal(db, photo)}
+    names = ", ".join(f'"{name}"' for name in told)
+    db.execute(f"INSERT INTO faces ({names}) VALUES ({', '.join('?' * len(told))})", tuple(told.values()))
+    db.execute("DELETE FROM removed_faces WHERE face_id = ?", (face,))
+    renumber(db, photo)
+    wants_grouping(db, photo, str(engine))
+
+
+def wants_grouping(db: Utils, photo: object, engine: str) -> None:
+    """Have a photo grouped that got a face which `engine` described; read again if another one read the rest."""
+    db.execute(
+        "UPDATE photos SET grouped_at = NULL, state = CASE WHEN engine = ?2 THEN state ELSE 'pending' END WHERE id = ?1",
+        (photo, engine),
+    )
+
+
+def box_of(row: Row) -> Box:
+    """The box in a row of `faces`."""
+    return Box(row["left"], row["top"], row["right"], row["bottom"])
+
+
+def renumber(db: Utils, photo: object) -> None:
+    """Number a photo's faces from left to right, then from top to bottom."""
+    rows = db.execute('SELECT id FROM faces WHERE photo_id = ? ORDER BY "left", top, "right", bottom, id', (photo,))
+    faces = [row[0] for row in rows]
+    # No number may be taken twice at any moment.
+    db.execute("UPDATE faces SET ordinal = -1 - id WHERE photo_id = ?", (photo,))
+    db.conn.executemany("UPDATE faces SET ordinal = ? WHERE id = ?", list(enumerate(faces)))
+
+
+def _renew(db: Utils, row: Row, face: DetectedFace) -> None:
+    told = _told(face)
+    db.execute(_UPDATE, (*told, row["id"]))
+    if told[-1] != row["embedding"]:
+        db.execute("INSERT OR IGNORE INTO revised (face_id) VALUES (?)", (row["id"],))
+
+
+def _free_ordinal(db: Utils, photo: object) -> int:
+    row = db.execute("SELECT coalesce(max(ordinal), -1) + 1 FROM faces WHERE photo_id = ?", (photo,)).fetchone()
+    found: int = row[0]
+    return found
+
+
+def _told(face: DetectedFace) -> tuple[object, ...]:
+    box, quality = face.box, face.quality
+    vector = np.ascontiguousarray(face.embedding, dtype="<f4")
+    assert vector.shape == (EMBEDDING_SIZE,)
+    return (
+        box.left,
+        box.top,
+        box.right,
+        box.bottom,
+        json.dumps([[round(x, 2), round(y, 2)] for x, y in face.landmarks]),
+        face.confidence,
+        quality.score,
+        quality.size,
+        quality.sharpness,
+        quality.confidence,
+        quality.pose,
+        vector.tobytes(),
+    )

@@ -1,0 +1,87 @@
+"""How good is it, on labelled photos? The questions; `pipeline.evaluating` and `pipeline.tuning` answer them.
+
+They need no library of the user's and no daemon: each works in a state of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from guyverd.service.api import Row
+
+if TYPE_CHECKING:
+    from guyverd.config import Config
+
+RULES = ("largest", "centre")
+"""Which face of a photo its folder's name speaks of: see `evaluation.labelled.Rule`."""
+
+
+class Audience(Protocol):
+    """Who is told how far it has come."""
+
+    def follow(self, first: Row, look: Callable[[], Row]) -> Row:
+        """Show the pass that `first` began until it is over; returns its last state."""
+
+    def steps(self, what: str, total: int) -> AbstractContextManager[Callable[[], object]]:
+        """Show that many equal steps; what it gives is called after each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is to be looked at."""
+
+    photos: Path
+    """Absolute."""
+    labels: Path | None = None
+    """A CSV of boxes with names; None where folders are named after people."""
+    rule: str = RULES[0]
+    settings: Config | None = None
+    """Whose settings are tried; None for the defaults."""
+    keep: Path | None = None
+    """A folder to keep what was found in photos, for the next time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What an evaluation does beside the plain scores."""
+
+    stability: bool = True
+    compare: bool = False
+    page: Path | None = None
+
+
+def evaluate(task: Task, extras: Extras, audience: Audience) -> Row:
+    """Run the pipeline on labelled photos and score what it makes.
+
+    Keys: `folder`, `photos`, `faces`, `labelled` (faces that were found), `people`, `not_found` (labelled faces that
+    were not), `unreadable` (labelled files), `contradicting` (photos that are there under several names), `seconds`,
+    `scores`, `retrieval`, `stability` (or null), `methods` (or null), `page` (its path, or null).
+
+    `scores` and each of `methods`: `method`, `clusters`, `surplus`, `unattached`, `pairwise` and `bcubed` {`precision`,
+    `recall`, `f`}, `misplaced`, `collisions`, `ari`, `ami`, `homogeneity`, `completeness`, `v_measure`,
+    `fowlkes_mallows`, `silhouette`; of `methods` also `settings`, `seconds`. `retrieval`: `queries`, `answered`,
+    `sensitivity`, `precision`, `hit_rate`. `stability`: `added` [{`photos`, `times`, `faces`, `moved`, `company`,
+    `settled`, `named`, `named_affected`}], `orders` {`bcubed_f`, `agreement`, `mean_agreement`}, `arrivals` [{`how`,
+    `bcubed_f`, `agreement`}].
+
+    Raises EvaluationError, and what a scan raises.
+    """
+    from guyverd.service.pipeline.evaluating import evaluate as evaluated  # noqa: PLC0415  it loads everything
+
+    return evaluated(task, extras, audience)
+
+
+def tune(task: Task, audience: Audience) -> Row:
+    """Search for settings that group labelled photos best.
+
+    Keys: `folder`, `labelled`, `people`, `tried`, `default`, `best` ({setting: value}), `default_score`, `best_score`
+    (BCubed F), `gain` and `error` (expected on other people, with its standard error), `folds`, `worthwhile` and
+    `yaml`: what to paste, empty where the default is as good. Raises as `evaluate` does.
+    """
+    from guyverd.service.pipeline.tuning import search  # noqa: PLC0415
+
+    return search(task, audience)
