@@ -179,6 +179,8 @@ class PhotoReading:
     taken_at: str | None
     """Capture time, ISO 8601, with an offset where the picture tells one."""
     faces: tuple[DetectedFace, ...]
+    asked: tuple[DetectedFace, ...] = ()
+    """What is in the boxes that were asked for, found or not, in that order; their confidence is 0."""
 
 
 @dataclass(frozen=True, slots=True)

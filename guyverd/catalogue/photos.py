@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from guyverd.catalogue.database import Database, Row
 from guyverd.catalogue.files import Files, slices
+from guyverd.catalogue.placing import place
 from guyverd.catalogue.rows import FaceRow, FailureRow, PendingPhoto, PictureRow, Waiting, within
-from guyverd.catalogue.schema import FAILED_FILES, present
+from guyverd.catalogue.schema import APART, FAILED_FILES, present
 from guyverd.model import (
     EMBEDDING_SIZE,
-    DetectedFace,
+    FaceId,
     FaceTable,
     PersonId,
     PhotoId,
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from guyverd.model import FloatArray, IntArray
 
 _FACE = (
-    'SELECT faces.id, person_id, photo_id, "left", top, "right", bottom, confidence, quality, taken_at'
+    'SELECT faces.id, person_id, photo_id, "left", top, "right", bottom, confidence, quality, taken_at, manual'
     " FROM faces JOIN photos ON photos.id = faces.photo_id"
 )
-_GROUPED = "FROM faces JOIN photos ON photos.id = photo_id WHERE grouped_at IS NOT NULL"
-_TABLE = "SELECT id, photo_id, quality, person_id, embedding FROM faces"
+_GROUPED = f"FROM faces JOIN photos ON photos.id = photo_id WHERE grouped_at IS NOT NULL AND photo_id NOT IN ({APART})"
+_TABLE = f"SELECT id, photo_id, quality, person_id, embedding FROM faces WHERE photo_id NOT IN ({APART}) AND"
 _READABLE = (
     "state = 'pending' AND EXISTS (SELECT 1 FROM files JOIN roots ON roots.id = files.root_id"
     " WHERE files.photo_id = photos.id AND files.state = 'identified' AND missing_since IS NULL AND configured"
@@ -51,8 +51,14 @@ class Photos:
     # ---- reading pictures --------------------------------------------------------------------------------------------
 
     def pending(self, limit: int, after: int = 0) -> list[PendingPhoto]:
-        """Photos to read, by id, of which at least one file is there, known to hold it, and its root online."""
-        return self._pending("id > ? ORDER BY id LIMIT ?", (after, limit))
+        """Photos to read of which at least one file is there, known to hold it, and its root online.
+
+        By id; those that were read before come after all others.
+        """
+        found = self._pending("engine IS NULL AND id > ? ORDER BY id LIMIT ?", (after, limit))
+        if len(found) < limit:
+            found += self._pending("engine IS NOT NULL AND id > ? ORDER BY id LIMIT ?", (after, limit - len(found)))
+        return found
 
     def some_pending(self, sizes: tuple[int, int], limit: int) -> list[PendingPhoto]:
         """Such photos of at least and below so many bytes: a choice from all over the library, always the same."""
@@ -62,9 +68,21 @@ class Photos:
         )
 
     def _pending(self, which: str, parameters: tuple[int, ...]) -> list[PendingPhoto]:
-        rows = self._db.rows(f"SELECT id, hash, attempts, size FROM photos WHERE {_READABLE} AND {which}", parameters)
+        rows = self._db.rows(
+            f"SELECT id, hash, attempts, size, engine FROM photos WHERE {_READABLE} AND {which}", parameters
+        )
         paths = self._files.paths_of([row["id"] for row in rows])
-        return [PendingPhoto(PhotoId(r["id"]), r["hash"], r["attempts"], r["size"], paths[r["id"]]) for r in rows]
+        return [
+            PendingPhoto(
+                PhotoId(row["id"]),
+                row["hash"],
+                row["attempts"],
+                row["size"],
+                paths[row["id"]],
+                again=row["engine"] is not None,
+            )
+            for row in rows
+        ]
 
     def waiting(self) -> Waiting:
         """What is to be read, by size. It looks at each photo and file that waits: 0.12 s for 100,000."""
@@ -85,47 +103,58 @@ class Photos:
             min(1.0, row[0] / row[1]) if row[1] else 1.0,
         )
 
-    def read(self, readings: Iterable[tuple[PhotoId, PhotoReading]], engine: str, at: str) -> None:
-        """Make what was found in photos durable, in one transaction; their faces are not grouped yet."""
+    def read(
+        self,
+        readings: Iterable[tuple[PhotoId, PhotoReading]],
+        engine: str,
+        at: str,
+        kept: Collection[FaceId] = frozenset(),
+    ) -> list[int]:
+        """Make what was found in photos durable, in one transaction; their faces are not grouped yet.
 
-        def job(db: Utils) -> None:
+        Faces of a photo that was read before are found again by their places, with their numbers and people. Those of
+        `kept`, of whom something was said, never go; a photo with one that the reading says nothing of is read again.
+        Returns the faces that are no more.
+        """
+
+        def job(db: Utils) -> list[int]:
+            gone: list[int] = []
             for photo, reading in readings:
                 done = db.conn.execute(
                     "UPDATE photos SET state = 'done', reason = NULL, width = ?, height = ?, format = ?, taken_at = ?,"
-                    " engine = ?, read_at = ?, grouped_at = CASE WHEN ? THEN NULL ELSE ? END WHERE id = ?",
-                    (
-                        reading.width,
-                        reading.height,
-                        reading.format,
-                        reading.taken_at,
-                        engine,
-                        at,
-                        bool(reading.faces),
-                        at,
-                        photo,
-                    ),
+                    " engine = ?, read_at = ? WHERE id = ?",
+                    (reading.width, reading.height, reading.format, reading.taken_at, engine, at, photo),
                 )
                 if not done.rowcount:
                     continue  # forgotten while it was read
-                db.conn.execute("DELETE FROM faces WHERE photo_id = ?", (photo,))
-                db.conn.executemany(
-                    'INSERT INTO faces (photo_id, ordinal, "left", top, "right", bottom, landmarks, confidence,'
-                    " quality, quality_size, quality_sharpness, quality_confidence, quality_pose, embedding)"
-                    " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-                    [_face(photo, ordinal, face) for ordinal, face in enumerate(reading.faces)],
+                placed = place(db, photo, reading, kept)
+                gone += placed.gone
+                db.conn.execute(
+                    "UPDATE photos SET state = iif(?1, 'done', 'pending'), grouped_at = CASE WHEN EXISTS"
+                    " (SELECT 1 FROM faces WHERE photo_id = ?3) THEN NULL ELSE ?2 END WHERE id = ?3",
+                    (placed.whole, at, photo),
                 )
+            return gone
 
-        self._db.write(job)
+        return self._db.write(job)
 
-    def failed(self, photo: PhotoId, state: PhotoState, reason: str, attempts: int, at: str) -> None:
-        """Note why a photo gave no faces; `PENDING` means it will be tried again."""
-        self._db.write(
-            lambda db: db.execute(
-                "UPDATE photos SET state = ?, reason = ?, attempts = ?, read_at = ?,"
-                " grouped_at = CASE WHEN ?1 = 'pending' THEN NULL ELSE ?4 END WHERE id = ?",
+    def failed(self, photo: PhotoId, state: PhotoState, reason: str, attempts: int, at: str) -> list[int]:
+        """Note why a photo gave no faces; `PENDING` means it will be tried again.
+
+        Returns the faces it has from an earlier reading, if they are compared with no others from now on.
+        """
+
+        def job(db: Utils) -> list[int]:
+            db.execute(
+                "UPDATE photos SET state = ?1, reason = ?2, attempts = ?3, read_at = ?4,"
+                " grouped_at = CASE WHEN ?1 = 'pending' THEN grouped_at ELSE ?4 END WHERE id = ?5",
                 (state.value, reason, attempts, at, photo),
             )
-        )
+            if state is PhotoState.PENDING:
+                return []
+            return [row[0] for row in db.execute("SELECT id FROM faces WHERE photo_id = ?", (photo,))]
+
+        return self._db.write(job)
 
     def failures(self) -> Iterator[FailureRow]:
         """Every file that is there and gave nothing, with the reason."""
@@ -185,7 +214,7 @@ class Photos:
         rows: list[Row] = []
         for some in slices([int(face) for face in np.unique(faces)]):
             marks = ",".join("?" * len(some))
-            rows += self._db.rows(f"{_TABLE} WHERE id IN ({marks})", tuple(some))
+            rows += self._db.rows(f"{_TABLE} id IN ({marks})", tuple(some))
         return _table(sorted(rows, key=lambda row: (row["photo_id"], row["id"])))
 
     def members(self, people: IntArray, at_most: int = 200) -> FaceTable:
@@ -193,8 +222,8 @@ class Photos:
         rows: list[Row] = []
         for person in np.unique(people):
             rows += self._db.rows(
-                f"{_TABLE} WHERE id IN (SELECT id FROM (SELECT id, row_number() OVER (ORDER BY photo_id, ordinal) - 1"
-                " AS rank, count(*) OVER () AS total FROM faces WHERE person_id = ?1)"
+                f"{_TABLE} id IN (SELECT id FROM (SELECT id, row_number() OVER (ORDER BY photo_id, ordinal) - 1"
+                f" AS rank, count(*) OVER () AS total FROM faces WHERE person_id = ?1 AND photo_id NOT IN ({APART}))"
                 # The whole of rank * most / total changes at exactly `most` ranks, evenly spread.
                 " WHERE total <= ?2 OR rank * ?2 / total <> (rank - 1) * ?2 / total OR rank = 0)",
                 (int(person), at_most),
@@ -208,7 +237,7 @@ class Photos:
         for some in slices(sorted(given)):
             marks = ",".join("?" * len(some))
             rows += self._db.rows(
-                f"{_TABLE} WHERE photo_id IN (SELECT photo_id FROM faces WHERE id IN ({marks}))", tuple(some)
+                f"{_TABLE} photo_id IN (SELECT photo_id FROM faces WHERE id IN ({marks}))", tuple(some)
             )
         others = {row["id"]: row for row in rows if row["id"] not in given}
         return _table(sorted(others.values(), key=lambda row: (row["photo_id"], row["id"])))
@@ -240,8 +269,14 @@ class Photos:
         return np.array([row[0] for row in rows], dtype=np.int64)
 
     def first_unread(self) -> int | None:
-        """The lowest id of a photo that is still to be read, or None when all are."""
-        some = self.pending(1)
+        """The lowest id of a photo that is still to be read for the first time, or None when all were.
+
+        0 where photos wait to be read again because another network made their vectors: nothing can be said of any
+        face as long as those are missing that it would be compared with.
+        """
+        if self._pending(f"id IN ({APART}) LIMIT ?", (1,)):
+            return 0
+        some = self._pending("engine IS NULL ORDER BY id LIMIT ?", (1,))
         return some[0].id if some else None
 
     def next_id(self) -> int:
@@ -258,28 +293,6 @@ class Photos:
         return row[0], row[1]
 
 
-def _face(photo: PhotoId, ordinal: int, face: DetectedFace) -> tuple[object, ...]:
-    box, quality = face.box, face.quality
-    vector = np.ascontiguousarray(face.embedding, dtype="<f4")
-    assert vector.shape == (EMBEDDING_SIZE,)
-    return (
-        photo,
-        ordinal,
-        box.left,
-        box.top,
-        box.right,
-        box.bottom,
-        json.dumps([[round(x, 2), round(y, 2)] for x, y in face.landmarks]),
-        face.confidence,
-        quality.score,
-        quality.size,
-        quality.sharpness,
-        quality.confidence,
-        quality.pose,
-        vector.tobytes(),
-    )
-
-
 def _face_row(row: Row) -> FaceRow:
     person = row["person_id"]
     return FaceRow(
@@ -290,6 +303,7 @@ def _face_row(row: Row) -> FaceRow:
         row["confidence"],
         row["quality"],
         row["taken_at"],
+        bool(row["manual"]),
     )
 
 

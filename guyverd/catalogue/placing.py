@@ -93,7 +93,7 @@ def insert(db: Utils, photo: PhotoId, face: DetectedFace) -> FaceId:
 
 
 def take_away(db: Utils, face: int) -> PhotoId | None:
-    """Take a face drawn by hand out of its photo, to be brought back or not; None where there is none of that number."""
+    """Take a face drawn by hand out of its photo, to be brought back or not. None where there is none such."""
     row = db.execute(
         "SELECT faces.*, engine FROM faces JOIN photos ON photos.id = photo_id WHERE faces.id = ?", (face,)
     ).fetchone()
@@ -133,7 +133,7 @@ def bring_back(db: Utils, face: int) -> None:
 def wants_grouping(db: Utils, photo: object, engine: str) -> None:
     """Have a photo grouped that got a face which `engine` described; read again if another one read the rest."""
     db.execute(
-        "UPDATE photos SET grouped_at = NULL, state = CASE WHEN engine = ?2 THEN state ELSE 'pending' END WHERE id = ?1",
+        "UPDATE photos SET grouped_at = NULL, state = iif(engine = ?2, state, 'pending') WHERE id = ?1",
         (photo, engine),
     )
 

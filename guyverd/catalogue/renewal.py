@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 _ENGINES = """
     WITH RECURSIVE every (engine) AS (
         SELECT min(engine) FROM photos WHERE engine IS NOT NULL
-        UNION ALL SELECT (SELECT min(engine) FROM photos WHERE engine > every.engine) FROM every WHERE engine IS NOT NULL)
+        UNION ALL SELECT (SELECT min(engine) FROM photos WHERE engine > every.engine) FROM every
+            WHERE engine IS NOT NULL)
     SELECT engine FROM every WHERE engine IS NOT NULL
 """
 """From one engine to the next: there are few, and many photos."""

@@ -57,6 +57,8 @@ class PendingPhoto:
     """Bytes."""
     paths: tuple[bytes, ...]
     """Absolute paths of the files that hold it; at least one."""
+    again: bool = False
+    """It was read before, and has the faces that were found then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,8 @@ class FaceRow:
     confidence: float
     quality: float
     taken_at: str | None
+    manual: bool = False
+    """Drawn by hand."""
 
 
 @dataclass(frozen=True, slots=True)

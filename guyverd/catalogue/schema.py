@@ -220,7 +220,7 @@ CREATE TABLE revised (
     face_id INTEGER PRIMARY KEY
 ) STRICT;
 
-CREATE INDEX photos_engine ON photos (engine, state) WHERE engine IS NOT NULL;
+CREATE INDEX photos_engine ON photos (engine, state, grouped_at IS NULL) WHERE engine IS NOT NULL;
 CREATE INDEX photos_new ON photos (id) WHERE state = 'pending' AND engine IS NULL;
 CREATE INDEX photos_apart ON photos (id) WHERE engine IS NOT NULL
     AND (state IN ('failed', 'quarantined') OR (state = 'pending' AND grouped_at IS NULL));
@@ -228,12 +228,12 @@ CREATE INDEX photos_apart ON photos (id) WHERE engine IS NOT NULL
 """What it takes to read photos again, and for faces drawn by hand."""
 
 APART = (
-    "SELECT id FROM photos WHERE engine IS NOT NULL"
+    "SELECT id FROM photos INDEXED BY photos_apart WHERE engine IS NOT NULL"
     " AND (state IN ('failed', 'quarantined') OR (state = 'pending' AND grouped_at IS NULL))"
 )
 """The numbers of photos that were read once and whose faces are compared with none: those to be read again because
-another network made their vectors, and those that could not be read again. Their faces stay whose they are. An index
-knows these photos, and mostly there are none."""
+another network made their vectors, and those that could not be read again. Their faces stay whose they are. Mostly
+there are none, and the index knows it; SQLite, left to itself, would go through all photos."""
 
 KNOWN = frozenset(("first_tables", "first_views", "decisions_with_moves", "read_again"))
 """Every migration this program knows, by name; a catalogue that has others was written by a newer one."""

@@ -14,11 +14,14 @@ from guyverd.catalogue.files import Files
 from guyverd.catalogue.links import Links
 from guyverd.catalogue.people import People
 from guyverd.catalogue.rows import Counts
+from guyverd.catalogue.renewal import Renewal
 from guyverd.catalogue.schema import FAILED_FILES, present
 from guyverd.model import IndexStamp
 
 if TYPE_CHECKING:
     from guyverd.catalogue.photos import Photos
+    from sqlite_utils import Database as Utils
+
     from guyverd.catalogue.readings import Readings
 
 _INDEX = "index"
@@ -41,6 +44,7 @@ class Catalogue:
         self.links = Links(self._db, clock)
 
     @functools.cached_property
+        self.renewal = Renewal(self._db)
     def photos(self) -> Photos:
         """Photos and faces; it alone needs numpy, which takes longer to load than a list of people to make."""
         from guyverd.catalogue.photos import Photos  # noqa: PLC0415
@@ -79,7 +83,7 @@ class Catalogue:
                     WHERE files.state = 'pending' AND missing_since IS NULL AND configured) AS pending_files,
                 (SELECT count(*) FROM photos WHERE state = 'pending' AND {present("photos.id")}) AS pending_photos,
                 (SELECT count(*) FROM photos JOIN faces ON faces.photo_id = photos.id
-                    WHERE grouped_at IS NULL) AS ungrouped_faces,
+                    WHERE grouped_at IS NULL AND photos.state = 'done') AS ungrouped_faces,
                 (SELECT count(*) FROM files WHERE missing_since IS NOT NULL) AS missing_files
         """)
         assert row is not None
@@ -100,14 +104,20 @@ class Catalogue:
         return None if row is None else IndexStamp(**json.loads(row["value"]))
 
     def set_index_stamp(self, stamp: IndexStamp) -> None:
-        """Remember the index file that counts from now on."""
+        """Remember the index file that counts from now on; it has the newest vector of every face that was grouped."""
         value = json.dumps({"file": stamp.file, "size": stamp.size, "hash": stamp.hash, "count": stamp.count})
-        self._db.write(
-            lambda db: db.execute(
+
+        def job(db: Utils) -> None:
+            db.execute(
                 "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
                 (_INDEX, value),
             )
-        )
+            db.execute(
+                "DELETE FROM revised WHERE NOT EXISTS (SELECT 1 FROM faces JOIN photos ON photos.id = photo_id"
+                " WHERE faces.id = revised.face_id AND grouped_at IS NULL)"
+            )
+
+        self._db.write(job)
 
     def beat(self) -> None:
         """Write something small and durable: what the watchdog counts as being alive."""

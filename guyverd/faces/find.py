@@ -15,6 +15,7 @@ from PIL import Image
 
 from guyverd.faces import quality
 from guyverd.faces.dlib_engine import resize
+from guyverd.faces.drawn import around, squared
 from guyverd.faces.engine import Detection, Engine, Points
 from guyverd.faces.policy import Policy
 from guyverd.model import Box, DetectedFace
@@ -37,6 +38,8 @@ class Sighting:
     """uint8[n, 150, 150, 3]"""
     scale: float
     """Of the picture as decoded, to the original."""
+    boxes: tuple[Box, ...]
+    """The same places in pixels of the original."""
 
 
 class FaceFinder:
@@ -72,7 +75,21 @@ class FaceFinder:
         """Where the faces in `pixels` are, and their chips; all but the vectors. Raises EngineError."""
         kept = tuple(self.detect(pixels))
         points = tuple(self._engine.landmarks(pixels, item.box) for item in kept)
-        return Sighting(kept, points, self._engine.chips(pixels, points), scale)
+        boxes = tuple(item.box.scaled(1 / scale) for item in kept)
+        return Sighting(kept, points, self._engine.chips(pixels, points), scale, boxes)
+
+    def look_at(self, pixels: Pixels, scale: float, boxes: Sequence[Box]) -> Sighting:
+        """The same for faces that somebody else found, in `boxes` of the original, in that order.
+
+        Their confidence is 0: as little as a detector is sure of a face that it just misses. Raises EngineError.
+        """
+        points = tuple(self._points_in(pixels, squared(box.scaled(scale))) for box in boxes)
+        found = tuple(Detection(box.scaled(scale), 0.0) for box in boxes)
+        return Sighting(found, points, self._engine.chips(pixels, points), scale, tuple(boxes))
+
+    def _points_in(self, pixels: Pixels, drawn: Box) -> Points:
+        first = self._engine.landmarks(pixels, drawn)
+        return self._engine.landmarks(pixels, around(first, drawn))
 
     def describe(self, sightings: Sequence[Sighting]) -> list[tuple[DetectedFace, ...]]:
         """The faces of several pictures, whose chips go through the network together. Raises EngineError."""
@@ -82,29 +99,15 @@ class FaceFinder:
         # The mirror image is the same person, and the mean is the better likeness of the two.
         vectors = self._engine.embed(np.concatenate([chips, chips[:, :, ::-1]]))
         means = iter((vectors[: len(chips)] + vectors[len(chips) :]) / 2)
-        return [
-            tuple(
-                self._face(item, points, chip, next(means), seen.scale)
-                for item, points, chip in zip(seen.found, seen.landmarks, seen.chips, strict=True)
-            )
-            for seen in sightings
-        ]
+        return [tuple(self._face(seen, place, next(means)) for place in range(len(seen.found))) for seen in sightings]
 
-    def _face(
-        self,
-        item: Detection,
-        points: Points,
-        chip: Pixels,
-        vector: np.ndarray[tuple[int], np.dtype[np.float32]],
-        scale: float,
-    ) -> DetectedFace:
-        box = item.box.scaled(1 / scale)
-        landmarks = tuple((x / scale, y / scale) for x, y in points)
+    def _face(self, seen: Sighting, place: int, vector: np.ndarray[tuple[int], np.dtype[np.float32]]) -> DetectedFace:
+        item, box, points = seen.found[place], seen.boxes[place], seen.landmarks[place]
         return DetectedFace(
             box=box,
             confidence=item.confidence,
-            landmarks=landmarks,
-            quality=quality.assess(box, item.confidence, points, chip, self._engine.detector),
+            landmarks=tuple((x / seen.scale, y / seen.scale) for x, y in points),
+            quality=quality.assess(box, item.confidence, points, seen.chips[place], self._engine.detector),
             embedding=vector.astype(np.float32),
         )
 

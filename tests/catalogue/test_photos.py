@@ -55,17 +55,6 @@ def test_everything_that_was_found_comes_back(catalogue: Catalogue, root: RootRo
     assert (row["engine"], row["read_at"], row["grouped_at"]) == ("engine 2", NOW, None)
 
 
-def test_reading_again_replaces_and_waits_to_be_grouped_anew(catalogue: Catalogue, root: RootRow) -> None:
-    library(catalogue, root, [2, 1])
-    one_person(catalogue, [1, 3])
-    read(catalogue, 1, 3)
-    assert [row.photo for row in catalogue.photos.faces()] == [1, 1, 1, 2]
-    assert catalogue.photos.ungrouped(10).tolist() == [4, 5, 6]
-    assert catalogue.photos.ungrouped_range() == (1, 1)
-    assert catalogue.photos.grouped_ids().tolist() == [3]
-    assert catalogue.integrity() == []
-
-
 def test_a_result_for_a_photo_that_was_forgotten_meanwhile_stops_nothing(catalogue: Catalogue, root: RootRow) -> None:
     library(catalogue, root, [1, 1])
     catalogue.files.apply(root.id, Changes(gone=(FileId(1),)), NOW)

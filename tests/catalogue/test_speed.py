@@ -53,7 +53,7 @@ LOOKED_UP: dict[str, Callable[[Catalogue], Any]] = {
     "photos.faces": lambda catalogue: list(catalogue.photos.faces()),
     "files.overdue": lambda catalogue: catalogue.files.overdue(NOW),
 }
-LARGE = re.compile(r"SCAN (files|photos|faces)(?! USING INDEX (files|photos)_(pending|ungrouped|failed)\b)")
+LARGE = re.compile(r"SCAN (files|photos|faces)(?! USING (COVERING )?INDEX (files|photos)_(pending|ungrouped|failed|new|apart)\b)")
 """A table gone through from end to end, other than by an index that holds only what is left to do."""
 
 
