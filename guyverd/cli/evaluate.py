@@ -123,7 +123,7 @@ def evaluate(  # noqa: PLR0917  one for each option
     if page is not None and page.is_relative_to(task.photos):
         raise click.UsageError("--html: nothing is written into a folder of photos.")
     with output.logging_as_notes():
-        answer = session.evaluate(task, Extras(not no_stability, compare, page), _Told())
+        answer = session.evaluate(task, Extras(not no_stability, compare, page), progress)
     if as_json:
         output.record(answer)
     else:
@@ -149,7 +149,7 @@ def tune(  # noqa: PLR0917  one for each option
       guyverd tune ~/labelled --json | jq -r .yaml
     """
     with output.logging_as_notes():
-        answer = session.tune(_task(here, photos, labels, rule, keep), _Told())
+        answer = session.tune(_task(here, photos, labels, rule, keep), progress)
     if as_json:
         output.record(answer)
         return
@@ -169,13 +169,6 @@ def tune(  # noqa: PLR0917  one for each option
             output.say(line)
     else:
         output.say("That is no more than luck: the default is as good.")
-
-
-class _Told:
-    """Progress on standard error."""
-
-    follow = staticmethod(progress.follow)
-    steps = staticmethod(progress.steps)
 
 
 # ---- an evaluation for people ----------------------------------------------------------------------------------------

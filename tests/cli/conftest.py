@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from guyverd.cli import main, progress, session
 from guyverd.config import Config
 from tests.cli.fake import FakeLibrary
+from tests.cli.fake_evaluation import FakeEvaluator
 
 Run = Callable[..., Result]
 
@@ -63,6 +64,15 @@ def library(monkeypatch: pytest.MonkeyPatch) -> FakeLibrary:
             fake.calls.append(("close",))
 
     monkeypatch.setattr(session, "open_library", opened)
+    return fake
+
+
+@pytest.fixture
+def evaluator(monkeypatch: pytest.MonkeyPatch) -> FakeEvaluator:
+    """The fake evaluation behind its seams."""
+    fake = FakeEvaluator()
+    monkeypatch.setattr(session, "evaluate", fake.evaluate)
+    monkeypatch.setattr(session, "tune", fake.tune)
     return fake
 
 

@@ -31,6 +31,8 @@ DATA = {
     "export": ["12", "OUT"],
     "failures": [],
     "check": [],
+    "evaluate": ["PHOTOS"],
+    "tune": ["PHOTOS"],
 }
 """Every command that prints data, with arguments that work."""
 
@@ -107,10 +109,11 @@ def test_json_is_an_option_of_every_command_with_data() -> None:
     assert {name for name in main.commands if "--json" in long_options(command(name))} == set(DATA)
 
 
-@pytest.mark.usefixtures("config")
+@pytest.mark.usefixtures("config", "evaluator")
 @pytest.mark.parametrize("name", list(DATA))
 def test_the_page_lists_the_json_keys(run: Run, library: FakeLibrary, home: Path, name: str) -> None:
-    arguments = [str(home / "out") if argument == "OUT" else argument for argument in DATA[name]]
+    places = {"OUT": str(home / "out"), "PHOTOS": str(home / "photos")}
+    arguments = [places.get(argument, argument) for argument in DATA[name]]
     rows = parsed(run(name, *arguments, "--json"))
     match = re.search(r"^JSON(, one object| Lines)[^:]*: ((?:`\w+`,?\s*)+)", sections()[name], re.MULTILINE)
     assert match, "the section says what it prints"
