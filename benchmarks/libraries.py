@@ -145,7 +145,7 @@ def _add_faces(catalogue: Catalogue, photos: int, faces: int, people: int) -> No
         done += len(new)
         progress(f"{numbers[-1] + 1} photos of {photos}, {done} faces")
     for number in range(0, people, 10):
-        catalogue.people.name(PersonId(number + 1), f"Somebody Number {number + 1}", catalogue.now())
+        catalogue.decisions.name(PersonId(number + 1), f"Somebody Number {number + 1}", catalogue.now())
 
 
 def _date(number: int) -> str:

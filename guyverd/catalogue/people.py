@@ -1,35 +1,37 @@
-"""People: who there is, which faces are theirs, what was decided about them, and the folders they should have."""
+"""People: who there is, which faces are theirs, what grouping found, and the folders they should have."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from guyverd.catalogue.database import Database, Row
-from guyverd.catalogue.rows import within
+from guyverd.catalogue.files import slices
+from guyverd.catalogue.grouped import Arriving, apply, note_alike, up_to_date
+from guyverd.catalogue.rows import Holding, within
 from guyverd.catalogue.schema import present
-from guyverd.errors import CannotMerge, PersonError, UnknownPerson
+from guyverd.errors import UnknownPerson
 from guyverd.model import (
     Album,
     AlbumPhoto,
     Assignment,
-    Author,
-    Decision,
     DecisionId,
-    DecisionKind,
     FaceId,
     Merge,
+    Move,
     Person,
     PersonId,
     PhotoId,
+    Standing,
 )
 
 if TYPE_CHECKING:
     from sqlite_utils import Database as Utils
 
+NOTHING_SAID = Standing()
+
 _PERSON = f"""
-    SELECT people.id, people.name, count(faces.id) AS faces, count(DISTINCT faces.photo_id) AS photos
+    SELECT people.id, people.name, people.hidden, count(faces.id) AS faces, count(DISTINCT faces.photo_id) AS photos
     FROM people LEFT JOIN faces ON faces.person_id = people.id
          AND {present("faces.photo_id")}
     WHERE people.merged_into IS NULL
@@ -47,25 +49,26 @@ _EVERYONE = f"""
          shown AS MATERIALIZED (
             SELECT person_id, count(*) AS faces, count(DISTINCT photo_id) AS photos FROM faces
             WHERE person_id IS NOT NULL AND photo_id NOT IN (SELECT photo_id FROM gone) GROUP BY person_id)
-    SELECT people.id, people.name, coalesce(faces, 0) AS faces, coalesce(photos, 0) AS photos
+    SELECT people.id, people.name, people.hidden, coalesce(faces, 0) AS faces, coalesce(photos, 0) AS photos
     FROM people LEFT JOIN shown ON person_id = people.id
-    WHERE merged_into IS NULL AND (photos IS NOT NULL OR name IS NOT NULL) ORDER BY coalesce(photos, 0) DESC, people.id
+    WHERE merged_into IS NULL AND people.hidden = :hidden AND (photos IS NOT NULL OR name IS NOT NULL OR people.hidden)
+    ORDER BY coalesce(photos, 0) DESC, people.id
 """
 """Photos that are gone are few, and an index knows them; looking up every photo that is there takes twice as long as
 all the rest. Those that no path holds any more are looked for only where there are more photos than paths tell of."""
 
 
 class People:
-    """Queries and writes about people, decisions and links."""
+    """Queries and writes about people and the faces that are theirs."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
 
     # ---- who there is ------------------------------------------------------------------------------------------------
 
-    def all(self) -> list[Person]:
-        """Everyone with a photo that is there, and everyone with a name; most photos first."""
-        rows = self._db.rows(_EVERYONE)
+    def all(self, *, hidden: bool = False) -> list[Person]:
+        """Everyone with a photo that is there, and everyone with a name, or all who are hidden; most photos first."""
+        rows = self._db.rows(_EVERYONE, {"hidden": hidden})
         return [_person(row) for row in rows]
 
     def get(self, person: PersonId) -> Person:
@@ -99,6 +102,41 @@ class People:
         rows = self._db.rows("SELECT id, name FROM people WHERE merged_into IS NULL")
         return {PersonId(row["id"]): row["name"] for row in rows}
 
+    def hidden(self) -> frozenset[PersonId]:
+        """Those who get no folder."""
+        return frozenset(PersonId(row[0]) for row in self._db.rows("SELECT id FROM people WHERE hidden"))
+
+    def members(self, person: PersonId) -> list[Holding]:
+        """All faces of a person, also of photos that are not there."""
+        return self._holdings("person_id = ?", (person,))
+
+    def in_photo(self, photo: PhotoId) -> list[Holding]:
+        """All faces of a photo, from left to right."""
+        return self._holdings("photo_id = ?", (photo,))
+
+    def holdings(self, faces: Collection[FaceId]) -> dict[FaceId, Holding]:
+        """Those faces, where they are known."""
+        found: list[Holding] = []
+        for some in slices(sorted(set(faces))):
+            found += self._holdings(f"id IN ({','.join('?' * len(some))})", tuple(some))
+        return {one.face: one for one in found}
+
+    def _holdings(self, which: str, parameters: tuple[int, ...]) -> list[Holding]:
+        rows = self._db.rows(
+            f"SELECT id, photo_id, person_id, quality, score FROM faces WHERE {which} ORDER BY photo_id, ordinal",
+            parameters,
+        )
+        return [
+            Holding(
+                FaceId(row["id"]),
+                PhotoId(row["photo_id"]),
+                None if row["person_id"] is None else PersonId(row["person_id"]),
+                row["quality"],
+                row["score"],
+            )
+            for row in rows
+        ]
+
     def photos_in_common(self, one: PersonId, other: PersonId) -> list[PhotoId]:
         """Photos in which both have a face."""
         rows = self._db.rows(
@@ -108,115 +146,76 @@ class People:
         )
         return [PhotoId(row[0]) for row in rows]
 
-    # ---- what grouping found -----------------------------------------------------------------------------------------
-
-    def assign(
-        self, assignments: Sequence[Assignment], merges: Sequence[Merge], through: int, at: str
-    ) -> list[PersonId]:
-        """Attach faces, found new people, merge, and mark read photos up to id `through` as grouped: all or nothing.
-
-        Returns the people whose faces changed. Attaching refuses what would move a face that is attached or put two
-        faces of one photo into one person, or attach to somebody who does not stand, whatever the caller computed; a
-        group of which no face can be attached founds nobody.
-        """
-
-        def job(db: Utils) -> list[PersonId]:
-            founded: dict[int, PersonId] = {}
-            touched: set[PersonId] = set()
-            for item in assignments:
-                person = item.person
-                if person is None:
-                    assert item.group is not None
-                    if item.group not in founded:
-                        if not _waits(db, item.face):
-                            continue
-                        founded[item.group] = _found(db, at)
-                    person = founded[item.group]
-                done = db.execute(
-                    "UPDATE faces SET person_id = ?1, score = ?2 WHERE id = ?3 AND person_id IS NULL AND NOT EXISTS"
-                    " (SELECT 1 FROM faces AS other WHERE other.photo_id = faces.photo_id AND other.person_id = ?1)"
-                    " AND EXISTS (SELECT 1 FROM people WHERE id = ?1 AND merged_into IS NULL)",
-                    (person, item.score, item.face),
-                )
-                if done.rowcount:
-                    touched.add(person)
-            for merge in merges:
-                _merge(db, merge.into, merge.absorbed, Author.GUYVERD, at)
-                touched |= {merge.into, merge.absorbed}
-            db.execute(
-                "UPDATE photos SET grouped_at = ? WHERE grouped_at IS NULL AND state = 'done' AND id <= ?",
-                (at, through),
-            )
-            return sorted(touched)
-
-        return self._db.write(job)
-
-    # ---- what the user says ------------------------------------------------------------------------------------------
-
-    def name(self, person: PersonId, name: str, at: str) -> str | None:
-        """Name a person; returns the name they had. Raises UnknownPerson, or PersonError for what is no text."""
-        try:
-            name.encode("utf-8")
-        except UnicodeEncodeError:
-            raise PersonError(detail=f"{name!a} holds bytes that are no text") from None
-
-        def job(db: Utils) -> str | None:
-            row = db.execute("SELECT name FROM people WHERE id = ? AND merged_into IS NULL", (person,)).fetchone()
-            if row is None:
-                raise UnknownPerson(person=person)
-            previous: str | None = row["name"]
-            if previous != name:
-                db.execute("UPDATE people SET name = ? WHERE id = ?", (name, person))
-                _decide(db, DecisionKind.NAME, Author.USER, person, at, name=name)
-            return previous
-
-        return self._db.write(job)
-
-    def merge(self, into: PersonId, absorbed: PersonId, at: str) -> int:
-        """Make `absorbed` part of `into` for good; `into` takes its name where it has none.
-
-        Two faces of one photo are never one person: where both are in a photo, the absorbed one's face is left to
-        nobody. Returns how many were.
-        """
-        return self._db.write(lambda db: _merge(db, into, absorbed, Author.USER, at))
-
-    def decisions(self) -> list[Decision]:
-        """The whole log, oldest first."""
-        rows = self._db.rows(
-            "SELECT id, at, kind, author, person_id, other_id, name, faces, undoes FROM decisions ORDER BY id"
-        )
-        return [
-            Decision(
-                DecisionId(row["id"]),
-                row["at"],
-                DecisionKind(row["kind"]),
-                Author(row["author"]),
-                None if row["person_id"] is None else PersonId(row["person_id"]),
-                None if row["other_id"] is None else PersonId(row["other_id"]),
-                row["name"],
-                tuple(FaceId(face) for face in json.loads(row["faces"])),
-                None if row["undoes"] is None else DecisionId(row["undoes"]),
-            )
-            for row in rows
-        ]
-
     def forwards(self) -> dict[PersonId, PersonId]:
         """For everyone who was merged: into whom, directly."""
         rows = self._db.rows("SELECT id, merged_into FROM people WHERE merged_into IS NOT NULL")
         return {PersonId(row["id"]): PersonId(row["merged_into"]) for row in rows}
+
+    # ---- what grouping found -----------------------------------------------------------------------------------------
+
+    def assign(
+        self,
+        assignments: Sequence[Assignment],
+        merges: Sequence[Merge],
+        through: int,
+        at: str,
+        *,
+        said: Standing = NOTHING_SAID,
+        alike: Sequence[tuple[FaceId, FaceId]] = (),
+    ) -> list[PersonId]:
+        """Attach faces, found new people, merge, and mark read photos up to id `through` as grouped: all or nothing.
+
+        Returns the people whose faces changed. Attaching refuses what would move a face that is attached or put two
+        faces of one photo into one person, or attach to somebody who does not stand, or what `said` speaks against,
+        whatever the caller computed; a group of which no face can be attached founds nobody. Merging refuses what a
+        name, a hidden person or a word speaks against. `alike` are pairs of faces that may be one person though in one
+        photo. Raises CatalogueError where more was decided than `said` knows of.
+        """
+
+        def job(db: Utils) -> list[PersonId]:
+            up_to_date(db, said)
+            arriving = Arriving(db, note_alike(db, said, alike, at), at)
+            touched = {arriving.attach(item) for item in assignments}
+            for merge in merges:
+                if arriving.merge(merge):
+                    touched |= {merge.into, merge.absorbed}
+            db.execute(
+                "UPDATE photos SET grouped_at = ? WHERE grouped_at IS NULL AND state = 'done' AND id <= ?",
+                (at, through),
+            )
+            return sorted(person for person in touched if person is not None)
+
+        return self._db.write(job)
+
+    def apply(
+        self, moves: Sequence[Move], at: str, *, said: Standing, alike: Sequence[tuple[FaceId, FaceId]] = ()
+    ) -> tuple[DecisionId, dict[int, PersonId]]:
+        """Make the moves of a plan for the whole library, as one decision of the user that can be undone.
+
+        All or nothing; returns the decision and, for each group, the person it became. Raises CannotDecide where a face
+        is no longer where the plan found it or where the plan goes against a word, UnknownPerson where somebody in it
+        does not stand, CatalogueError where more was decided than `said` knows of.
+        """
+
+        def job(db: Utils) -> tuple[DecisionId, dict[int, PersonId]]:
+            up_to_date(db, said)
+            return apply(db, moves, note_alike(db, said, alike, at), at)
+
+        return self._db.write(job)
 
     # ---- folders -----------------------------------------------------------------------------------------------------
 
     def albums(self, min_photos: int) -> list[Album]:
         """Everyone who should have a folder, with the photos in it; the file known longest stands for each photo.
 
-        A person with a name has a folder from the first photo on.
+        A person with a name has a folder from the first photo on, and a hidden one has none.
         """
         rows = self._db.stream(
             "SELECT person_id, name, taken_at, roots.path AS root_path, files.path FROM ("
             " SELECT DISTINCT faces.person_id, people.name, faces.photo_id, photos.taken_at,"
             "  (SELECT min(file_id) FROM present_files WHERE present_files.photo_id = faces.photo_id) AS file_id"
-            " FROM faces JOIN people ON people.id = faces.person_id JOIN photos ON photos.id = faces.photo_id) AS shown"
+            " FROM faces JOIN people ON people.id = faces.person_id JOIN photos ON photos.id = faces.photo_id"
+            "  WHERE NOT people.hidden) AS shown"
             " JOIN files ON files.id = file_id JOIN roots ON roots.id = root_id ORDER BY person_id, shown.photo_id"
         )
         names: dict[PersonId, str | None] = {}
@@ -234,56 +233,4 @@ class People:
 
 
 def _person(row: Row) -> Person:
-    return Person(PersonId(row["id"]), row["name"], row["faces"], row["photos"])
-
-
-def _found(db: Utils, at: str) -> PersonId:
-    row = db.execute("INSERT INTO people (created_at) VALUES (?) RETURNING id", (at,)).fetchone()
-    return PersonId(row["id"])
-
-
-def _waits(db: Utils, face: FaceId) -> bool:
-    return db.execute("SELECT 1 FROM faces WHERE id = ? AND person_id IS NULL", (face,)).fetchone() is not None
-
-
-def _decide(
-    db: Utils,
-    kind: DecisionKind,
-    author: Author,
-    person: PersonId,
-    at: str,
-    *,
-    other: PersonId | None = None,
-    name: str | None = None,
-    faces: Sequence[int] = (),
-) -> None:
-    db.execute(
-        "INSERT INTO decisions (at, kind, author, person_id, other_id, name, faces) VALUES (?,?,?,?,?,?,?)",
-        (at, kind.value, author.value, person, other, name, json.dumps(list(faces))),
-    )
-
-
-def _merge(db: Utils, into: PersonId, absorbed: PersonId, author: Author, at: str) -> int:
-    found = {
-        row["id"]: row["name"]
-        for row in db.execute(
-            "SELECT id, name FROM people WHERE id IN (?, ?) AND merged_into IS NULL", (into, absorbed)
-        )
-    }
-    for person in (into, absorbed):
-        if person not in found:
-            raise UnknownPerson(person=person)
-    if into == absorbed:
-        raise CannotMerge(first=into, second=absorbed, detail="they are the same", hint="Name two different people.")
-    released = db.execute(
-        "UPDATE faces SET person_id = NULL, score = NULL WHERE person_id = ?"
-        " AND photo_id IN (SELECT photo_id FROM faces WHERE person_id = ?)",
-        (absorbed, into),
-    ).rowcount
-    faces = [row[0] for row in db.execute("SELECT id FROM faces WHERE person_id = ? ORDER BY id", (absorbed,))]
-    name = found[into] or found[absorbed]
-    db.execute("UPDATE faces SET person_id = ? WHERE person_id = ?", (into, absorbed))
-    db.execute("UPDATE people SET merged_into = ?, name = NULL WHERE id = ?", (into, absorbed))
-    db.execute("UPDATE people SET name = ? WHERE id = ?", (name, into))
-    _decide(db, DecisionKind.MERGE, author, into, at, other=absorbed, name=name, faces=faces)
-    return released
+    return Person(PersonId(row["id"]), row["name"], row["faces"], row["photos"], bool(row["hidden"]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from guyverd.model import FileId, PersonId, PhotoId, PhotoReading, RootId, RootIdentity, RootState, Stamp
+from guyverd.model import FaceId, FileId, PersonId, PhotoId, PhotoReading, RootId, RootIdentity, RootState, Stamp
 
 
 def display(path: bytes) -> str:
@@ -86,6 +86,18 @@ class FaceRow:
     taken_at: str | None
     manual: bool = False
     """Drawn by hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """Whose a face is."""
+
+    face: FaceId
+    photo: PhotoId
+    person: PersonId | None
+    quality: float
+    score: float | None
+    """Mean cosine similarity to the evidence it joined; None where somebody said who it is."""
 
 
 @dataclass(frozen=True, slots=True)

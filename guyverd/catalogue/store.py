@@ -10,18 +10,19 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from guyverd.catalogue.database import Database
+from guyverd.catalogue.decisions import Decisions
 from guyverd.catalogue.files import Files
 from guyverd.catalogue.links import Links
 from guyverd.catalogue.people import People
-from guyverd.catalogue.rows import Counts
 from guyverd.catalogue.renewal import Renewal
+from guyverd.catalogue.rows import Counts
 from guyverd.catalogue.schema import FAILED_FILES, present
 from guyverd.model import IndexStamp
 
 if TYPE_CHECKING:
-    from guyverd.catalogue.photos import Photos
     from sqlite_utils import Database as Utils
 
+    from guyverd.catalogue.photos import Photos
     from guyverd.catalogue.readings import Readings
 
 _INDEX = "index"
@@ -41,10 +42,11 @@ class Catalogue:
         self.now = clock
         self.files = Files(self._db)
         self.people = People(self._db)
+        self.decisions = Decisions(self._db)
         self.links = Links(self._db, clock)
+        self.renewal = Renewal(self._db)
 
     @functools.cached_property
-        self.renewal = Renewal(self._db)
     def photos(self) -> Photos:
         """Photos and faces; it alone needs numpy, which takes longer to load than a list of people to make."""
         from guyverd.catalogue.photos import Photos  # noqa: PLC0415

@@ -11,25 +11,67 @@ from collections.abc import Iterable, Mapping
 from guyverd.model import Author, Decision, DecisionId, DecisionKind, PersonId, Standing
 from guyverd.people.words import Words
 
-__all__ = ["Standing", "replay", "undone"]
+__all__ = ["Replay", "Standing", "replay", "undone"]
 
 
 def replay(decisions: Iterable[Decision]) -> Standing:
     """The state that the log implies; decisions are taken by rising id, whatever order they come in.
 
-    A decision that was undone counts as if it had never been made. A name given to somebody who was absorbed goes to
-    the survivor, and so does all that is said of them. One decision given twice counts once.
+    A decision that was undone counts as if it had never been made, except that what guyverd found by itself and the
+    user took back is thereby denied: two people it had merged are two, two faces it thought one are two people. A name
+    given to somebody who was absorbed goes to the survivor, and so does all that is said of them. One decision given
+    twice counts once.
     """
-    log = _in_order(decisions)
-    taken_back, refused = _undone(log), []
-    words = Words()
-    for decision in log.values():
-        if decision.kind is DecisionKind.UNDO:
-            if decision.undoes is None or decision.undoes >= decision.id or decision.undoes not in log:
-                refused.append(decision.id)
-        elif decision.id not in taken_back and not _say(words, decision):
-            refused.append(decision.id)
-    return words.standing(tuple(refused), max(log, default=DecisionId(0)))
+    replayed = Replay()
+    replayed.add(decisions)
+    return replayed.standing
+
+
+class Replay:
+    """The log replayed as it grows. Not for several threads at once."""
+
+    def __init__(self) -> None:
+        self._log: dict[DecisionId, Decision] = {}
+        self._words = Words()
+        self._refused: list[DecisionId] = []
+        self._standing = Standing()
+
+    @property
+    def standing(self) -> Standing:
+        """What all decisions so far say."""
+        return self._standing
+
+    @property
+    def log(self) -> tuple[Decision, ...]:
+        """All decisions so far, by rising id."""
+        return tuple(self._log.values())
+
+    def add(self, decisions: Iterable[Decision]) -> None:
+        """Go on with these; those that are known already count once."""
+        new = {one.id: one for one in sorted(decisions, key=lambda one: one.id) if one.id not in self._log}
+        if not new:
+            return
+        takes_back = any(one.kind is DecisionKind.UNDO for one in new.values())
+        if takes_back or min(new) < max(self._log, default=DecisionId(0)):
+            # What was said after something that is taken back may mean something else now.
+            new = dict(sorted({**self._log, **new}.items()))
+            self._log, self._words, self._refused = {}, Words(), []
+        self._log |= new
+        taken_back = _undone(self._log) if takes_back or len(new) == len(self._log) else {}
+        for decision in new.values():
+            if decision.id not in taken_back and not self._say(decision):
+                self._refused.append(decision.id)
+        self._standing = self._words.standing(tuple(self._refused), max(self._log))
+
+    def _say(self, decision: Decision) -> bool:
+        if decision.kind is not DecisionKind.UNDO:
+            return _say(self._words, decision)
+        target = None if decision.undoes is None else self._log.get(decision.undoes)
+        if target is None or target.id >= decision.id:
+            return False
+        if target.author is Author.GUYVERD and decision.author is Author.USER:
+            _deny(self._words, target)
+        return True
 
 
 def undone(decisions: Iterable[Decision]) -> dict[DecisionId, DecisionId]:
@@ -51,6 +93,14 @@ def _undone(log: Mapping[DecisionId, Decision]) -> dict[DecisionId, DecisionId]:
         if target in log and target < decision.id:
             found.setdefault(target, decision.id)
     return found
+
+
+def _deny(words: Words, found: Decision) -> None:
+    """Say the contrary of what guyverd found by itself, so that it does not find it again."""
+    if found.kind is DecisionKind.MERGE and found.person is not None and found.other is not None:
+        words.two_people(words.survivor(found.person), words.survivor(found.other))
+    elif found.kind is DecisionKind.SAME:
+        words.not_alike(found.faces)
 
 
 def _say(words: Words, decision: Decision) -> bool:

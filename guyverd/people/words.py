@@ -155,6 +155,11 @@ class Words:
                 self._unpin(face)
         return True
 
+    def not_alike(self, faces: Sequence[FaceId]) -> None:
+        """What guyverd found of two faces is wrong; what the user said of them is not touched."""
+        if len(faces) == 2 and faces[1] not in self._with_partners(faces[:1]):
+            self.different(faces)
+
     # ---- inside ------------------------------------------------------------------------------------------------------
 
     def _with_partners(self, faces: Iterable[FaceId], without: FaceId | None = None) -> set[FaceId]:

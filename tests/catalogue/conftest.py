@@ -11,7 +11,8 @@ import pytest
 
 from guyverd.catalogue.rows import RootRow
 from guyverd.catalogue.store import Catalogue
-from guyverd.model import Box, Changes, DetectedFace, FileId, PhotoId, PhotoReading, Quality, SeenFile, Stamp
+from guyverd.model import Box, Changes, DetectedFace, FileId, PersonId, PhotoId, PhotoReading, Quality, SeenFile, Stamp
+from guyverd.service.pipeline.deciding import Deciding
 
 ROOT, OTHER = b"/photos", b"/more"
 NOW = "2026-01-01T00:00:00+00:00"
@@ -77,3 +78,8 @@ def library(catalogue: Catalogue, root: RootRow, faces: Sequence[int]) -> list[i
     for photo, count in enumerate(faces, 1):
         read(catalogue, photo, count, f"2020-01-{photo:02d}")
     return [int(one) for one in catalogue.photos.ungrouped(10_000)]
+
+
+def merge(catalogue: Catalogue, into: int, absorbed: int) -> int:
+    """The user's word that two are one; tells how many faces are left to nobody."""
+    return sum(move.now is None for move in Deciding(catalogue).merge(PersonId(into), PersonId(absorbed)).moves)

@@ -44,11 +44,11 @@ def begun(catalogue):
     catalogue.files.configure([ROOT])
     faces = library(catalogue, catalogue.files.roots()[0], [2, 2, 2])
     catalogue.people.assign([Assignment(FaceId(one), None, one % 2, 0.9) for one in faces], [], 3, NOW)
-    catalogue.people.name(PersonId(1), "Al", NOW)
+    catalogue.decisions.name(PersonId(1), "Al", NOW)
 
 def said(catalogue):
     people = catalogue.people
-    return catalogue.counts(), people.all(), people.albums(1), people.decisions(), catalogue.files.known(1)
+    return catalogue.counts(), people.all(), people.albums(1), catalogue.decisions.log(), catalogue.files.known(1)
 
 def sound(catalogue):
     return catalogue.integrity() == catalogue.contradictions() == []
@@ -114,7 +114,7 @@ with opened() as catalogue:
     assert sound(catalogue)
 with opened() as catalogue:
     assert catalogue.counts().files == 3 + (told + 1) * 50
-    assert [decision.name for decision in catalogue.people.decisions()] == ["Al"]
+    assert [decision.name for decision in catalogue.decisions.log()] == ["Al"]
     assert sound(catalogue)
 """,
     )

@@ -41,8 +41,8 @@ def at_work(catalogue: Catalogue, root: RootRow) -> Catalogue:
         read(catalogue, photo, faces, taken)
     founding = [(1, 0), (2, 0), (3, 1)]
     catalogue.people.assign([Assignment(FaceId(face), None, group, 0.9) for face, group in founding], [], 3, NOW)
-    catalogue.people.name(PersonId(1), "Alice", NOW)
-    catalogue.people.name(PersonId(2), "Bob", NOW)
+    catalogue.decisions.name(PersonId(1), "Alice", NOW)
+    catalogue.decisions.name(PersonId(2), "Bob", NOW)
     catalogue.files.apply(root.id, Changes(gone=(ids(catalogue, root)[b"gone \xff.jpg"],)), NOW)
     return catalogue
 
@@ -100,7 +100,7 @@ def test_a_backup_made_while_guyverd_runs_is_whole(at_work: Catalogue, tmp_path:
     with Catalogue(os.fsencode(tmp_path / "copy.db")) as copy:
         assert copy.integrity() == []
         assert copy.people.names() == {1: "Alice", 2: "Bob"}
-        assert copy.people.decisions() == at_work.people.decisions()
+        assert copy.decisions.log() == at_work.decisions.log()
 
 
 def test_the_page_names_every_column_of_every_view_in_order(at_work: Catalogue) -> None:

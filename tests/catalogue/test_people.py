@@ -16,7 +16,7 @@ from guyverd.model import (
     PersonId,
     PublishedLink,
 )
-from tests.catalogue.conftest import NOW, OTHER, ROOT, add, identify, ids, library, read, seen
+from tests.catalogue.conftest import NOW, OTHER, ROOT, add, identify, ids, library, merge, read, seen
 
 
 def founded(*faces: int, group: int = 0) -> list[Assignment]:
@@ -54,7 +54,7 @@ def test_a_merge_found_by_grouping_is_a_decision_in_the_log(catalogue: Catalogue
     catalogue.people.assign([*founded(1, 2), *founded(3, 4, group=1)], [], 4, NOW)
     catalogue.people.assign([], [Merge(PersonId(2), PersonId(1), 0.95)], 4, NOW)
     assert whose(catalogue) == {1: 1, 2: 1, 3: 1, 4: 1}
-    (decision,) = catalogue.people.decisions()
+    (decision,) = catalogue.decisions.log()
     assert (decision.kind, decision.author, decision.person, decision.other) == ("merge", "guyverd", 1, 2)
     assert decision.faces == (3, 4)
     assert catalogue.people.forwards() == {2: 1}
@@ -64,35 +64,35 @@ def test_names_and_survivors(catalogue: Catalogue, root: RootRow) -> None:
     library(catalogue, root, [2, 1, 1, 1])
     catalogue.people.assign([*founded(1, 3), *founded(2, 4, group=1), *founded(5, group=2)], [], 4, NOW)
     people = catalogue.people
-    assert people.name(PersonId(2), "Straße", NOW) is None
-    assert people.name(PersonId(2), "Straße", NOW) == "Straße"
-    assert len(people.decisions()) == 1, "what changes nothing is no decision"
+    assert catalogue.decisions.name(PersonId(2), "Straße", NOW) is None
+    assert catalogue.decisions.name(PersonId(2), "Straße", NOW) == "Straße"
+    assert len(catalogue.decisions.log()) == 1, "what changes nothing is no decision"
     assert people.named("STRASSE") == people.named("Straße") == [2]
     assert people.named("x") == []
 
     # Both are in photo 1: the absorbed one's face there is left to nobody.
-    assert people.merge(PersonId(1), PersonId(2), NOW) == 1
+    assert merge(catalogue, 1, 2) == 1
     assert whose(catalogue) == {1: 1, 2: None, 3: 1, 4: 1, 5: 3}
     assert people.get(PersonId(2)).name == "Straße", "the name goes to who stays"
-    assert people.merge(PersonId(3), PersonId(1), NOW) == 0
+    assert merge(catalogue, 3, 1) == 0
     assert people.survivor(2) == people.survivor(1) == people.survivor(3) == 3
     assert people.survivor(99) is None
     assert people.names() == {3: "Straße"}
-    assert [decision.kind for decision in people.decisions()] == [DecisionKind.NAME, *[DecisionKind.MERGE] * 2]
+    assert [decision.kind for decision in catalogue.decisions.log()] == [DecisionKind.NAME, *[DecisionKind.MERGE] * 2]
 
 
 def test_what_cannot_be_merged_or_named_changes_nothing(catalogue: Catalogue, root: RootRow) -> None:
     library(catalogue, root, [1, 1, 1])
     catalogue.people.assign([*founded(1), *founded(2, group=1), *founded(3, group=2)], [], 3, NOW)
-    catalogue.people.merge(PersonId(1), PersonId(2), NOW)
-    before = (whose(catalogue), catalogue.people.decisions())
+    merge(catalogue, 1, 2)
+    before = (whose(catalogue), catalogue.decisions.log())
     with pytest.raises(CannotMerge):
-        catalogue.people.merge(PersonId(1), PersonId(1), NOW)
+        merge(catalogue, 1, 1)
     for into, absorbed in ((1, 2), (2, 3), (1, 99), (99, 1)):
         with pytest.raises(UnknownPerson):
-            catalogue.people.merge(PersonId(into), PersonId(absorbed), NOW)
+            merge(catalogue, into, absorbed)
     with pytest.raises(UnknownPerson):
-        catalogue.people.name(PersonId(2), "x", NOW)
+        catalogue.decisions.name(PersonId(2), "x", NOW)
     with pytest.raises(UnknownPerson):
         catalogue.people.get(PersonId(99))
     # One merge of a batch that cannot be undoes the whole batch.
@@ -100,17 +100,17 @@ def test_what_cannot_be_merged_or_named_changes_nothing(catalogue: Catalogue, ro
         catalogue.people.assign(
             [], [Merge(PersonId(3), PersonId(1), 1.0), Merge(PersonId(2), PersonId(1), 1.0)], 9, NOW
         )
-    assert (whose(catalogue), catalogue.people.decisions()) == before
+    assert (whose(catalogue), catalogue.decisions.log()) == before
 
 
 def test_a_decision_is_never_changed_nor_deleted(catalogue: Catalogue, root: RootRow) -> None:
     library(catalogue, root, [1])
     catalogue.people.assign(founded(1), [], 1, NOW)
-    catalogue.people.name(PersonId(1), "Al", NOW)
+    catalogue.decisions.name(PersonId(1), "Al", NOW)
     for statement in ("UPDATE decisions SET name = 'Bo'", "DELETE FROM decisions"):
         with pytest.raises(CatalogueError, match="decision is never"):
             catalogue._db.write(lambda db, statement=statement: db.execute(statement))  # type: ignore[misc]
-    assert catalogue.people.decisions()[0].name == "Al"
+    assert catalogue.decisions.log()[0].name == "Al"
 
 
 def test_the_list_of_people_counts_what_is_there_as_each_of_them_does(catalogue: Catalogue, root: RootRow) -> None:
@@ -122,7 +122,7 @@ def test_the_list_of_people_counts_what_is_there_as_each_of_them_does(catalogue:
     catalogue.people.assign(founded(1, 3, 5, 7, 9), (), 5, NOW)
     catalogue.people.assign(founded(2, 4, 6, 10), (), 5, NOW)
     catalogue.people.assign(founded(8), (), 5, NOW)
-    catalogue.people.name(PersonId(3), "Only in d", NOW)
+    catalogue.decisions.name(PersonId(3), "Only in d", NOW)
 
     def agree() -> list[tuple[int, int, int]]:
         people = catalogue.people.all()
@@ -150,7 +150,7 @@ def test_albums_show_one_file_of_each_photo_that_is_there(catalogue: Catalogue, 
     assert (album.person, album.name) == (1, None)
     assert [photo.target for photo in album.photos] == [b"/photos/000.jpg", b"/photos/001.jpg", b"/photos/002.jpg"]
     assert album.photos[0].taken_at == "2020-01-01"
-    catalogue.people.name(PersonId(2), "Bo", NOW)
+    catalogue.decisions.name(PersonId(2), "Bo", NOW)
     assert [one.person for one in catalogue.people.albums(3)] == [1, 2], "a name makes a folder from the first photo on"
     catalogue.files.apply(root.id, Changes(gone=(ids(catalogue, root)[b"001.jpg"],)), NOW)
     assert [one.person for one in catalogue.people.albums(3)] == [2]

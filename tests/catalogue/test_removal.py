@@ -215,14 +215,14 @@ def test_forgetting_tells_the_faces_that_went_and_leaves_the_word_of_the_user(
 ) -> None:
     library(catalogue, root, [2, 0, 3])
     catalogue.people.assign([Assignment(FaceId(one), None, one % 2, 0.9) for one in (1, 2, 3, 4)], [], 3, NOW)
-    catalogue.people.name(PersonId(1), "Al", NOW)
+    catalogue.decisions.name(PersonId(1), "Al", NOW)
     gone(catalogue, root, b"000.jpg", b"001.jpg", b"002.jpg")
     assert catalogue.files.overdue(NEVER) == (3, 3)
     assert sorted(catalogue.files.forget(NEVER)) == [1, 2, 3, 4, 5]
     assert catalogue.files.overdue(NEVER) == (0, 0)
     assert catalogue.files.known(root.id) == []
     assert [(one.name, one.photos) for one in catalogue.people.all()] == [("Al", 0)]
-    assert [decision.name for decision in catalogue.people.decisions()] == ["Al"]
+    assert [decision.name for decision in catalogue.decisions.log()] == ["Al"]
     assert catalogue.people.albums(1) == []
     assert catalogue.integrity() == []
 

@@ -12,7 +12,7 @@ from guyverd.catalogue.rows import RootRow
 from guyverd.catalogue.store import Catalogue
 from guyverd.errors import CannotMerge, CatalogueError, PersonError, UnknownPerson
 from guyverd.model import Assignment, Author, Changes, FaceId, FileId, Merge, PersonId
-from tests.catalogue.conftest import NOW, add, library, read
+from tests.catalogue.conftest import NOW, add, library, merge, read
 
 NAMES = st.none() | st.sampled_from(["Al", "Bo", "Céline"])
 
@@ -31,7 +31,7 @@ def whose(catalogue: Catalogue) -> dict[int, int | None]:
 
 def all_that_was_said(catalogue: Catalogue) -> list[object]:
     people = catalogue.people
-    return [people.all(), people.names(), people.forwards(), people.decisions(), whose(catalogue)]
+    return [people.all(), people.names(), people.forwards(), catalogue.decisions.log(), whose(catalogue)]
 
 
 # ---- what grouping found ---------------------------------------------------------------------------------------------
@@ -57,7 +57,7 @@ def test_a_group_without_a_face_to_attach_founds_nobody(catalogue: Catalogue, ro
 def test_nobody_is_attached_to_somebody_who_does_not_stand(catalogue: Catalogue, root: RootRow) -> None:
     library(catalogue, root, [1] * 4)
     catalogue.people.assign([*founding(0, 1), *founding(1, 2)], [], 4, NOW)
-    catalogue.people.merge(PersonId(1), PersonId(2), NOW)
+    merge(catalogue, 1, 2)
     assert catalogue.people.assign([*to(2, 3), *to(99, 4)], [], 4, NOW) == []
     assert whose(catalogue) == {1: 1, 2: 1, 3: None, 4: None}
     assert catalogue.contradictions() == catalogue.integrity() == []
@@ -131,10 +131,10 @@ def test_who_stays_keeps_their_name_or_takes_the_others(
     catalogue.people.assign([*founding(0, 1), *founding(1, 2)], [], 2, NOW)
     for person, name in ((1, into), (2, absorbed)):
         if name:
-            catalogue.people.name(PersonId(person), name, NOW)
-    assert catalogue.people.merge(PersonId(1), PersonId(2), NOW) == 0
+            catalogue.decisions.name(PersonId(person), name, NOW)
+    assert merge(catalogue, 1, 2) == 0
     assert catalogue.people.names() == {1: left}
-    last = catalogue.people.decisions()[-1]
+    last = catalogue.decisions.log()[-1]
     assert (last.person, last.other, last.name, last.faces, last.author) == (1, 2, left, (2,), Author.USER)
     assert [catalogue.people.get(PersonId(one)).name for one in (1, 2)] == [left, left]
     assert catalogue.people.named("Bo") == ([1] if left == "Bo" else [])
@@ -146,9 +146,9 @@ def test_only_the_faces_in_shared_photos_are_left_to_nobody(catalogue: Catalogue
     library(catalogue, root, [2, 2, 1, 1])
     catalogue.people.assign([*founding(0, 1, 3, 5), *founding(1, 2, 4, 6)], [], 4, NOW)
     assert catalogue.people.photos_in_common(PersonId(1), PersonId(2)) == [1, 2]
-    assert catalogue.people.merge(PersonId(2), PersonId(1), NOW) == 2
+    assert merge(catalogue, 2, 1) == 2
     assert whose(catalogue) == {1: None, 2: 2, 3: None, 4: 2, 5: 2, 6: 2}
-    assert catalogue.people.decisions()[-1].faces == (5,)
+    assert catalogue.decisions.log()[-1].faces == (5,)
     assert catalogue.contradictions() == []
     scores = catalogue._db.rows("SELECT score FROM faces WHERE person_id IS NULL")
     assert [row["score"] for row in scores] == [None, None]
@@ -158,7 +158,7 @@ def test_a_chain_of_survivors_of_any_length(catalogue: Catalogue, root: RootRow)
     library(catalogue, root, [1] * 30)
     catalogue.people.assign([one for n in range(30) for one in founding(n, n + 1)], [], 30, NOW)
     for person in range(1, 30):
-        catalogue.people.merge(PersonId(person + 1), PersonId(person), NOW)
+        merge(catalogue, person + 1, person)
     assert {catalogue.people.survivor(person) for person in range(1, 31)} == {30}
     assert catalogue.people.get(PersonId(1)).photos == 30
     assert catalogue.people.forwards() == {n: n + 1 for n in range(1, 30)}
@@ -168,7 +168,7 @@ def test_a_chain_of_survivors_of_any_length(catalogue: Catalogue, root: RootRow)
 def test_what_cannot_be_merged_says_why_and_changes_nothing(catalogue: Catalogue, root: RootRow) -> None:
     library(catalogue, root, [1, 1, 1])
     catalogue.people.assign([*founding(0, 1), *founding(1, 2), *founding(2, 3)], [], 3, NOW)
-    catalogue.people.merge(PersonId(1), PersonId(2), NOW)
+    merge(catalogue, 1, 2)
     before = all_that_was_said(catalogue)
     wrong: list[tuple[int, int, type[PersonError], str]] = [
         (1, 2, UnknownPerson, "2"),
@@ -180,7 +180,7 @@ def test_what_cannot_be_merged_says_why_and_changes_nothing(catalogue: Catalogue
     ]
     for into, absorbed, problem, told in wrong:
         with pytest.raises(problem, match=told) as caught:
-            catalogue.people.merge(PersonId(into), PersonId(absorbed), NOW)
+            merge(catalogue, into, absorbed)
         assert caught.value.exit_code == 5
         assert caught.value.advice
     assert all_that_was_said(catalogue) == before
@@ -198,7 +198,7 @@ def test_upper_and_lower_case_are_alike_in_every_script(
 ) -> None:
     library(catalogue, root, [1])
     catalogue.people.assign(founding(0, 1), [], 1, NOW)
-    catalogue.people.name(PersonId(1), name, NOW)
+    catalogue.decisions.name(PersonId(1), name, NOW)
     assert catalogue.people.named(asked) == [1]
     assert catalogue.people.names() == {1: name}
 
@@ -207,11 +207,11 @@ def test_who_has_exactly_that_name_comes_before_who_has_it_in_another_case(catal
     library(catalogue, root, [1, 1, 1])
     catalogue.people.assign([*founding(0, 1), *founding(1, 2), *founding(2, 3)], [], 3, NOW)
     for person, name in ((1, "al"), (2, "Al"), (3, "Al")):
-        catalogue.people.name(PersonId(person), name, NOW)
+        catalogue.decisions.name(PersonId(person), name, NOW)
     assert catalogue.people.named("Al") == [2, 3]
     assert catalogue.people.named("al") == [1]
     assert catalogue.people.named("AL") == [1, 2, 3]
-    catalogue.people.merge(PersonId(1), PersonId(2), NOW)
+    merge(catalogue, 1, 2)
     assert catalogue.people.named("Al") == [3]
 
 
@@ -221,10 +221,10 @@ def test_a_name_that_is_no_text_is_refused_in_words(catalogue: Catalogue, root: 
     catalogue.people.assign(founding(0, 1), [], 1, NOW)
     before = all_that_was_said(catalogue)
     with pytest.raises(PersonError, match="no text") as caught:
-        catalogue.people.name(PersonId(1), "Caf\udce9", NOW)
+        catalogue.decisions.name(PersonId(1), "Caf\udce9", NOW)
     caught.value.message.encode()
     with pytest.raises(CatalogueError):
-        catalogue.people.name(PersonId(1), "", NOW)
+        catalogue.decisions.name(PersonId(1), "", NOW)
     assert catalogue.people.named("Caf\udce9") == []
     assert all_that_was_said(catalogue) == before
 
@@ -232,7 +232,7 @@ def test_a_name_that_is_no_text_is_refused_in_words(catalogue: Catalogue, root: 
 def test_whoever_has_a_name_is_listed_without_a_photo_too(catalogue: Catalogue, root: RootRow) -> None:
     library(catalogue, root, [1, 1, 1, 1])
     catalogue.people.assign([*founding(0, 1), *founding(1, 2), *founding(2, 3, 4)], [], 4, NOW)
-    catalogue.people.name(PersonId(1), "Al", NOW)
+    catalogue.decisions.name(PersonId(1), "Al", NOW)
     catalogue.files.apply(root.id, Changes(gone=(FileId(1), FileId(2))), NOW)
     told = [(one.id, one.name, one.faces, one.photos) for one in catalogue.people.all()]
     assert told == [(3, None, 2, 2), (1, "Al", 0, 0)]
@@ -244,8 +244,8 @@ def test_the_log_is_only_added_to(catalogue: Catalogue, root: RootRow) -> None:
     library(catalogue, root, [1])
     catalogue.people.assign(founding(0, 1), [], 1, NOW)
     for name in ("Al", "Bo"):
-        catalogue.people.name(PersonId(1), name, NOW)
-    before = catalogue.people.decisions()
+        catalogue.decisions.name(PersonId(1), name, NOW)
+    before = catalogue.decisions.log()
     for statement in (
         "UPDATE decisions SET name = 'Cy' WHERE id = 1",
         "DELETE FROM decisions WHERE id = 2",
@@ -255,7 +255,7 @@ def test_the_log_is_only_added_to(catalogue: Catalogue, root: RootRow) -> None:
     ):
         with pytest.raises(CatalogueError, match="a decision is never"):
             catalogue._db.write(lambda db, statement=statement: db.execute(statement))  # type: ignore[misc]
-    assert catalogue.people.decisions() == before
+    assert catalogue.decisions.log() == before
     assert [decision.name for decision in before] == ["Al", "Bo"]
 
 
@@ -291,7 +291,7 @@ def test_a_photo_is_in_an_album_once_even_if_the_catalogue_contradicts_itself(
 def test_a_face_of_somebody_who_was_merged_is_a_contradiction(catalogue: Catalogue, root: RootRow) -> None:
     library(catalogue, root, [1, 1])
     catalogue.people.assign([*founding(0, 1), *founding(1, 2)], [], 2, NOW)
-    catalogue.people.merge(PersonId(1), PersonId(2), NOW)
+    merge(catalogue, 1, 2)
     catalogue._db.write(lambda db: db.execute("UPDATE faces SET person_id = 2 WHERE id = 2"))
     assert catalogue.contradictions() == ["face 2 belongs to person 2, who was merged into another"]
 
@@ -304,5 +304,5 @@ def test_who_has_no_name_needs_so_many_photos(
     add(catalogue, root, {b"copy %d.jpg" % n: "photo 0" for n in range(5)})
     catalogue.people.assign([*founding(0, 1), *founding(1, 2, 3), *founding(2, 4, 5, 6)], [], 6, NOW)
     assert [album.person for album in catalogue.people.albums(least)] == shown, "copies of a photo are one photo"
-    catalogue.people.name(PersonId(1), "Al", NOW)
+    catalogue.decisions.name(PersonId(1), "Al", NOW)
     assert [album.person for album in catalogue.people.albums(least)] == sorted({1, *shown})

@@ -54,7 +54,7 @@ def _people(work: Coordinator) -> list[str]:
 
 
 def _decisions(work: Coordinator) -> list[str]:
-    said = replay(work.catalogue.people.decisions())
+    said = replay(work.catalogue.decisions.log())
     names = {person: name for person, name in work.catalogue.people.names().items() if name is not None}
     found = []
     for person in sorted(set(said.names) | set(names)):

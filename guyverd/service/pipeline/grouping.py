@@ -18,6 +18,7 @@ from guyverd.config import Config
 from guyverd.errors import StateError
 from guyverd.people.arrival import arrive
 from guyverd.people.index import FaceIndex
+from guyverd.service.pipeline.deciding import standing
 
 if TYPE_CHECKING:
     from guyverd.model import IntArray
@@ -147,16 +148,19 @@ class Grouping:
         table = photos.table(new)
         index.add(table.ids, table.vectors)
         self._unsaved()
-        names = self._catalogue.people.names()
+        said = standing(self._catalogue)
         outcome = arrive(
             new,
             photos,
             index,
             self._config.clustering,
             seed=SEED,
-            named=frozenset(person for person, name in names.items() if name is not None),
+            named=frozenset(said.names) | said.hidden,
+            apart=said.apart,
         )
-        touched = self._catalogue.people.assign(outcome.assignments, outcome.merges, through, self._catalogue.now())
+        touched = self._catalogue.people.assign(
+            outcome.assignments, outcome.merges, through, self._catalogue.now(), said=said
+        )
         log.info(
             "%d new faces grouped in %.1f s: %d found their person, %d wait.",
             len(new),

@@ -26,6 +26,7 @@ from guyverd.people.recognition import recognise
 from guyverd.service.api import Row
 from guyverd.service.pipeline.checking import check
 from guyverd.service.pipeline.coordinator import Coordinator
+from guyverd.service.pipeline.deciding import Deciding
 from guyverd.service.pipeline.listing import Listing, person_row
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ class LocalLibrary(Listing):
             taken = [other for other in people.named(wanted) if other != found.id]
             if taken:
                 raise NameTaken(name=wanted, person=taken[0], other=found.id)
-            previous = people.name(found.id, wanted, self._at_work.catalogue.now())
+            previous = self._at_work.catalogue.decisions.name(found.id, wanted, self._at_work.catalogue.now())
             return {"id": found.id, "name": wanted, "previous": previous}
 
         people = self._at_work.catalogue.people
@@ -197,12 +198,12 @@ class LocalLibrary(Listing):
 
         def job() -> tuple[PersonId, PersonId, int]:
             into, absorbed = self._resolved(person).id, self._resolved(other).id
-            return into, absorbed, people.merge(into, absorbed, self._at_work.catalogue.now())
+            moves = Deciding(self._at_work.catalogue).merge(into, absorbed).moves
+            return into, absorbed, sum(1 for move in moves if move.was == absorbed and move.now is None)
 
-        people = self._at_work.catalogue.people
-        into, absorbed, released = self._at_work.decide(job)
-        merged = person_row(people.get(into), self._folders())
-        return {**merged, "absorbed": absorbed, "left_out": released}
+        into, absorbed, left_out = self._at_work.decide(job)
+        merged = person_row(self._at_work.catalogue.people.get(into), self._folders())
+        return {**merged, "absorbed": absorbed, "left_out": left_out}
 
     # ---- pictures ----------------------------------------------------------------------------------------------------
 

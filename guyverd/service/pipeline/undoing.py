@@ -1,0 +1,121 @@
+"""Taking decisions back, and making them again. To be used on the coordinator's thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from guyverd.catalogue import placing
+from guyverd.catalogue.store import Catalogue
+from guyverd.errors import CannotDecide, UnknownDecision
+from guyverd.model import Author, Decision, DecisionId, DecisionKind, FaceId, PersonId, Standing
+from guyverd.people.decisions import undone
+from guyverd.service.pipeline.deciding import Decided, log_of, record, standing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlite_utils import Database as Utils
+
+
+def undo(catalogue: Catalogue, decision: DecisionId | None = None) -> Decided:
+    """Take back a decision, or the last one of the user that counts.
+
+    Faces go back where they were unless they were moved since or something else is said of them by now; `kept` counts
+    these. Raises UnknownDecision, and CannotDecide where it was undone before or cannot be.
+    """
+    log = {one.id: one for one in log_of(catalogue)}
+    gone = undone(log.values())
+    if decision is None:
+        ours = [
+            one.id
+            for one in log.values()
+            if one.kind is not DecisionKind.UNDO and one.author is Author.USER and one.id not in gone
+        ]
+        if not ours:
+            raise CannotDecide(detail="you decided nothing that could be undone", hint="`guyverd log` tells all.")
+        decision = ours[-1]
+    if decision not in log:
+        raise UnknownDecision(decision=decision)
+    if decision in gone:
+        raise CannotDecide(
+            detail=f"decision {decision} was undone already, by decision {gone[decision]}",
+            hint=f"`guyverd redo {decision}` makes it again.",
+        )
+    return _take_back(catalogue, log, decision)
+
+
+def redo(catalogue: Catalogue, decision: DecisionId | None = None) -> Decided:
+    """Make a decision again that was undone, or the one that was undone last. Raises as `undo` does."""
+    log = {one.id: one for one in log_of(catalogue)}
+    gone = undone(log.values())
+    if decision is None:
+        undos = [
+            one.id
+            for one in log.values()
+            if one.kind is DecisionKind.UNDO and one.id not in gone and _depth(log, one) % 2
+        ]
+        if not undos:
+            raise CannotDecide(detail="nothing is undone", hint="`guyverd log` tells all decisions.")
+        return _take_back(catalogue, log, undos[-1])
+    if decision not in log:
+        raise UnknownDecision(decision=decision)
+    if decision in gone:
+        return _take_back(catalogue, log, gone[decision])
+    if log[decision].kind is DecisionKind.UNDO and _depth(log, log[decision]) % 2:
+        return _take_back(catalogue, log, decision)
+    raise CannotDecide(detail=f"decision {decision} is not undone", hint=f"`guyverd undo {decision}` undoes it.")
+
+
+def subject(log: Mapping[DecisionId, Decision], decision: Decision) -> Decision:
+    """What an undo, or an undo of an undo, is about in the end."""
+    while decision.undoes is not None and decision.undoes in log and decision.undoes < decision.id:
+        decision = log[decision.undoes]
+    return decision
+
+
+def _depth(log: Mapping[DecisionId, Decision], decision: Decision) -> int:
+    """1 for an undo, 2 for an undo of an undo and so on: what is odd undoes, what is even does again."""
+    depth = 0
+    while decision.undoes is not None and decision.undoes in log and decision.undoes < decision.id:
+        decision, depth = log[decision.undoes], depth + 1
+    return depth
+
+
+def _take_back(catalogue: Catalogue, log: Mapping[DecisionId, Decision], target: DecisionId) -> Decided:
+    before = standing(catalogue)
+    movable: dict[FaceId, PersonId | None] = {}
+    lost = 0
+    for move, person in catalogue.decisions.moves_now(target):
+        now = None if move.now is None else before.survivor(move.now)
+        if person == now:
+            movable[move.face] = move.was
+        else:
+            lost += 1
+
+    wanted: dict[FaceId, PersonId | None] = {}
+
+    def back(after: Standing) -> Mapping[FaceId, PersonId | None]:
+        wanted.update({face: None if was is None else after.survivor(was) for face, was in movable.items()})
+        return wanted
+
+    draft = Decision(DecisionId(0), "", DecisionKind.UNDO, Author.USER, None, None, None, (), target)
+    done = record(catalogue, draft, wishes=back, first=_drawn(log, target))
+    held = catalogue.people.holdings(list(wanted))
+    stayed = sum(1 for face, person in wanted.items() if face in held and held[face].person != person)
+    return replace(done, kept=lost + stayed)
+
+
+def _drawn(log: Mapping[DecisionId, Decision], target: DecisionId) -> Callable[[Utils], None] | None:
+    """A face that was drawn by hand goes with its decision, and comes back with it."""
+    about = subject(log, log[target])
+    if about.kind is not DecisionKind.BOX:
+        return None
+    act = placing.bring_back if _depth(log, log[target]) % 2 else placing.take_away
+
+    def job(db: Utils) -> None:
+        for face in about.faces:
+            act(db, face)
+
+    return job
