@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guyverd.evaluation.retrieval import queries, score
+
+if TYPE_CHECKING:
+    from guyverd.model import IntArray
+
+
+def ints(*values: int) -> IntArray:
+    return np.array(values, np.int64)
+
+
+def test_who_is_in_one_photo_only_is_not_asked_for() -> None:
+    assert queries(ints(1, 1, 2, 3, 3), ints(10, 11, 12, 13, 13)).tolist() == [0, 1]
+    assert queries(ints(), ints()).tolist() == []
+
+
+def test_shares_by_hand() -> None:
+    truth, photos = ints(1, 1, 1, 2, 2), ints(10, 11, 12, 12, 13)
+    # The first finds one of two others and a wrong one; the second nothing; the third both; the others one another,
+    # once with a photo of somebody else.
+    answers = [ints(0, 1, 4), ints(1), ints(0, 1, 2), ints(4), ints(3, 0)]
+    near = [ints(3, 1), ints(3), ints(), ints(3), ints(3)]
+    told = score(truth, photos, ints(0, 1, 2, 3, 4), answers, near)
+    assert (told.queries, told.answered) == (5, 4)
+    assert told.sensitivity == pytest.approx((1 / 2 + 0 + 1 + 1 + 1) / 5)
+    assert told.precision == pytest.approx((1 / 2 + 1 + 1 + 1 / 2) / 4)
+    assert told.hit_rate == pytest.approx(2 / 5), "one's own photo is no hit, nor is who else is in a photo"
+
+
+def test_nothing_asked_and_nothing_answered() -> None:
+    nothing = score(ints(1), ints(1), ints(), [], [])
+    assert (nothing.queries, nothing.sensitivity, nothing.precision, nothing.hit_rate) == (0, None, None, None)
+    silent = score(ints(1, 1), ints(1, 2), ints(0, 1), [ints(), ints()], [ints(), ints()])
+    assert (silent.answered, silent.sensitivity, silent.precision, silent.hit_rate) == (0, 0.0, None, 0.0)
+
+
+@given(st.lists(st.tuples(st.integers(1, 3), st.integers(1, 3)), min_size=1, max_size=20))
+def test_answering_with_groups_is_pairs_where_each_face_has_its_photo(pairs: list[tuple[int, int]]) -> None:
+    truth, found = ints(*(t for t, _ in pairs)), ints(*(f for _, f in pairs))
+    photos = np.arange(len(truth), dtype=np.int64)
+    asked = queries(truth, photos)
+    answers = [np.flatnonzero(found == found[row]).astype(np.int64) for row in asked]
+    told = score(truth, photos, asked, answers, answers)
+    shares, precisions, hits = [], [], []
+    for row in asked.tolist():
+        others = [i for i in range(len(truth)) if i != row]
+        same = [i for i in others if truth[i] == truth[row]]
+        given_ = [i for i in others if found[i] == found[row]]
+        right = len(set(same) & set(given_))
+        shares.append(right / len(same))
+        precisions += [right / len(given_)] if given_ else []
+        hits.append(right > 0)
+    assert told.sensitivity == (pytest.approx(float(np.mean(shares))) if shares else None)
+    assert told.precision == (pytest.approx(float(np.mean(precisions))) if precisions else None)
+    assert told.hit_rate == (pytest.approx(float(np.mean(hits))) if hits else None)
