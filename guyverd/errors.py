@@ -8,10 +8,11 @@ what to do next; `exit_code` is what the command line returns. One family, one e
     ├── AlreadyRunning     4
     ├── PersonError        5   UnknownPerson, AmbiguousPerson, NameTaken, CannotMerge, CannotDecide, UnknownDecision
     ├── PictureError       6   PictureMissing, PictureUnreadable, NoFaceFound, FaceChoice, NoSuchFace, Unread, WhichFace
+    │   └── BoxRefused     6
     ├── CatalogueError     7   CatalogueNewer, CatalogueDamaged
     ├── StateError         8
     ├── PeopleFolderError  9   NotOurFolder
-    ├── EngineError        10
+    ├── EngineError        10  OtherModel
     ├── ControlError       11  DaemonSilent, BadRequest
     ├── ExportError        12
     ├── CheckFailed        13
@@ -219,6 +220,12 @@ class WhichFace(PictureError):
     hint = "Name one as {path}#1 to {path}#{count}, from left to right; `guyverd who` shows them."
 
 
+class BoxRefused(PictureError):
+    """No face was put into {path}: {detail}."""
+
+    hint = "A box is LEFT TOP RIGHT BOTTOM in pixels of the upright picture; `guyverd who` shows those of its faces."
+
+
 class CatalogueError(GuyverError):
     """The catalogue {path} cannot be used: {detail}."""
 
@@ -263,6 +270,12 @@ class EngineError(GuyverError):
 
     exit_code = 10
     hint = "Run `make setup` again, or `pip install --force-reinstall face_recognition_models`."
+
+
+class OtherModel(EngineError):
+    """The library was read with another face model than this, so nothing can be compared with it."""
+
+    hint = "`guyverd scan --again` reads it anew; people, names and decisions stay."
 
 
 class ControlError(GuyverError):

@@ -259,6 +259,11 @@ class Photos:
         rows = self._db.rows(f"SELECT faces.id {_GROUPED}")
         return np.sort(np.array([row[0] for row in rows], dtype=np.int64))
 
+    def all_ids(self) -> IntArray:
+        """The ids of all faces, ascending."""
+        rows = self._db.rows("SELECT id FROM faces ORDER BY id")
+        return np.array([row[0] for row in rows], dtype=np.int64)
+
     def ungrouped(self, through: int) -> IntArray:
         """The faces, by photo and ordinal, of read photos up to id `through` that were not grouped yet."""
         rows = self._db.rows(

@@ -147,23 +147,29 @@ def _library_for(here: Session, photos: Path, people: Path | None) -> tuple[Path
 
 
 @click.command()
+@click.option("--again", is_flag=True, help="Also read those photos anew that an older engine read.")
+@click.option("--all", "every", is_flag=True, help="Read every photo anew, also those that failed.")
 @json_option
 @pass_session
-def scan(here: Session, as_json: bool) -> None:
+def scan(here: Session, again: bool, every: bool, as_json: bool) -> None:
     """Go over all photos once, showing progress.
 
     New and changed photos are read and the people folder is brought up to date. With --json the last state of
     the pass is printed as one object. Ctrl-C stops it; what was done is kept.
 
+    Photos that are read anew keep their people, names, decisions and folders: a face that is found at the place of
+    one that was known is that face.
+
     \b
     Examples:
       guyverd scan
+      guyverd scan --again
       guyverd scan --json 2>/dev/null
     """
     began = time.monotonic()
     with here.library() as library:
         try:
-            last = progress.follow(library.scan(), library.progress)
+            last = progress.follow(library.scan(again, every), library.progress)
             counts = None if as_json else library.status()["counts"]
         except KeyboardInterrupt:
             output.note("Stopped. What was done is kept; the next scan goes on from there.")

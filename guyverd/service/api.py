@@ -98,8 +98,12 @@ class Library(Protocol):
     def check(self, repair: bool = False) -> Row:
         """Every cache against the catalogue: {`checks` [{`name`, `ok`, `detail`, `repaired`}]}."""
 
-    def scan(self) -> Row:
-        """Compare every root with the disk, from now on. Returns at once with `progress`."""
+    def scan(self, again: bool = False, every: bool = False) -> Row:
+        """Compare every root with the disk, from now on. Returns at once with `progress`.
+
+        With `again` photos that another engine read are read anew, with `every` all photos, failed ones among them.
+        Faces keep their numbers, people and decisions by their places.
+        """
 
     def progress(self) -> Row:
         """How the current pass stands.

@@ -195,9 +195,9 @@ class RemoteLibrary:
         """See `Library.check`."""
         return self._one("check", repair=repair)
 
-    def scan(self) -> Row:
+    def scan(self, again: bool = False, every: bool = False) -> Row:
         """See `Library.scan`."""
-        return self._one("scan")
+        return self._one("scan", again=again or None, every=every or None)
 
     def progress(self) -> Row:
         """See `Library.progress`."""

@@ -212,8 +212,8 @@ class FakeLibrary:
         self._asked("check", repair)
         return {"checks": self.checks}
 
-    def scan(self) -> Row:
-        self._asked("scan")
+    def scan(self, again: bool = False, every: bool = False) -> Row:
+        self._asked("scan", *(["again"] * again), *(["every"] * every))
         return self.passes.pop(0)
 
     def progress(self) -> Row:

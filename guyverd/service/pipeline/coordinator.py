@@ -28,6 +28,7 @@ from guyverd.service.pipeline.meter import Meter, amounts, class_bounds
 from guyverd.service.pipeline.observing import Observing
 from guyverd.service.pipeline.publishing import Publishing
 from guyverd.service.pipeline.reading import Reader
+from guyverd.service.pipeline.renewing import Renewing
 from guyverd.watch.debounce import Debouncer
 from guyverd.watch.events import EventKind, Observer, PathEvent, Watching
 
@@ -71,8 +72,9 @@ class Coordinator:
         self.reader = Reader(config.workers, config.faces, clock)
         self.observing = Observing(config, self.catalogue, self._unsettled, time.time)
         self.identifying = Identifying(self.catalogue, self.wake, self._unsettled_file)
-        self.looking = Looking(self.catalogue, self.reader, self.wake, clock)
         self.grouping = Grouping(config, self.catalogue)
+        self.renewing = Renewing(self.catalogue, self.reader, self.grouping)
+        self.looking = Looking(self.catalogue, self.reader, self.wake, clock, self.renewing.kept)
         self.publishing = Publishing(config, self.catalogue)
         self.meter = Meter(self.reader.width)
         self.quiet_until = ""
@@ -118,6 +120,7 @@ class Coordinator:
         if watch:
             self._observer = Observer(self._notice)
             self._observer.start()
+            self.renewing.look()
         self._thread = threading.Thread(target=self._run, name="coordinator", daemon=True)
         self._thread.start()
 
@@ -165,10 +168,11 @@ class Coordinator:
 
         return self.call(decided)
 
-    def rescan(self) -> None:
-        """Compare every root with the disk, from now on."""
+    def rescan(self, before: Callable[[], object] = lambda: None) -> None:
+        """Compare every root with the disk, from now on; what is done `before` belongs to the same pass."""
 
         def job() -> None:
+            before()
             self._before_pass = self.looking.tally
             self._found_before_pass = self.observing.found
             self._at_rest = False
@@ -316,6 +320,9 @@ class Coordinator:
         self._dirty_if(self.identifying.advance())
         self._keep_pace()
         self.looking.advance(quiet=bool(self.quiet_until))
+        if gone := self.looking.take_gone():
+            self.grouping.drop(gone)
+            self._dirty_if(True)
         self._measure(now)
         self._report(now)
         self.trouble = None

@@ -60,11 +60,12 @@ class Grouping:
         if index is None:
             return self._rebuilt("none was saved" if stamp is None else "the saved one is missing or damaged")
         wanted, held = self._catalogue.photos.grouped_ids(), index.ids()
+        revised = np.intersect1d(self._catalogue.renewal.revised(), wanted)
         stale = np.setdiff1d(held, wanted)
         if len(stale):
             index.remove(stale)
             self._unsaved()
-        self._add(index, np.setdiff1d(wanted, held))
+        self._add(index, np.union1d(np.setdiff1d(wanted, held), revised))
         return index
 
     def _rebuilt(self, why: str) -> FaceIndex:
@@ -142,6 +143,8 @@ class Grouping:
             through = min(through, last)
         elif through >= first_unread:
             return False
+        if len(self._catalogue.renewal.networks()) > 1:
+            return False  # what they would be compared with is of another face model: they wait
         new = photos.ungrouped(through)
         began = time.monotonic()
         index = self.index

@@ -57,11 +57,13 @@ class WorkingLibrary(Listing):
             self._catalogue = coordinator.catalogue
         return self._opened
 
-    def scan(self) -> Row:
+    def scan(self, again: bool = False, every: bool = False) -> Row:
         """See `Library.scan`."""
         whole = self._whole
         if self._started:
-            return whole.scan()
+            return whole.scan(again, every)
+        if again or every:
+            whole.read_again(every=every)
         # Who begins to work compares every root with the disk: to ask for it would be to have it done twice.
         self._started = True
         whole.start()

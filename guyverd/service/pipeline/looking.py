@@ -8,7 +8,7 @@ import os
 import queue
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ from guyverd.errors import (
     WorkerNotStarted,
 )
 from guyverd.media.content import ContentChanged
-from guyverd.model import PhotoId, PhotoReading, PhotoState
+from guyverd.model import Box, FaceId, PhotoId, PhotoReading, PhotoState
 from guyverd.service.pipeline.meter import Cost
 from guyverd.service.pipeline.reading import Read, Reader, Wanted
 
@@ -85,8 +85,11 @@ class Looking:
         reader: Reader,
         wake: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
+        kept: Callable[[], Collection[FaceId]] = frozenset,
     ) -> None:
+        """`kept` tells of which faces something was said: they stay, whatever is found when a photo is read again."""
         self._clock = clock
+        self._kept = kept
         self._catalogue = catalogue
         self._reader = reader
         self._wake = wake
@@ -99,6 +102,7 @@ class Looking:
         self._early: set[PhotoId] = set()
         """Those at its head that are read before their turn."""
         self._costs: list[Cost] = []
+        self._gone: list[int] = []
         self._ready: queue.SimpleQueue[tuple[PendingPhoto, Future[Read]]] = queue.SimpleQueue()
         self.tally = Tally()
         """Since the start."""
@@ -159,6 +163,11 @@ class Looking:
         taken, self._costs = self._costs, []
         return taken
 
+    def take_gone(self) -> list[int]:
+        """The faces that are compared with no others any more since this was last asked."""
+        taken, self._gone = self._gone, []
+        return taken
+
     def sample(self, sizes: tuple[int, int], count: int) -> None:
         """Read some photos of at least and below so many bytes next, from all over the library."""
         found = self._catalogue.photos.some_pending(sizes, count)
@@ -174,10 +183,16 @@ class Looking:
         self._singles = max(0, self._singles - 1)
         self._under_way.update((photo.id, number) for photo in photos)
         self._early.difference_update(photo.id for photo in photos)
-        futures = self._reader.submit([Wanted(photo.paths, photo.hash) for photo in photos]) if photos else []
+        boxes = self._boxes(photos)
+        wanted = [Wanted(photo.paths, photo.hash, boxes.get(photo.id, ())) for photo in photos]
+        futures = self._reader.submit(wanted) if photos else []
         for photo, future in zip(photos, futures, strict=True):
             future.add_done_callback(lambda done, photo=photo: self._arrived(photo, done))  # type: ignore[misc]
         return bool(photos)
+
+    def _boxes(self, photos: Sequence[PendingPhoto]) -> dict[PhotoId, tuple[Box, ...]]:
+        again = [photo.id for photo in photos if photo.again]
+        return self._catalogue.renewal.boxes(again, self._kept()) if again else {}
 
     def _line_up(self, least: int) -> None:
         """Have at least so many in line, if there are as many."""
@@ -194,7 +209,8 @@ class Looking:
         self._wake()
 
     def _record(self) -> bool:
-        read: list[tuple[PhotoId, PhotoReading]] = []
+        read: dict[str, list[tuple[PhotoId, PhotoReading]]] = {}
+        again = False
         count = 0
         while not self._ready.empty():
             photo, future = self._ready.get()
@@ -228,15 +244,18 @@ class Looking:
                 log.exception("%s could not be read", os.fsdecode(photo.paths[0]))
                 self._fail(photo, PhotoState.FAILED, f"{type(problem).__name__}: {problem}", photo.attempts)
             else:
-                read.append((photo.id, reading))
+                # A worker whose device failed goes on with another, under another name.
+                read.setdefault(result.engine, []).append((photo.id, reading))
+                again = again or photo.again
                 self.tally += Tally(1, len(reading.faces), 0)
                 log.debug("%s: %d faces", os.fsdecode(photo.paths[0]), len(reading.faces))
             self._costs.append(cost)
             if self.broken is not None:
                 log.info("Photos can be read again.")
                 self.broken = None
-        if read:
-            self._catalogue.photos.read(read, self.engine, self._catalogue.now())
+        kept = self._kept() if again else frozenset()
+        for engine, readings in read.items():
+            self._gone += self._catalogue.photos.read(readings, engine, self._catalogue.now(), kept)
         return count > 0
 
     def _died(self, photo: PendingPhoto, reason: str) -> None:
@@ -245,7 +264,7 @@ class Looking:
         self._fail(photo, state, reason, attempts)
 
     def _fail(self, photo: PendingPhoto, state: PhotoState, reason: str, attempts: int) -> None:
-        self._catalogue.photos.failed(photo.id, state, reason, attempts, self._catalogue.now())
+        self._gone += self._catalogue.photos.failed(photo.id, state, reason, attempts, self._catalogue.now())
         again = " It will be tried again." if state is PhotoState.PENDING else ""
         log.warning("%s: %s.%s", os.fsdecode(photo.paths[0]), reason.rstrip("."), again)
         if state is not PhotoState.PENDING:

@@ -28,6 +28,7 @@ from guyverd.service.pipeline.checking import check
 from guyverd.service.pipeline.coordinator import Coordinator
 from guyverd.service.pipeline.deciding import Deciding
 from guyverd.service.pipeline.listing import Listing, person_row
+from guyverd.service.pipeline.reading import Wanted
 
 if TYPE_CHECKING:
     from guyverd.model import FloatArray
@@ -139,6 +140,7 @@ class LocalLibrary(Listing):
             found.append("`faces.device` is gpu, but onnxruntime has none here that works: the cpu does it.")
         if work.quiet_until and work.catalogue.backlog()[1]:
             found.append(f"Reading waits until {work.quiet_until} (quiet hours).")
+        found += work.renewing.notices(work.looking.engine)
         if work.removal_paused is not None:
             overdue, total = work.removal_paused
             found.append(f"{overdue} of {total} photos are gone; so many at once are not forgotten by themselves.")
@@ -168,10 +170,19 @@ class LocalLibrary(Listing):
             "quiet_until": work.quiet_until if photos and work.quiet_until else None,
         }
 
-    def scan(self) -> Row:
+    def scan(self, again: bool = False, every: bool = False) -> Row:
         """See `Library.scan`."""
-        self._at_work.rescan()
+        renewing = self._at_work.renewing
+        if again or every:
+            engine = renewing.ask()
+            self._at_work.rescan(lambda: renewing.begin(engine, every=every))
+        else:
+            self._at_work.rescan()
         return self.progress()
+
+    def read_again(self, *, every: bool) -> None:
+        """What `scan` does where the pass itself is begun by `start`."""
+        self._at_work.renewing.begin(self._at_work.renewing.ask(), every=every)
 
     # ---- people ------------------------------------------------------------------------------------------------------
 
@@ -214,7 +225,10 @@ class LocalLibrary(Listing):
             raise PictureMissing(path=path)
         if os.path.isdir(real):
             raise PictureUnreadable(path=path, detail="it is a folder")
-        return self._at_work.reader.read(real)
+        read = self._at_work.reader.one(Wanted((real,)))
+        reading = read.reading
+        self._at_work.renewing.check_comparable(read.engine)
+        return reading
 
     def who(self, path: str) -> Row:
         """See `Library.who`."""

@@ -8,6 +8,7 @@ of all of them go through the network together.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
 import time
@@ -18,13 +19,14 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from guyverd import config
-from guyverd.errors import DeadlineExceeded, PictureError, PictureMissing, WorkerDied
+from guyverd.errors import BoxRefused, ControlError, DeadlineExceeded, PictureError, PictureMissing, WorkerDied
 from guyverd.faces import limits
+from guyverd.faces.engine import CHIP_SIZE
 from guyverd.faces.pool import WorkerPool
 from guyverd.faces.worker import another_part, portable
 from guyverd.media.content import ContentChanged, read_file
-from guyverd.media.still import read_picture
-from guyverd.model import PhotoReading
+from guyverd.media.still import Picture, read_picture
+from guyverd.model import Box, PhotoReading
 
 if TYPE_CHECKING:
     from guyverd.faces.find import FaceFinder, Sighting
@@ -46,6 +48,10 @@ class Wanted:
     """Absolute paths that should all hold the photo; the first that can be read is taken."""
     hash: bytes | None = None
     """The hash its bytes must have; None for a picture outside the library."""
+    boxes: tuple[Box, ...] = ()
+    """Where a face is to be described, found or not; in pixels of the upright original."""
+    search: bool = True
+    """Whether other faces are looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +87,15 @@ class Read:
 class _Looked:
     """A photo that was looked at; its faces are not described yet."""
 
-    seen: Sighting | BaseException
+    seen: tuple[Sighting, Sighting] | BaseException
+    """What was found, and what is in the boxes that were asked for."""
     facts: PhotoReading | None
     """All but the faces; None where there was a problem."""
     seconds: float
 
     @property
     def chips(self) -> int:
-        return 0 if isinstance(self.seen, BaseException) else len(self.seen.chips)
+        return 0 if isinstance(self.seen, BaseException) else sum(len(one.chips) for one in self.seen)
 
 
 def read_photos(job: ReadJob) -> list[Read]:
@@ -114,12 +121,33 @@ def _looked(finder: FaceFinder, photo: Wanted) -> _Looked:
     try:
         data, hash_, path = _bytes(photo)
         picture = read_picture(data, path=path, enough=finder.decoded)
+        _check_inside(photo.boxes, picture, path)
+        found = finder.look(picture.pixels, picture.scale) if photo.search else finder.look_at(picture.pixels, 1.0, ())
+        facts = PhotoReading(hash_, picture.width, picture.height, picture.format, picture.taken_at, ())
+        enough = _enough(photo.boxes, picture)
+        if enough > max(picture.pixels.shape):
+            picture = read_picture(data, path=path, enough=enough)
         del data
-        seen = finder.look(picture.pixels, picture.scale)
+        seen = found, finder.look_at(picture.pixels, picture.scale, photo.boxes)
     except Exception as problem:
         return _Looked(portable(problem), None, time.perf_counter() - began)
-    facts = PhotoReading(hash_, picture.width, picture.height, picture.format, picture.taken_at, ())
     return _Looked(seen, facts, time.perf_counter() - began)
+
+
+def _check_inside(boxes: Sequence[Box], picture: Picture, path: bytes) -> None:
+    for box in boxes:
+        if min(box.left, box.top) < 0 or box.right > picture.width or box.bottom > picture.height:
+            size = f"{picture.width} × {picture.height} pixels"
+            raise BoxRefused(path=os.fsdecode(path), detail=f"the picture has {size}, and the box reaches past them")
+
+
+def _enough(boxes: Sequence[Box], picture: Picture) -> int:
+    """Pixels on the longer side with which the smallest box is as large as a chip, or as large as it ever was.
+
+    Where a face is not found it is small, mostly.
+    """
+    smallest = min((min(box.width, box.height) for box in boxes), default=CHIP_SIZE)
+    return math.ceil(max(picture.width, picture.height) * min(1.0, CHIP_SIZE / max(1, smallest)))
 
 
 def _bytes(photo: Wanted) -> tuple[bytes, bytes, bytes]:
@@ -155,7 +183,7 @@ def _described(finder: FaceFinder, engine: OnnxEngine, looked: Sequence[_Looked]
     """The photos with their faces' vectors, which are made together; the time for it is shared by faces."""
     another_part()
     began = time.perf_counter()
-    seen = [item.seen for item in looked if not isinstance(item.seen, BaseException)]
+    seen = [one for item in looked if not isinstance(item.seen, BaseException) for one in item.seen]
     try:
         faces = iter(finder.describe(seen) if seen else [])
     except Exception as problem:
@@ -173,7 +201,7 @@ def _described(finder: FaceFinder, engine: OnnxEngine, looked: Sequence[_Looked]
             done.append(Read(item.seen, engine.name, item.seconds, peak, warm))
         else:
             assert item.facts is not None
-            reading = replace(item.facts, faces=next(faces))
+            reading = replace(item.facts, faces=next(faces), asked=next(faces))
             done.append(Read(reading, engine.name, item.seconds + a_chip * item.chips, peak, warm))
     return done
 
@@ -196,6 +224,14 @@ def prepare(settings: config.Faces) -> None:
     engine.load()
 
 
+def engine_name(settings: config.Faces) -> str:
+    """The name of the engine that `read_photos` uses, in a worker. Raises EngineError."""
+    _, engine = _finder(settings)
+    if settings.device != "cpu":
+        engine.load()  # only then it is known whether the device can be used
+    return engine.name
+
+
 class Reader:
     """Workers on demand: processes start with the first job and end when there was none for a while.
 
@@ -209,14 +245,18 @@ class Reader:
         clock: Callable[[], float] = time.monotonic,
         task: Callable[[ReadJob], list[Read]] = read_photos,
         initializer: Callable[[config.Faces], None] | None = prepare,
+        *,
+        namer: Callable[[config.Faces], str] = engine_name,
     ) -> None:
-        """Start nothing yet. `task` and `initializer` are what the processes do; both must be found by name."""
+        """Start nothing yet. `task`, `initializer` and `namer` are what processes do; all must be found by name."""
         self.width = workers.count or limits.workers()
         """How many photos can be read at once."""
         self._workers = workers
         self._faces = faces
         self._clock = clock
         self._task = task
+        self._namer = namer
+        self._asked: WorkerPool[config.Faces, str] | None = None
         self._initializer = None if initializer is None else partial(initializer, faces)
         self._guard = threading.Lock()
         self._pool: WorkerPool[ReadJob, list[Read]] | None = None
@@ -256,7 +296,36 @@ class Reader:
 
     def read(self, path: bytes) -> PhotoReading:
         """Read one picture now and wait for it. Raises what hindered it."""
-        return self.submit([Wanted((path,))], urgent=True)[0].result().reading
+        return self.one(Wanted((path,))).reading
+
+    def one(self, picture: Wanted) -> Read:
+        """The same, with what read it."""
+        return self.submit([picture], urgent=True)[0].result()
+
+    def engine(self) -> str:
+        """What would read photos now, by name; asked of a process of its own, which ends at once.
+
+        Raises EngineError where the models are not there, or why no process can be started.
+        """
+        with self._guard:
+            if self._stopped:
+                raise ControlError(detail="it is stopping")
+            if self._asked is None:
+                self._asked = WorkerPool(
+                    self._namer,
+                    count=1,
+                    deadline=self._workers.deadline,
+                    memory=self._workers.memory,
+                    gentle=self._gentle,
+                )
+            pool = self._asked
+            asked = pool.submit(self._faces)
+        try:
+            return asked.result()
+        except CancelledError:
+            raise ControlError(detail="it is stopping") from None
+        finally:
+            pool.close(wait=False)
 
     def _hand_out(self, photos: tuple[Wanted, ...], futures: list[Future[Read]], *, urgent: bool) -> None:
         job = None
@@ -321,5 +390,8 @@ class Reader:
         with self._guard:
             self._stopped = True
             pool, self._pool = self._pool, None
+            asked = self._asked
+        if asked is not None:
+            asked.stop_now()
         if pool is not None:
             pool.stop_now()
