@@ -37,7 +37,7 @@ def documented_codes() -> dict[str, int]:
     """Class -> exit code, from the tree in the module's docstring."""
     codes: dict[str, int] = {}
     for line in (errors.__doc__ or "").splitlines():
-        match = re.fullmatch(r"\s*(?:[├└]── )?(\w+)\s+(\d+)\s*([\w, ]*)", line)
+        match = re.fullmatch(r"[\s│]*(?:[├└]── )?(\w+)\s+(\d+)\s*([\w, ]*)", line)
         if match:
             for name in [match[1], *filter(None, match[3].replace(" ", "").split(","))]:
                 codes[name] = int(match[2])
