@@ -79,7 +79,7 @@ class _Library:
         near = self._index.neighbours(self._vectors[rows], self._settings.neighbours + 1)
         links = weigh(near.similarity, self._settings.link_distance) > 0
         return [
-            self._rows_of[int(who.person)] if who.person is not None else self._places(ids[linked])
+            self._rows_of.get(int(who.person), rows[:0]) if who.person is not None else self._places(ids[linked])
             for who, ids, linked in zip(known, near.ids, links, strict=True)
         ]
 
