@@ -181,7 +181,6 @@ def test_confusions_are_shown_as_faces(labelled: Path, tmp_path: Path) -> None:
 
 
 def test_a_face_is_cut_with_a_margin(astronaut: Path, tmp_path: Path) -> None:
-
     path = str(astronaut).encode()
     made = cut(path, Box(180, 70, 280, 170), (512, 512))
     assert made is not None
