@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,8 @@ import numpy as np
 
 from guyverd.catalogue.database import Row
 from guyverd.catalogue.position import matched
+from guyverd.catalogue.rows import box_of
+from guyverd.errors import CannotDecide
 from guyverd.model import EMBEDDING_SIZE, Box, DetectedFace, FaceId, PhotoId, PhotoReading
 
 if TYPE_CHECKING:
@@ -36,7 +38,11 @@ _INSERT = (
     f" VALUES ({', '.join('?' * (len(_COLUMNS) + 3))})"
 )
 _UPDATE = f"UPDATE faces SET {', '.join(f'{column} = ?' for column in _COLUMNS)} WHERE id = ?"
-_HELD = 'SELECT id, "left", top, "right", bottom, manual, embedding FROM faces WHERE photo_id = ? ORDER BY ordinal'
+HELD = (
+    'SELECT id, person_id, "left", top, "right", bottom, manual, embedding FROM faces'
+    " WHERE photo_id = ? ORDER BY ordinal"
+)
+"""The faces of a photo."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +62,7 @@ def place(db: Utils, photo: PhotoId, reading: PhotoReading, kept: Collection[Fac
     drawn by hand, at whose place nothing is found stays in its box, with what `reading.asked` tells of that. The other
     old ones go, and the other new ones are new.
     """
-    held = db.execute(_HELD, (photo,)).fetchall()
+    held = db.execute(HELD, (photo,)).fetchall()
     if not held:
         db.conn.executemany(_INSERT, [(*_told(face), photo, at, 0) for at, face in enumerate(reading.faces)])
         return Placed((), whole=True)
@@ -84,12 +90,13 @@ def place(db: Utils, photo: PhotoId, reading: PhotoReading, kept: Collection[Fac
     return Placed(tuple(gone), whole)
 
 
-def insert(db: Utils, photo: PhotoId, face: DetectedFace) -> FaceId:
-    """Add a face that was drawn by hand; it is nobody's yet."""
-    db.execute(_INSERT, (*_told(face), photo, _free_ordinal(db, photo), 1))
-    found = db.execute("SELECT last_insert_rowid()").fetchone()
+def insert(db: Utils, photo: PhotoId, number: FaceId, face: DetectedFace, engine: str) -> None:
+    """Add a face that was drawn by hand and described by `engine`; it is nobody's yet."""
+    columns = f"INSERT INTO faces (id, {', '.join(_COLUMNS)}, photo_id, ordinal, manual)"
+    told = (number, *_told(face), photo, _free_ordinal(db, photo), 1)
+    db.execute(f"{columns} VALUES ({', '.join('?' * len(told))})", told)
     renumber(db, photo)
-    return FaceId(found[0])
+    wants_grouping(db, photo, engine)
 
 
 def take_away(db: Utils, face: int) -> PhotoId | None:
@@ -117,11 +124,21 @@ def removed(db: Utils, face: int) -> dict[str, object] | None:
 
 
 def bring_back(db: Utils, face: int) -> None:
-    """Put back a face that was taken away; it is nobody's. Photos of another engine are read again with it."""
+    """Put back a face that was taken away; it is nobody's. A photo of another engine is read again with it.
+
+    Raises CannotDecide where its photo was forgotten, or another face was found at its place.
+    """
     told = removed(db, face)
-    assert told is not None
+    if told is None:
+        raise CannotDecide(detail=f"face {face} is forgotten, with its photo", hint="Draw it anew: `guyverd box`.")
     engine = told.pop("engine")
     photo = told["photo_id"]
+    box = Box(*(int(str(told[edge])) for edge in ("left", "top", "right", "bottom")))
+    if (other := at_place(db.execute(HELD, (photo,)).fetchall(), box)) is not None:
+        raise CannotDecide(
+            detail=f"face {other} was found since where face {face} was drawn",
+            hint=f"Say of that one who it is: `guyverd confirm P {other}`.",
+        )
     told |= {"embedding": bytes.fromhex(str(told["embedding"])), "ordinal": _free_ordinal(db, photo)}
     names = ", ".join(f'"{name}"' for name in told)
     db.execute(f"INSERT INTO faces ({names}) VALUES ({', '.join('?' * len(told))})", tuple(told.values()))
@@ -138,9 +155,10 @@ def wants_grouping(db: Utils, photo: object, engine: str) -> None:
     )
 
 
-def box_of(row: Row) -> Box:
-    """The box in a row of `faces`."""
-    return Box(row["left"], row["top"], row["right"], row["bottom"])
+def at_place(rows: Sequence[Row], box: Box) -> FaceId | None:
+    """Which of a photo's faces, as `HELD` gives them, a box is about; None where it is about another."""
+    pairs = matched([box_of(row) for row in rows], [box])
+    return FaceId(rows[pairs[0][0]]["id"]) if pairs else None
 
 
 def renumber(db: Utils, photo: object) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from guyverd.catalogue.database import Database
 from guyverd.catalogue.files import slices
-from guyverd.catalogue.placing import box_of
+from guyverd.catalogue.rows import box_of
 from guyverd.model import Box, FaceId, PhotoId
 
 if TYPE_CHECKING:

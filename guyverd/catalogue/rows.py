@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from guyverd.model import FaceId, FileId, PersonId, PhotoId, PhotoReading, RootId, RootIdentity, RootState, Stamp
+from guyverd.catalogue.database import Row
+from guyverd.model import Box, FaceId, FileId, PersonId, PhotoId, PhotoReading, RootId, RootIdentity, RootState, Stamp
 
 
 def display(path: bytes) -> str:
@@ -15,6 +16,11 @@ def display(path: bytes) -> str:
 def within(root: bytes, path: bytes) -> bytes:
     """The absolute path of `path` below `root`."""
     return path if not root else root if not path else root.rstrip(b"/") + b"/" + path
+
+
+def box_of(row: Row) -> Box:
+    """The box in a row of faces."""
+    return Box(row["left"], row["top"], row["right"], row["bottom"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from guyverd.catalogue import placing
 from guyverd.catalogue.rows import RootRow
 from guyverd.catalogue.store import Catalogue
+from guyverd.errors import CannotDecide
 from guyverd.model import (
     Assignment,
     Box,
@@ -25,7 +26,7 @@ from guyverd.model import (
     PhotoReading,
     PhotoState,
 )
-from tests.catalogue.conftest import NOW, ROOT, add, face, library
+from tests.catalogue.conftest import NOW, ROOT, add, content, face, library
 
 OLD, NEW, OTHER_NETWORK = "cnn 1, resnet aa", "cnn 2, resnet aa", "cnn 2, resnet bb"
 LATER = "2026-02-02T00:00:00+00:00"
@@ -67,8 +68,10 @@ def family(catalogue: Catalogue, root: RootRow) -> Catalogue:
     return catalogue
 
 
-def draw(catalogue: Catalogue, face: DetectedFace) -> FaceId:
-    return catalogue._db.write(lambda db: placing.insert(db, PhotoId(1), face))
+def draw(catalogue: Catalogue, face: DetectedFace, engine: str = OLD) -> FaceId:
+    number = catalogue.boxes.next_face()
+    catalogue._db.write(catalogue.boxes.adding(PhotoId(1), number, face, engine))
+    return number
 
 
 def ordinals(catalogue: Catalogue) -> list[tuple[int, int]]:
@@ -165,6 +168,39 @@ def test_what_was_drawn_is_taken_away_and_brought_back_as_it_was(family: Catalog
     family._db.write(lambda db: placing.bring_back(db, drawn))
     assert family.photos.pending(9)[0].again
     assert family.integrity() == []
+
+
+def test_nothing_is_brought_back_to_where_another_face_was_found_since_or_the_photo_is_gone(family: Catalogue) -> None:
+    drawn = draw(family, at(100, 9))
+    family._db.write(lambda db: placing.take_away(db, drawn))
+    read(family, 1, reading(at(0), at(110, 8)))
+    with pytest.raises(CannotDecide, match=f"face {drawn + 1} was found since") as caught:
+        family._db.write(lambda db: placing.bring_back(db, drawn))
+    assert str(drawn + 1) in caught.value.advice
+    assert list(faces(family)) == [1, drawn + 1]
+    family._db.write(lambda db: db.execute("DELETE FROM photos"))
+    with pytest.raises(CannotDecide, match="forgotten"):
+        family._db.write(lambda db: placing.bring_back(db, drawn))
+
+
+def test_a_face_drawn_by_another_engine_than_the_photo_was_read_by_has_it_read_again(family: Catalogue) -> None:
+    drawn = draw(family, at(100, 9), OTHER_NETWORK)
+    assert [photo.id for photo in family.photos.pending(9)] == [1]
+    assert family.renewal.boxes([1], ()) == {1: (Box(100, 0, 150, 60),)}
+    assert len(family.photos.table(np.array([1, 2, 3, drawn]))) == 0, "vectors of two networks in one photo"
+
+
+def test_where_a_box_may_be_drawn(family: Catalogue, root: RootRow) -> None:
+    add(family, root, {b"new.jpg": "new"})
+    boxes = family.boxes
+    assert boxes.photo(content("a")) == 1
+    assert boxes.photo(content("new")) is None, "it was not read yet"
+    assert boxes.photo(content("strange")) is None
+    there = [boxes.at(PhotoId(1), at(left).box) for left in (5, 195, 395)]
+    assert [(one.face, one.person) for one in there if one] == [(1, 1), (2, 2), (3, None)]
+    assert boxes.at(PhotoId(1), at(100).box) is None
+    assert boxes.at(PhotoId(2), at(0).box) is None
+    assert boxes.next_face() == 4
 
 
 def test_numbers_are_never_given_twice(family: Catalogue) -> None:
