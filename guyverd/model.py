@@ -324,6 +324,9 @@ class Standing:
         return person
 
 
+NOTHING_SAID = Standing()
+
+
 @dataclass(frozen=True, slots=True)
 class Assignment:
     """One face's new place: a person that stands, or one of the people to be made."""
@@ -334,7 +337,7 @@ class Assignment:
     group: int | None
     """Faces with the same number become one new person."""
     score: float
-    """Mean cosine similarity to the evidence it joined, -1..1."""
+    """Mean evidence for it (`people.evidence`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,7 +347,7 @@ class Merge:
     absorbed: PersonId
     into: PersonId
     score: float
-    """Mean cosine similarity between the two, -1..1."""
+    """Mean evidence for it (`people.evidence`)."""
 
 
 # ---- folders ---------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from guyverd.catalogue.rows import Holding, within
 from guyverd.catalogue.schema import present
 from guyverd.errors import UnknownPerson
 from guyverd.model import (
+    NOTHING_SAID,
     Album,
     AlbumPhoto,
     Assignment,
@@ -28,7 +29,6 @@ from guyverd.model import (
 if TYPE_CHECKING:
     from sqlite_utils import Database as Utils
 
-NOTHING_SAID = Standing()
 
 _PERSON = f"""
     SELECT people.id, people.name, people.hidden, count(faces.id) AS faces, count(DISTINCT faces.photo_id) AS photos

@@ -242,6 +242,21 @@ class Photos:
         others = {row["id"]: row for row in rows if row["id"] not in given}
         return _table(sorted(others.values(), key=lambda row: (row["photo_id"], row["id"])))
 
+    def crowd(self, through: int, at_most: int) -> tuple[int, FloatArray]:
+        """How many faces the photos up to id `through` have, and the vectors of at most so many from all over them.
+
+        Which depends on the photos alone, and not on when each was read: float32[m, 128], of one network.
+        """
+        row = self._db.row("SELECT count(*) FROM faces WHERE photo_id <= ?", (through,))
+        assert row is not None
+        rows = self._db.rows(
+            # Multiplied by a large odd number, places lie in no order of theirs.
+            f"{_TABLE} id IN (SELECT id FROM faces WHERE photo_id <= ?"
+            " ORDER BY ((photo_id * 64 + ordinal) * 2654435761) & 4294967295 LIMIT ?)",
+            (through, at_most),
+        )
+        return int(row[0]), _table(sorted(rows, key=lambda row: (row["photo_id"], row["id"]))).vectors
+
     def grouped(self, batch: int = 20_000) -> Iterator[tuple[IntArray, FloatArray]]:
         """Ids and vectors of all faces that were grouped, in the order of photo and ordinal, `batch` at a time."""
         rows: list[Row] = []

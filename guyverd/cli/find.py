@@ -21,16 +21,15 @@ _WHO = [
     *_NUMBERED,
     Column("quality", lambda row: decimal(row["quality"]), right=True),
     Column("person", lambda row: person(row["person"]), long=True),
-    Column("distance", lambda row: decimal(row["distance"], 3), right=True),
+    Column("evidence", lambda row: decimal(row["evidence"]), right=True),
     Column("runner-up", lambda row: None if row["runner_up"] is None else person(row["runner_up"]), long=True),
     Column(
-        "distance",
-        lambda row: None if row["runner_up"] is None else decimal(row["runner_up"]["distance"], 3),
-        right=True,
+        "evidence", lambda row: None if row["runner_up"] is None else decimal(row["runner_up"]["evidence"]), right=True
     ),
 ]
 
 _FOUND = [
+    Column("evidence", lambda row: decimal(row["evidence"]), right=True),
     Column("distance", lambda row: decimal(row["distance"], 3), right=True),
     Column("face", lambda row: row["face"], right=True),
     Column(
@@ -49,8 +48,9 @@ _FOUND = [
 def who(here: Session, photo: str, as_json: bool) -> None:
     """Tell who is in a picture, face by face.
 
-    The picture may lie anywhere and is not added to the library. Faces are numbered from left to right; a distance is
-    between 0 (the same picture) and 2.
+    The picture may lie anywhere and is not added to the library. Faces are numbered from left to right. Evidence tells
+    by how much a face is more like the person than strangers are like it: 0 is as like as the most alike of them, and
+    about 4 is enough in a library of some thousand faces.
 
     \b
     Examples:
@@ -83,7 +83,7 @@ def search(here: Session, *, photo: str, k: int, face: int | None, copy_to: Path
     Examples:
       guyverd search ~/Downloads/alice.jpg
       guyverd search party.jpg --face 2 -k 100 --copy-to ~/found
-      guyverd search alice.jpg --json | jq -r 'select(.distance < 0.3) | .file'
+      guyverd search alice.jpg --json | jq -r 'select(.evidence > 4) | .file'
     """
     with here.library() as library:
         answer = library.search(absolute(photo), k, face)

@@ -104,11 +104,11 @@ class Workers:
 class People:
     """How faces become people."""
 
-    link_distance: float = setting(
-        0.31, number(0.05, 1.0), "faces nearer than this may be one person: distance of unit vectors, 0 to 2"
+    strictness: float = setting(
+        0.0, number(-3.0, 3.0), "above 0 fewer people are mixed and more are split, below 0 the other way round"
     )
-    merge_distance: float = setting(
-        0.325, number(0.05, 1.0), "two unnamed groups whose average distance is below this become one"
+    group_bonus: float = setting(
+        1.0, number(0.0, 3.0), "how much less evidence is asked of whole groups than of two faces"
     )
     margin: float = setting(
         1.5, number(1.0, 10.0), "the evidence for a person must be this many times that for the runner-up"
@@ -155,6 +155,8 @@ class Config:
 PATHS = ("photos", "people", "state")
 
 RETIRED = {
+    "clustering.link_distance": "`strictness` says how much evidence is asked for (the default suits most libraries)",
+    "clustering.merge_distance": "`group_bonus` says how much less is asked of groups (the default suits most libraries)",
     "faces.canvas": "`smallest` says how large pictures are looked at",
     "faces.detector": "`level` says how hard faces are looked for",
     "workers.gentle": "write `speed: gentle` where it was true, `speed: full` where it was false",

@@ -8,19 +8,22 @@ numbered.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from guyverd.config import People
-from guyverd.model import Assignment, FaceId, FaceTable, Merge, PersonId
-from guyverd.people.graph import link, rows_of, similarity_at
+from guyverd.model import NOTHING_SAID, Assignment, FaceId, FaceTable, Merge, PersonId, Standing
+from guyverd.people.appearances import part
+from guyverd.people.evidence import Measure, Scales, evidence
+from guyverd.people.graph import Edges, link, rows_of, tidy
 from guyverd.people.identity import anchors, decide, voters
 from guyverd.people.index import FaceIndex, Neighbours
 from guyverd.people.recognition import Recognition, recognise
-from guyverd.people.union import merges
+from guyverd.people.rules import Rules, rules
+from guyverd.people.union import Ranks, merges
 from guyverd.people.whispers import whisper
 
 if TYPE_CHECKING:
@@ -32,8 +35,10 @@ SAMPLE = 200
 """Most faces of one person that `Gallery.members` gives."""
 HOPS = 2
 """How far from a new face unattached faces are asked again."""
-REACH = 1.2
-"""Attached faces up to so many link distances away are looked at: their people may turn out to be one."""
+SLACK = 2.0
+"""A neighbour is looked at when its evidence, by the asking face's own scale, is at most so much short of a join."""
+_CERTAIN = 1000.0
+"""The weight of a link that the user made."""
 
 
 class Gallery(Protocol):
@@ -57,32 +62,34 @@ class Outcome:
     """In the order of (photo, ordinal); `group` is numbered from 0 within this outcome."""
     merges: tuple[Merge, ...]
     """Of people that stood before; each absorbed one once and no survivor absorbed, so their order does not matter."""
+    alike: tuple[tuple[FaceId, FaceId], ...] = ()
+    """Faces of one photo that are evidently one face seen twice, the smaller number first."""
 
 
 def arrive(
     new: IntArray,
     gallery: Gallery,
     index: FaceIndex,
-    settings: People,
+    measure: Measure,
     *,
     seed: int,
-    named: frozenset[PersonId],
-    apart: Collection[tuple[FaceId, FaceId]] = (),
+    said: Standing = NOTHING_SAID,
 ) -> Outcome:
     """Where the faces `new` (ids, int64[n]) belong, and what else their arrival settles.
 
-    They must be in the gallery and in the index. `named` are the people who have a name; `apart` are pairs of faces
-    that must never be one person. Faces that are attached already are never moved, except that whole people without a
-    name may be merged. Raises ValueError for a new face that is not in the index.
+    They must be in the gallery and in the index. `said` is what the user decided. Faces that are attached already are
+    never moved, except that whole people without a name may be merged. Raises ValueError for a new face that is not in
+    the index.
     """
     missing = [face for face in new.tolist() if face not in index]
     if missing:
         raise ValueError(f"face {missing[0]} is not in the index")
-    table, neighbours = _neighbourhood(new, gallery, index, settings, apart)
+    settings = measure.settings
+    hood = _Neighbourhood(new, gallery, index, measure, said)
+    table, scales, rule = hood.table, hood.scales, hood.rules
     if not len(table):
         return Outcome((), ())
-    apart_rows = _rows_apart(table, apart)
-    edges = link(table, neighbours, settings.link_distance)
+    edges = hood.edges()
     labels = whisper(
         len(table),
         edges,
@@ -90,11 +97,13 @@ def arrive(
         photos=table.photos,
         anchors=anchors(table),
         voters=voters(table, settings),
-        apart=apart_rows,
+        apart=rule.apart,
+        together=rule.waived,
+        barred=rule.barred,
     )
-    decided = decide(table, edges, labels, settings, apart_rows)
+    decided = decide(table, edges, labels, scales=scales, measure=measure, rules=rule)
     placed = _placed(table, labels, decided)
-    found = _folded(placed, gallery, settings, named, apart)
+    found = _folded(placed, gallery, measure, said, seed)
     into = {int(item.absorbed): int(item.into) for item in found}
     people = _renamed(placed.people, into)
     # A face that waited because it was between two people has its answer if they are one.
@@ -103,7 +112,7 @@ def arrive(
     settled = replace(table, people=people)
     again = [
         item
-        for item, row in _with_rows(decide(settled, edges, labels, settings, apart_rows), table)
+        for item, row in _with_rows(decide(settled, edges, labels, scales=scales, measure=measure, rules=rule), table)
         if item.person is not None and people[row] == 0
     ]
     for item, row in _with_rows(again, table):
@@ -114,40 +123,81 @@ def arrive(
         own.get(FaceId(face), scores.get(was, 0.0))
         for face, was in zip(table.ids.tolist(), placed.people.tolist(), strict=True)
     ]
-    return Outcome(_assignments(table, people, scored, settings), tuple(item for item in found if item.absorbed > 0))
+    return Outcome(
+        _assignments(table, people, scored, settings),
+        tuple(item for item in found if item.absorbed > 0),
+        tuple(sorted(_ids(table, one, other) for one, other in rule.waived - rule.together)),
+    )
 
 
-def _neighbourhood(
-    new: IntArray, gallery: Gallery, index: FaceIndex, settings: People, apart: Collection[tuple[FaceId, FaceId]]
-) -> tuple[FaceTable, Neighbours]:
-    """The faces that matter, and the neighbours of those among them that are free."""
-    free = gallery.table(np.unique(new))
-    attached = [free.ids[free.people > 0]]
-    free = _rows(free, free.people <= 0)
-    asked, hits, likeness = [], [], []
-    for _ in range(HOPS + 1):
-        found = index.neighbours(free.vectors, settings.neighbours + 1)
-        asked.append(free.ids)
-        hits.append(found.ids)
-        likeness.append(found.similarity)
-        near = np.unique(found.ids[found.similarity > similarity_at(REACH * settings.link_distance)])
-        around = gallery.table(np.setdiff1d(near, np.concatenate(asked)))
-        attached.append(around.ids[around.people > 0])
-        linked = found.ids[found.similarity > similarity_at(settings.link_distance)]
-        free = _rows(around, (around.people <= 0) & np.isin(around.ids, linked))
-    every = np.concatenate(asked)
-    if not len(every):
-        return free, Neighbours(np.empty((0, 1), dtype=np.int64), np.empty((0, 1), dtype=np.float32))
-    attached.append(_attached(gallery.companions(every)))
-    if apart:
-        pairs = np.array([*apart], dtype=np.int64)
-        partners = pairs[np.isin(pairs, every).any(axis=1)].ravel()
-        attached.append(_attached(gallery.table(np.unique(partners))))
-    table = gallery.table(np.unique(np.concatenate([every, *attached])))
-    rows = rows_of(every, table.ids)
-    ids = np.where(rows[:, None] >= 0, np.concatenate(hits)[rows], -1)
-    similarity = np.where(rows[:, None] >= 0, np.concatenate(likeness)[rows], np.float32(-1))
-    return table, Neighbours(ids, similarity)
+class _Neighbourhood:
+    """The faces that matter to some new ones, and the neighbours of those among them that are free."""
+
+    def __init__(
+        self,
+        new: IntArray,
+        gallery: Gallery,
+        index: FaceIndex,
+        measure: Measure,
+        said: Standing,
+    ) -> None:
+        self._gallery, self._index = gallery, index
+        self._measure = measure
+        asked, attached = self._reached(new)
+        self.table = gallery.table(np.empty(0, dtype=np.int64))
+        if len(asked):
+            attached.append(_attached(gallery.companions(asked)))
+            for pairs in (said.apart, said.together):
+                ends = np.array([*pairs], dtype=np.int64).reshape(-1, 2)
+                partners = ends[np.isin(ends, asked).any(axis=1)].ravel()
+                attached.append(_attached(gallery.table(np.unique(partners))))
+            self.table = gallery.table(np.unique(np.concatenate([asked, *attached])))
+        self._asked = asked
+        self.scales: Scales = measure.scales(self.table.vectors)
+        self.rules: Rules = rules(self.table, said)
+
+    def _reached(self, new: IntArray) -> tuple[IntArray, list[IntArray]]:
+        """The free faces that are asked, whose neighbours are kept; and the attached ones near them."""
+        measure, gallery = self._measure, self._gallery
+        free = gallery.table(np.unique(new))
+        attached = [free.ids[free.people > 0]]
+        free = _rows(free, free.people <= 0)
+        asked, self._ids, self._similarity = [free.ids], [], []
+        for hop in range(HOPS + 1):
+            found = self._index.neighbours(free.vectors, self._measure.settings.neighbours + 1)
+            self._ids.append(found.ids)
+            self._similarity.append(found.similarity)
+            scales = measure.scales(free.vectors)
+            column = Scales(scales.centre[:, None], scales.width[:, None])
+            near = np.unique(found.ids[(column.alone(found.similarity) > measure.join - SLACK) & (found.ids >= 0)])
+            around = gallery.table(np.setdiff1d(near, np.concatenate(asked)))
+            attached.append(around.ids[around.people > 0])
+            if hop == HOPS:
+                break
+            rows = rows_of(around.ids, found.ids)
+            told = evidence(found.similarity, column, measure.scales(around.vectors).of(rows)) if len(around) else None
+            linked = np.unique(rows[(rows >= 0) & (told > measure.link)]) if told is not None else rows.ravel()[:0]
+            free = _rows(around, linked)
+            free = _rows(free, free.people <= 0)
+            asked.append(free.ids)
+        return np.concatenate(asked), attached
+
+    def edges(self) -> Edges:
+        """The links between the faces of the table, with those that the user made."""
+        rows = rows_of(self._asked, self.table.ids)
+        ids = np.where(rows[:, None] >= 0, np.concatenate(self._ids)[rows], -1)
+        similarity = np.where(rows[:, None] >= 0, np.concatenate(self._similarity)[rows], np.float32(-1))
+        near = Neighbours(ids, similarity)
+        edges = link(self.table, near, self.scales, self._measure.link, self.rules.waived)
+        if not self.rules.together:
+            return edges
+        pairs = np.array(sorted(self.rules.together), dtype=np.int64)
+        certain = np.full(len(pairs), _CERTAIN, dtype=np.float32)
+        return tidy(
+            np.concatenate([edges.sources, pairs[:, 0]]),
+            np.concatenate([edges.targets, pairs[:, 1]]),
+            np.concatenate([edges.weights, certain]),
+        )
 
 
 def _attached(table: FaceTable) -> IntArray:
@@ -158,9 +208,9 @@ def _rows(table: FaceTable, kept: BoolArray | IntArray) -> FaceTable:
     return FaceTable(table.ids[kept], table.photos[kept], table.quality[kept], table.people[kept], table.vectors[kept])
 
 
-def _rows_apart(table: FaceTable, apart: Collection[tuple[FaceId, FaceId]]) -> list[tuple[int, int]]:
-    ends = rows_of(table.ids, np.array([*apart], dtype=np.int64).reshape(-1, 2))
-    return [(one, other) for one, other in ends.tolist() if one >= 0 and other >= 0]
+def _ids(table: FaceTable, one: int, other: int) -> tuple[FaceId, FaceId]:
+    first, second = sorted((int(table.ids[one]), int(table.ids[other])))
+    return FaceId(first), FaceId(second)
 
 
 def _placed(table: FaceTable, labels: IntArray, decided: tuple[Assignment, ...]) -> FaceTable:
@@ -177,22 +227,36 @@ def _placed(table: FaceTable, labels: IntArray, decided: tuple[Assignment, ...])
     return replace(table, people=people)
 
 
-def _folded(
-    placed: FaceTable,
-    gallery: Gallery,
-    settings: People,
-    named: frozenset[PersonId],
-    apart: Collection[tuple[FaceId, FaceId]],
-) -> tuple[Merge, ...]:
+def _folded(placed: FaceTable, gallery: Gallery, measure: Measure, said: Standing, seed: int) -> tuple[Merge, ...]:
     """What the second look, at whole groups, makes one."""
     standing = np.unique(placed.people[placed.people > 0])
     members = gallery.members(standing)
     people, counts = np.unique(members.people, return_counts=True)
     sampled = people[counts >= SAMPLE]
     table = _joined(placed, members)
-    enemies = _people_apart(placed, gallery, apart)
+    named = frozenset(said.names) | said.hidden
+    several = np.intersect1d(standing, np.array([*said.forwards.values()], dtype=np.int64)).tolist()
     while True:
-        found = merges(table, settings, named=named, sampled=sampled.tolist(), apart=enemies)
+        scales, good = measure.scales(table.vectors), voters(table, measure.settings)
+        looks = part(table, scales, measure, good=good, several=several, seed=seed)
+        numbers = np.unique(looks.table.people).tolist()
+        ranks = Ranks(
+            {number for number in numbers if looks.owners.get(number, number) in named},
+            {number for number in numbers if looks.owners.get(number, number) in sampled},
+            looks.owners,
+        )
+        found = _of_people(
+            merges(
+                looks.table,
+                scales,
+                least=measure.join,
+                good=good,
+                ranks=ranks,
+                rules=rules(looks.table, said),
+                apart=_people_apart(table, gallery, said),
+            ),
+            looks.owners,
+        )
         involved = np.array([(item.absorbed, item.into) for item in found], dtype=np.int64).ravel()
         if not np.isin(sampled, involved).any():
             return found
@@ -205,6 +269,15 @@ def _folded(
         table = larger
 
 
+def _of_people(found: tuple[Merge, ...], owners: Mapping[int, int]) -> tuple[Merge, ...]:
+    """Merges of appearances as merges of the people they are."""
+    return tuple(
+        replace(item, into=PersonId(owners.get(item.into, item.into)))
+        for item in found
+        if item.absorbed not in owners and owners.get(item.into) != item.absorbed
+    )
+
+
 def _joined(first: FaceTable, second: FaceTable) -> FaceTable:
     """Both tables' faces, each once, as the first has it where both do; ordered by photo."""
     second = _rows(second, ~np.isin(second.ids, first.ids))
@@ -215,13 +288,15 @@ def _joined(first: FaceTable, second: FaceTable) -> FaceTable:
     return _rows(FaceTable(*columns), np.argsort(columns[1], kind="stable"))
 
 
-def _people_apart(
-    placed: FaceTable, gallery: Gallery, apart: Collection[tuple[FaceId, FaceId]]
-) -> list[tuple[int, int]]:
-    if not apart:
+def _people_apart(table: FaceTable, gallery: Gallery, said: Standing) -> list[tuple[int, int]]:
+    """Pairs of people or groups of the table of whom two faces were said to be apart."""
+    pairs = np.array([*said.apart], dtype=np.int64).reshape(-1, 2)
+    pairs = pairs[np.isin(pairs, table.ids).any(axis=1)]
+    if not len(pairs):
         return []
-    table = _joined(placed, gallery.table(np.unique(np.array([*apart], dtype=np.int64))))
-    return [(int(table.people[one]), int(table.people[other])) for one, other in _rows_apart(table, apart)]
+    every = _joined(table, gallery.table(np.unique(pairs)))
+    people = every.people[rows_of(every.ids, pairs)]
+    return [(one, other) for one, other in people.tolist() if one and other]
 
 
 def _with_rows(items: Iterable[Assignment], table: FaceTable) -> list[tuple[Assignment, int]]:

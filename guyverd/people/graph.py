@@ -1,4 +1,4 @@
-"""The graph in which people are found: faces are joined where they are near enough, the nearer the heavier."""
+"""The graph in which people are found: faces are joined where enough speaks for it, the more the heavier."""
 
 from __future__ import annotations
 
@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING
 import networkx as nx
 import numpy as np
 
+from guyverd.people.evidence import evidence
+
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from guyverd.model import FaceTable, FloatArray, IntArray
+    from guyverd.people.evidence import Scales
     from guyverd.people.index import Neighbours
 
 
@@ -28,48 +33,35 @@ class Edges:
         return len(self.sources)
 
 
-def similarity_at(distance: float) -> float:
-    """The cosine of two unit vectors that lie `distance` apart."""
-    return 1 - distance * distance / 2
+def link(
+    table: FaceTable,
+    neighbours: Neighbours,
+    scales: Scales,
+    least: float,
+    waived: Collection[tuple[int, int]] = (),
+) -> Edges:
+    """Join faces of different photos for which there is more evidence than `least`; the weight is by how much.
 
+    Row i of `neighbours` and `scales` belongs to row i of the table (rows of −1 for faces that were not asked about);
+    neighbours that are not in the table are passed over. Pairs of rows in `waived` may be of one photo.
 
-def distance_at(similarity: float) -> float:
-    """How far apart two unit vectors with this cosine lie."""
-    return float(np.sqrt(max(0.0, 2 - 2 * similarity)))
-
-
-def unit(vectors: FloatArray) -> FloatArray:
-    """The same directions at length 1, float32[n, 128]."""
-    scaled: FloatArray = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    return scaled.astype(np.float32, copy=False)
-
-
-def weigh(similarity: FloatArray, link_distance: float) -> FloatArray:
-    """How much a link tells, float32: 1 for equal vectors, 0 at the link distance, growing as the square between.
-
-    Measured on seven labelled sets at 0.31: squared, far links bridge look-alikes less (mean BCubed F .887 at once and
-    .876 in portions, against .879 and .849 for a straight line); the cube gains no more and tears albums apart.
-    """
-    floor = similarity_at(link_distance)
-    weights: FloatArray = (np.clip((similarity - floor) / (1 - floor), 0, 1) ** 2).astype(np.float32, copy=False)
-    return weights
-
-
-def link(table: FaceTable, neighbours: Neighbours, link_distance: float) -> Edges:
-    """Join faces of different photos whose unit vectors are less than `link_distance` apart.
-
-    Row i of `neighbours` belongs to row i of the table (rows of −1 for faces that were not asked about); neighbours
-    that are not in the table are passed over.
+    A weight grows evenly with the evidence: measured on fifteen labelled sets, its square tears albums apart (mean
+    BCubed F .902 against .918), and its root lets look-alikes melt (.914).
     """
     n, k = neighbours.ids.shape
     if n != len(table):
         raise ValueError(f"{n} rows of neighbours for {len(table)} faces")
     sources = np.repeat(np.arange(n, dtype=np.int64), k)
     targets = rows_of(table.ids, neighbours.ids.ravel())
-    weights = weigh(neighbours.similarity.ravel(), link_distance)
-    kept = (targets >= 0) & (weights > 0)
-    sources, targets, weights = sources[kept], targets[kept], weights[kept]
-    kept = table.photos[sources] != table.photos[targets]
+    similarity = neighbours.similarity.ravel()
+    kept = targets >= 0
+    sources, targets, similarity = sources[kept], targets[kept], similarity[kept]
+    weights = evidence(similarity, scales.of(sources), scales.of(targets)) - np.float32(least)
+    kept = (weights > 0) & (table.photos[sources] != table.photos[targets])
+    if len(waived):
+        pairs = np.array([*waived], dtype=np.int64)
+        low, high = np.minimum(sources, targets), np.maximum(sources, targets)
+        kept |= (weights > 0) & (low != high) & np.isin(low * n + high, pairs.min(axis=1) * n + pairs.max(axis=1))
     return tidy(sources[kept], targets[kept], weights[kept])
 
 

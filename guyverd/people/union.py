@@ -1,180 +1,283 @@
-"""Which groups of faces are one person: average linkage over whole groups, nearest pair first.
+"""Groups that turn out to be one person: average linkage over the evidence between all their faces.
 
-Whispering links single faces, so a person whose faces arrive over years, or in several moods, ends in pieces. Two
-pieces belong together when the mean cosine between all their faces is high (the dot product of their mean unit
-vectors). Averages are judged, not single links: one look-alike picture does not join two people.
+Links ask whether two faces are one person; here whole groups are compared, by the mean evidence over all pairs, which
+one chance likeness cannot sway. That mean follows from sums over each group, so groups of any size cost the same.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from guyverd.config import People
-from guyverd.model import Merge, PersonId
-from guyverd.people.graph import similarity_at, unit
+from guyverd.model import FaceTable, Merge, PersonId
+from guyverd.people.directions import unit
+from guyverd.people.evidence import Scales, Sums, sums
+from guyverd.people.rules import NO_RULES, Rules
 
 if TYPE_CHECKING:
-    from guyverd.model import FaceTable, FloatArray
+    from guyverd.model import BoolArray, FloatArray, IntArray
+
+_BLOCK = 512
 
 
-@dataclass(slots=True)
-class _Group:
-    person: int
-    named: bool
-    sampled: bool
-    total: FloatArray
-    """Sum of the unit vectors that speak; the mean of all where none does."""
-    weight: int
-    """How many speak: those of faces that are not poor."""
-    photos: set[int]
-    enemies: set[int] = field(default_factory=set)
-    version: int = 0
+@dataclass(frozen=True, slots=True)
+class Ranks:
+    """What is known of the people whose numbers stand in a table."""
 
-    @property
-    def mean(self) -> FloatArray:
-        return self.total / np.float32(max(1, self.weight))
+    named: Collection[int] = ()
+    """Those with a name, or who are otherwise the user's: two of them never become one."""
+    sampled: Collection[int] = ()
+    """Those so large that not all their photos are known here: they are never absorbed."""
+    owners: Mapping[int, int] | None = None
+    """Several numbers may be one person's appearances: whose each of those is."""
+
+
+NOTHING_KNOWN = Ranks()
 
 
 def merges(
     table: FaceTable,
-    settings: People,
+    scales: Scales,
     *,
-    named: Collection[int],
-    sampled: Collection[int] = (),
+    least: float,
+    good: BoolArray,
+    ranks: Ranks = NOTHING_KNOWN,
+    rules: Rules = NO_RULES,
     apart: Collection[tuple[int, int]] = (),
+    candidates: IntArray | None = None,
 ) -> tuple[Merge, ...]:
     """Which of the people in `table.people` are one, each absorbed one once, with the survivor as `into`.
 
     Numbers above 0 are people that stand, numbers below 0 groups that are not people yet; rows with 0 are passed over.
-    The survivor has the name, or else stands, or else is `sampled` (so large that not all their photos are known here),
-    or else has the number nearest to 0 (the older). Two named people never become one, nor two who share a photo or
-    stand `apart` (pairs of numbers), nor is somebody sampled absorbed. Somebody without a name joins a named person
-    only if no other named person is as near as `settings.merge_distance`. Poor faces are not counted, and groups of
-    nothing else only join others.
+    Two become one where the mean evidence between their faces is above `least`. The survivor has the name, or else
+    stands, or else is sampled, or else has the number nearest to 0 (the older). Two named people never become one, nor
+    two who share a photo (but for what `rules` waive) or stand `apart` (pairs of numbers). Somebody without a name
+    joins a named person only if there is not as much as `least` for another named one too. Faces that are not `good`,
+    bool[n], are not counted, and groups of nothing else only join others. `candidates`, int64[m, 2], are the pairs of
+    numbers to compare, where comparing all would be too many.
     """
-    groups = _groups(table, settings, named, sampled, apart)
-    floor = similarity_at(settings.merge_distance)
-    into: dict[int, tuple[int, float]] = {}
-    queue: list[tuple[float, int, int, int, int]] = []
-    for a, b, similarity in _near(groups, floor):
-        queue.append((-similarity, a, b, 0, 0))
-    heapq.heapify(queue)
-    while queue:
-        negative, a, b, version_a, version_b = heapq.heappop(queue)
-        one, other = groups.get(a), groups.get(b)
-        if one is None or other is None or (one.version, other.version) != (version_a, version_b):
-            continue
-        survivor, absorbed = (one, other) if _rank(one) < _rank(other) else (other, one)
-        if not _may(survivor, absorbed) or _ambiguous(survivor, absorbed, groups, floor):
-            continue
-        into[absorbed.person] = (survivor.person, -negative)
-        _absorb(survivor, absorbed, groups)
-        for c, similarity in _near_to(survivor, groups, floor):
-            a, b = sorted((survivor.person, c))
-            heapq.heappush(queue, (-similarity, a, b, groups[a].version, groups[b].version))
-    return tuple(
-        Merge(PersonId(person), PersonId(_end(person, into)), score) for person, (_, score) in sorted(into.items())
-    )
+    union = _Union(table, scales, least=least, good=good, ranks=ranks, rules=rules, apart=apart)
+    return union.found(union.all_pairs() if candidates is None else union.these(candidates))
 
 
-def _groups(
-    table: FaceTable,
-    settings: People,
-    named: Collection[int],
-    sampled: Collection[int],
-    apart: Collection[tuple[int, int]],
-) -> dict[int, _Group]:
-    rows_of: dict[int, list[int]] = defaultdict(list)
-    for row, person in enumerate(table.people.tolist()):
-        if person:
-            rows_of[person].append(row)
-    vectors, good = unit(table.vectors), table.quality >= settings.poor_quality
-    groups = {}
-    for person, rows in sorted(rows_of.items()):
-        speaking = [row for row in rows if good[row]]
-        total: FloatArray = vectors[speaking or rows].sum(axis=0, dtype=np.float32)
-        groups[person] = _Group(
-            person,
-            person in named,
-            person in sampled,
-            total if speaking else total / np.float32(len(rows)),
-            len(speaking),
-            set(table.photos[rows].tolist()),
+class _Union:
+    """Groups by place: 0 to g − 1. What a group has absorbed is added to it."""
+
+    def __init__(
+        self,
+        table: FaceTable,
+        scales: Scales,
+        *,
+        least: float,
+        good: BoolArray,
+        ranks: Ranks,
+        rules: Rules,
+        apart: Collection[tuple[int, int]],
+    ) -> None:
+        self.least = least
+        self.rules = rules
+        self.table = table
+        self.numbers: IntArray = np.unique(table.people[table.people != 0])
+        g = len(self.numbers)
+        place = np.where(table.people != 0, np.searchsorted(self.numbers, table.people), -1)
+        self.rows: list[list[int]] = _listed(place, g)
+        heard = np.bincount(place[good & (place >= 0)], minlength=g)
+        self.mute: BoolArray = heard == 0
+        """Groups of poor faces only."""
+        speaking = np.where((place >= 0) & (good | self.mute[place]), place, -1)
+        self.sums: Sums = sums(unit(table.vectors), scales, speaking, g)
+        owners = ranks.owners or {}
+        self.owner = [owners.get(number, number) for number in self.numbers.tolist()]
+        named, sampled = set(ranks.named), set(ranks.sampled)
+        self.named = np.array([number in named for number in self.numbers.tolist()], dtype=bool)
+        self.sampled = np.array([number in sampled for number in self.numbers.tolist()], dtype=bool)
+        self.photos: list[set[int]] = [set(table.photos[rows].tolist()) for rows in self.rows]
+        if owners:
+            # All appearances of a person are in the photos of each.
+            shown: dict[int, set[int]] = defaultdict(set)
+            for at, owner in enumerate(self.owner):
+                shown[owner] |= self.photos[at]
+            self.photos = [set(shown[owner]) for owner in self.owner]
+        self.enemies: dict[int, set[int]] = defaultdict(set)
+        self.barred: dict[int, set[int]] = defaultdict(set)
+        self._say(place, apart)
+        self.version = [0] * g
+        self.alive = np.ones(g, dtype=bool)
+        self.near: dict[int, set[int]] = defaultdict(set)
+
+    def _say(self, place: IntArray, apart: Collection[tuple[int, int]]) -> None:
+        at = {number: where for where, number in enumerate(self.numbers.tolist())}
+        pairs = [(at[one], at[other]) for one, other in (*apart, *self.rules.apart_people) if one in at and other in at]
+        pairs += [(int(place[one]), int(place[other])) for one, other in self.rules.apart]
+        for one, other in pairs:
+            if one != other and min(one, other) >= 0:
+                self.enemies[one].add(other)
+                self.enemies[other].add(one)
+        for row, person in self.rules.barred:
+            if place[row] >= 0:
+                self.barred[int(place[row])].add(person)
+
+    # ---- who is compared ---------------------------------------------------------------------------------------------
+
+    def all_pairs(self) -> Iterator[tuple[int, int, float]]:
+        """Every pair with enough evidence, block by block to bound the memory."""
+        vectors, scaled, offsets = self._means()
+        for start in range(0, len(vectors), _BLOCK):
+            some = slice(start, start + _BLOCK)
+            told = (vectors[some] @ scaled.T + scaled[some] @ vectors.T - offsets[some, None] - offsets) / 2
+            for row, column in np.argwhere(told > self.least).tolist():
+                if start + row < column:
+                    yield start + row, column, float(told[row, column])
+
+    def these(self, candidates: IntArray) -> Iterator[tuple[int, int, float]]:
+        """Those of the given pairs of numbers that have enough; the others are remembered as near."""
+        ends = np.searchsorted(self.numbers, candidates)
+        low, high = np.minimum(ends[:, 0], ends[:, 1]), np.maximum(ends[:, 0], ends[:, 1])
+        key = np.unique((low * len(self.numbers) + high)[low != high])
+        low, high = np.divmod(key, max(1, len(self.numbers)))
+        vectors, scaled, offsets = self._means()
+        for start in range(0, len(low), 100_000):
+            a, b = low[start : start + 100_000], high[start : start + 100_000]
+            told = np.einsum("ij,ij->i", vectors[a], scaled[b]) + np.einsum("ij,ij->i", scaled[a], vectors[b])
+            told = (told - offsets[a] - offsets[b]) / 2
+            enough = told > self.least
+            for one, other in zip(a.tolist(), b.tolist(), strict=True):
+                self.near[one].add(other)
+                self.near[other].add(one)
+            yield from zip(a[enough].tolist(), b[enough].tolist(), told[enough].tolist(), strict=True)
+
+    def _means(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        counts = np.maximum(self.sums.counts, 1)
+        return (
+            (self.sums.vectors / counts[:, None]).astype(np.float32),
+            (self.sums.scaled / counts[:, None]).astype(np.float32),
+            (self.sums.offsets / counts).astype(np.float32),
         )
-    for one, other in apart:
-        if one != other and one in groups and other in groups:
-            groups[one].enemies.add(other)
-            groups[other].enemies.add(one)
-    return groups
+
+    def _evidence(self, one: int, others: IntArray) -> FloatArray:
+        """Mean evidence between one group and each of some others."""
+        mine, theirs = max(1.0, float(self.sums.counts[one])), np.maximum(self.sums.counts[others], 1)
+        told = self.sums.vectors[others] @ self.sums.scaled[one] + self.sums.scaled[others] @ self.sums.vectors[one]
+        found: FloatArray = (
+            told / (mine * theirs) - self.sums.offsets[one] / mine - self.sums.offsets[others] / theirs
+        ) / 2
+        return found
+
+    # ---- who becomes one ---------------------------------------------------------------------------------------------
+
+    def found(self, pairs: Iterable[tuple[int, int, float]]) -> tuple[Merge, ...]:
+        """Join the best pair, over and over, and say who became whom."""
+        queue = [(-told, one, other, 0, 0) for one, other, told in pairs]
+        heapq.heapify(queue)
+        into: dict[int, tuple[int, float]] = {}
+        while queue:
+            negative, one, other, version, version_of_other = heapq.heappop(queue)
+            if not (self.alive[one] and self.alive[other]):
+                continue
+            if (self.version[one], self.version[other]) != (version, version_of_other):
+                continue
+            survivor, absorbed = (one, other) if self._rank(one) < self._rank(other) else (other, one)
+            if not self._may(survivor, absorbed) or self._ambiguous(survivor, absorbed):
+                continue
+            into[absorbed] = (survivor, -negative)
+            self._absorb(survivor, absorbed)
+            others = self._others(survivor)
+            for place, told in zip(others.tolist(), self._evidence(survivor, others).tolist(), strict=True):
+                if told > self.least:
+                    a, b = min(survivor, place), max(survivor, place)
+                    heapq.heappush(queue, (-told, a, b, self.version[a], self.version[b]))
+        number = self.numbers.tolist()
+        return tuple(
+            Merge(PersonId(number[gone]), PersonId(number[_end(gone, into)]), score)
+            for gone, (_, score) in sorted(into.items())
+        )
+
+    def _rank(self, place: int) -> tuple[bool, bool, bool, int]:
+        """Smallest survives."""
+        number = int(self.numbers[place])
+        return (not self.named[place], number < 0, not self.sampled[place], abs(number))
+
+    def _may(self, survivor: int, absorbed: int) -> bool:
+        return not (
+            self.named[absorbed]
+            or self.sampled[absorbed]
+            or (self.mute[survivor] and self.mute[absorbed])
+            or survivor in self.enemies[absorbed]
+            or self.owner[survivor] in self.barred[absorbed]
+            or self.owner[absorbed] in self.barred[survivor]
+            or (self.photos[survivor] & self.photos[absorbed] and not self._waived(survivor, absorbed))
+        )
+
+    def _waived(self, one: int, other: int) -> bool:
+        """Whether each photo that both are in shows one face twice."""
+        if not self.rules.waived:
+            return False
+        shared = self.photos[one] & self.photos[other]
+        photos = self.table.photos
+        mine = [row for row in self.rows[one] if int(photos[row]) in shared]
+        theirs = [row for row in self.rows[other] if int(photos[row]) in shared]
+        if {int(photos[row]) for row in mine} != shared or {int(photos[row]) for row in theirs} != shared:
+            return False
+        return all((min(a, b), max(a, b)) in self.rules.waived for a in mine for b in theirs if photos[a] == photos[b])
+
+    def _ambiguous(self, survivor: int, absorbed: int) -> bool:
+        """Whether there is a second name that the absorbed group could bear."""
+        if not self.named[survivor]:
+            return False
+        rivals = [
+            place
+            for place in np.flatnonzero(self.named & self.alive).tolist()
+            if self.owner[place] != self.owner[survivor] and (not self.near or place in self.near[absorbed])
+        ]
+        return bool(rivals) and bool((self._evidence(absorbed, np.array(rivals)) > self.least).any())
+
+    def _absorb(self, survivor: int, absorbed: int) -> None:
+        parts = (self.sums.vectors, self.sums.scaled, self.sums.offsets, self.sums.counts)
+        if self.mute[survivor]:
+            for part in parts:
+                part[survivor] = part[absorbed]
+        elif not self.mute[absorbed]:
+            for part in parts:
+                part[survivor] += part[absorbed]
+        self.mute[survivor] &= self.mute[absorbed]
+        self.photos[survivor] |= self.photos[absorbed]
+        self.rows[survivor] += self.rows[absorbed]
+        self.version[survivor] += 1
+        self.alive[absorbed] = False
+        for enemy in self.enemies[absorbed]:
+            self.enemies[enemy].add(survivor)
+        self.enemies[survivor] |= self.enemies[absorbed]
+        self.barred[survivor] |= self.barred[absorbed]
+        if self.near:
+            self.near[survivor] |= self.near[absorbed]
+            for place in self.near[absorbed]:
+                self.near[place].add(survivor)
+            self.near[survivor] -= {survivor, absorbed}
+
+    def _others(self, place: int) -> IntArray:
+        if self.near:
+            self.near[place] = {other for other in self.near[place] if self.alive[other]}
+            return np.array(sorted(self.near[place]), dtype=np.int64)
+        others = np.flatnonzero(self.alive)
+        rest: IntArray = others[others != place]
+        return rest
 
 
-def _rank(group: _Group) -> tuple[bool, bool, bool, int]:
-    """Smallest survives."""
-    return (not group.named, group.person < 0, not group.sampled, abs(group.person))
+def _listed(place: IntArray, count: int) -> list[list[int]]:
+    """The rows of each group."""
+    order = np.argsort(place, kind="stable")
+    order = order[place[order] >= 0]
+    ends = np.searchsorted(place[order], np.arange(count + 1))
+    every = order.tolist()
+    return [every[start:end] for start, end in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True)]
 
 
-def _may(survivor: _Group, absorbed: _Group) -> bool:
-    return not (
-        absorbed.named
-        or absorbed.sampled
-        or (survivor.weight == 0 and absorbed.weight == 0)
-        or survivor.person in absorbed.enemies
-        or survivor.photos & absorbed.photos
-    )
-
-
-def _ambiguous(survivor: _Group, absorbed: _Group, groups: dict[int, _Group], floor: float) -> bool:
-    """Whether there is a second name that the absorbed group could bear."""
-    return survivor.named and any(
-        other.named and other is not survivor and float(other.mean @ absorbed.mean) > floor for other in groups.values()
-    )
-
-
-def _absorb(survivor: _Group, absorbed: _Group, groups: dict[int, _Group]) -> None:
-    if survivor.weight == 0 or absorbed.weight == 0:
-        survivor.total = survivor.total if survivor.weight else absorbed.total
-    else:
-        survivor.total = survivor.total + absorbed.total
-    survivor.weight += absorbed.weight
-    survivor.photos |= absorbed.photos
-    survivor.version += 1
-    for enemy in absorbed.enemies:
-        if enemy in groups:
-            groups[enemy].enemies.add(survivor.person)
-    survivor.enemies |= absorbed.enemies
-    del groups[absorbed.person]
-
-
-def _near(groups: dict[int, _Group], floor: float) -> list[tuple[int, int, float]]:
-    """Pairs of groups whose mean cosine is above the floor; compared block by block to bound the memory."""
-    if not groups:
-        return []
-    people = list(groups)
-    means = np.stack([groups[person].mean for person in people])
-    found = []
-    for start in range(0, len(people), 512):
-        similar = means[start : start + 512] @ means.T
-        for row, column in np.argwhere(similar > floor).tolist():
-            if start + row < column:
-                found.append((people[start + row], people[column], float(similar[row, column])))
-    return found
-
-
-def _near_to(group: _Group, groups: dict[int, _Group], floor: float) -> list[tuple[int, float]]:
-    others = [other for other in groups.values() if other is not group]
-    if not others:
-        return []
-    similar = np.stack([other.mean for other in others]) @ group.mean
-    return [(others[place].person, float(similar[place])) for place in np.flatnonzero(similar > floor).tolist()]
-
-
-def _end(person: int, into: dict[int, tuple[int, float]]) -> int:
-    while person in into:
-        person = into[person][0]
-    return person
+def _end(place: int, into: dict[int, tuple[int, float]]) -> int:
+    while place in into:
+        place = into[place][0]
+    return place

@@ -1,22 +1,28 @@
 """Chinese Whispers: every node takes the label that weighs most among its neighbours, over and over until all is quiet.
 
-Biemann's algorithm (2006) with four additions that photos ask for: labels that stand (people already known), nodes
+Biemann's algorithm (2006) with five additions that photos ask for: labels that stand (people already known), nodes
 that listen but do not speak (poor faces, which so never connect two people), faces of one photo that must not share a
-label, and pairs that must not. It is pure: the order of visits comes from the seed, ties fall to the label a node has
-and then to the smallest, so equal input gives equal labels, whatever the order of the edges.
+label, pairs that must not, and labels that a node must not take. It is pure: the order of visits comes from the seed,
+ties fall to the label a node has and then to the smallest, so equal input gives equal labels, whatever the order of
+the edges.
+
+All is done on arrays, a share of the nodes at a time, so that a million faces take seconds for each round. The nodes of
+one share do not see each other change, which matters little as long as shares are small and drawn anew each round.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from guyverd.model import BoolArray, IntArray
+    from guyverd.model import BoolArray, FloatArray, IntArray
     from guyverd.people.graph import Edges
+
+SHARES = 64
+"""Into how many shares the nodes are parted, at most; so many nodes or fewer are visited one by one."""
 
 
 def whisper(
@@ -29,51 +35,93 @@ def whisper(
     anchors: IntArray | None = None,
     voters: BoolArray | None = None,
     apart: Collection[tuple[int, int]] = (),
+    together: Collection[tuple[int, int]] = (),
+    barred: Collection[tuple[int, int]] = (),
 ) -> IntArray:
     """Labels of n nodes, int64[n]: an anchor's label (≥ 0), or −1 − r where r is the smallest node of a free group.
 
     `photos`, int64[n]: nodes of the same photo never end with the same label; the one whose neighbours speak for it
-    with more weight keeps it, the other takes its next best. `apart`: pairs of nodes that never end with the same
-    label, likewise. `anchors`, int64[n]: a label ≥ 0 stands for ever, −1 is free; two anchored nodes are never parted.
-    `voters`, bool[n]: False may take a label but gives none. At most `rounds` visits to every node. Raises ValueError
-    when the arrays do not fit.
+    with more weight keeps it, the other takes its next best. Pairs in `together` are free of that (a mirror, a
+    collage). `apart`: pairs of nodes that never end with the same label, likewise. `anchors`, int64[n]: a label ≥ 0
+    stands for ever, −1 is free; two anchored nodes are never parted. `barred`: pairs of a node and an anchor's label
+    that it never takes. `voters`, bool[n]: False may take a label but gives none. At most `rounds` visits to every
+    node. Raises ValueError when the arrays do not fit.
     """
     for array in (photos, anchors, voters):
         if array is not None and len(array) != n:
             raise ValueError(f"expected {n} values, not {len(array)}")
     if len(edges) and (int(edges.sources.min()) < 0 or int(edges.targets.max()) >= n):
         raise ValueError("an edge names a node that does not exist")
-    crowd = _Crowd(n, edges, _rivals(n, photos, apart), anchors, voters)
+    crowd = _Crowd(n, edges, rivals(n, photos, apart, together), anchors=anchors, voters=voters, barred=barred)
     order_of = np.random.default_rng(seed)
+    shares = max(1, min(SHARES, n))
     for _ in range(rounds):
-        if not crowd.restless:
+        if not crowd.restless.any():
             break
-        for node in order_of.permutation(n).tolist():
-            if node in crowd.restless:
-                crowd.restless.discard(node)
-                crowd.visit(node)
+        place = order_of.permutation(n)
+        for share in range(shares):
+            crowd.visit(np.flatnonzero(crowd.restless & (place % shares == share)))
     crowd.settle()
     return crowd.canonical()
 
 
-def _rivals(n: int, photos: IntArray | None, apart: Collection[tuple[int, int]]) -> dict[int, list[int]]:
-    """Which nodes each node must not share a label with."""
-    found: dict[int, set[int]] = defaultdict(set)
-    if photos is not None:
-        together: dict[int, list[int]] = defaultdict(list)
-        for node, photo in enumerate(photos.tolist()):
-            together[photo].append(node)
-        for nodes in together.values():
-            if len(nodes) > 1:
-                for node in nodes:
-                    found[node].update(other for other in nodes if other != node)
-    for one, other in apart:
-        if not (0 <= one < n and 0 <= other < n):
-            raise ValueError(f"the pair {one}, {other} names a node that does not exist")
-        if one != other:
-            found[one].add(other)
-            found[other].add(one)
-    return {node: sorted(others) for node, others in found.items()}
+class Rows:
+    """For each of n nodes a list of others: one array of all of them, and where each node's begin."""
+
+    def __init__(self, n: int, owners: IntArray, others: IntArray) -> None:
+        """`owners`, int[m], must be rising."""
+        self.others = others
+        self.starts: IntArray = np.searchsorted(owners, np.arange(n + 1)).astype(np.int64, copy=False)
+
+    def places(self, nodes: IntArray) -> tuple[IntArray, IntArray]:
+        """For these nodes' entries in turn: which of `nodes` each belongs to, and where it stands in `others`."""
+        first = self.starts[nodes]
+        counts = self.starts[nodes + 1] - first
+        owner = np.repeat(np.arange(len(nodes)), counts)
+        before = np.cumsum(counts) - counts
+        return owner, np.arange(len(owner)) + np.repeat(first - before, counts)
+
+    def of(self, nodes: IntArray) -> IntArray:
+        """All entries of these nodes, in turn."""
+        found: IntArray = self.others[self.places(nodes)[1]]
+        return found
+
+
+def rivals(
+    n: int, photos: IntArray | None, apart: Collection[tuple[int, int]], together: Collection[tuple[int, int]]
+) -> Rows:
+    """Which nodes each node must not share a label with. Raises ValueError for a pair that names no node."""
+    words, waived = _pairs(n, apart), _pairs(n, together)
+    pairs = [words, words[:, ::-1]]
+    if photos is not None and n:
+        pairs.append(_companions(photos))
+    key = np.concatenate([pair[:, 0] * n + pair[:, 1] for pair in pairs])
+    # A word of the user that two are apart stands above the look of things.
+    waived = np.concatenate([waived, waived[:, ::-1]])
+    freed = np.setdiff1d(waived[:, 0] * n + waived[:, 1], np.concatenate([p[:, 0] * n + p[:, 1] for p in pairs[:2]]))
+    key = np.setdiff1d(key, freed)
+    owners, others = np.divmod(key, max(1, n))
+    different = owners != others
+    return Rows(n, owners[different], others[different])
+
+
+def _pairs(n: int, given: Iterable[tuple[int, int]]) -> IntArray:
+    pairs = np.array([*given], dtype=np.int64).reshape(-1, 2)
+    for one, other in pairs[((pairs < 0) | (pairs >= n)).any(axis=1)]:
+        raise ValueError(f"the pair {one}, {other} names a node that does not exist")
+    return pairs
+
+
+def _companions(photos: IntArray) -> IntArray:
+    """Every node with each of those of the same photo, itself among them: int64[m, 2]."""
+    order = np.argsort(photos, kind="stable")
+    _, first, counts = np.unique(photos[order], return_index=True, return_counts=True)
+    first, counts = first[counts > 1], counts[counts > 1]
+    # Each member of a photo of c faces stands c times, beside each of the c.
+    each = np.repeat(np.arange(len(counts)), counts * counts)
+    within = np.arange(len(each)) - np.repeat(np.cumsum(counts * counts) - counts * counts, counts * counts)
+    one, other = np.divmod(within, counts[each])
+    return np.stack([order[first[each] + one], order[first[each] + other]], axis=1)
 
 
 class _Crowd:
@@ -83,107 +131,161 @@ class _Crowd:
         self,
         n: int,
         edges: Edges,
-        rivals: dict[int, list[int]],
+        rivalry: Rows,
+        *,
         anchors: IntArray | None,
         voters: BoolArray | None,
+        barred: Collection[tuple[int, int]],
     ) -> None:
         self.n = n
-        self.rivals = rivals
-        self.hears: list[list[tuple[int, float]]] = [[] for _ in range(n)]
-        self.heard_by: list[list[int]] = [[] for _ in range(n)]
-        speaks = [True] * n if voters is None else voters.tolist()
-        held = [-1] * n if anchors is None else anchors.tolist()
-        pairs = zip(edges.sources.tolist(), edges.targets.tolist(), edges.weights.tolist(), strict=True)
-        for one, other, weight in pairs:
-            for node, neighbour in ((one, other), (other, one)):
-                if speaks[neighbour] and held[node] < 0:
-                    self.hears[node].append((neighbour, weight))
-                    self.heard_by[neighbour].append(node)
-        for hears in self.hears:
-            # In the order of nodes, so that sums come out the same to the last bit.
-            hears.sort()
-        self.anchor_labels = sorted({label for label in held if label >= 0})
-        number = {label: n + place for place, label in enumerate(self.anchor_labels)}
-        self.free = [label < 0 for label in held]
-        self.labels = [node if label < 0 else number[label] for node, label in enumerate(held)]
-        self.holders = Counter(self.labels)
-        self.next_label = n + len(self.anchor_labels)
-        self.restless = {node for node in range(n) if self.hears[node]}
+        self.rivals = rivalry
+        self.free: BoolArray = np.ones(n, dtype=bool) if anchors is None else anchors < 0
+        speaks = np.ones(n, dtype=bool) if voters is None else voters
+        node = np.concatenate([edges.sources, edges.targets])
+        other = np.concatenate([edges.targets, edges.sources])
+        weight = np.concatenate([edges.weights, edges.weights])
+        kept = speaks[other] & self.free[node]
+        node, other, weight = node[kept], other[kept], weight[kept]
+        # In the order of nodes, so that sums come out the same to the last bit.
+        order = np.lexsort((other, node))
+        self.hears = Rows(n, node[order], other[order])
+        self.weights = weight[order].astype(np.float64)
+        order = np.lexsort((node, other))
+        self.heard_by = Rows(n, other[order], node[order])
+        self.labels: IntArray = np.arange(n, dtype=np.int64)
+        self.anchor_labels: IntArray = np.empty(0, dtype=np.int64)
+        if anchors is not None:
+            self.anchor_labels = np.unique(anchors[~self.free])
+            self.labels[~self.free] = n + np.searchsorted(self.anchor_labels, anchors[~self.free])
+        self.fresh = n + len(self.anchor_labels)
+        self.claims = np.zeros(n)
+        """The weight that speaks for the label each node holds, as of its last visit."""
+        self.claims[~self.free] = np.inf
+        self.restless: BoolArray = self.hears.starts[1:] > self.hears.starts[:-1]
+        self.barred = self._barred(barred)
 
-    def claims(self, node: int) -> dict[int, float]:
-        """The weight with which a node's neighbours speak for each label."""
-        found: dict[int, float] = {}
-        labels = self.labels
-        for neighbour, weight in self.hears[node]:
-            label = labels[neighbour]
-            found[label] = found.get(label, 0.0) + weight
-        return found
+    def _barred(self, barred: Collection[tuple[int, int]]) -> IntArray:
+        pairs = np.array([*barred], dtype=np.int64).reshape(-1, 2)
+        pairs = pairs[np.isin(pairs[:, 1], self.anchor_labels)]
+        labels = self.n + np.searchsorted(self.anchor_labels, pairs[:, 1])
+        return np.unique(pairs[:, 0] * self._room + labels)
 
-    def _outbid(self, node: int, label: int, claim: float) -> bool:
-        """Whether a rival holds the label with the better right; of equal claims the smaller node's wins."""
-        for rival in self.rivals.get(node, ()):
-            if self.labels[rival] == label:
-                if not self.free[rival]:
-                    return True
-                other = self.claims(rival).get(label, 0.0)
-                if (other, -rival) > (claim, -node):
-                    return True
-        return False
+    @property
+    def _room(self) -> int:
+        """More than there are labels that can be barred."""
+        return self.n + len(self.anchor_labels) + 1
 
-    def visit(self, node: int) -> None:
-        """Let a node take the best label it may have."""
-        current = self.labels[node]
-        claims = self.claims(node)
-        ranked = sorted(claims, key=lambda label: (-claims[label], label != current, label))
-        best = next((label for label in ranked if not self._outbid(node, label, claims[label])), None)
-        if best is None:
-            # No neighbour has a label for it: be alone, unless it is already.
-            best = current if self.holders[current] == 1 else self._unused()
-        if best != current:
-            self._take(node, best)
+    def offers(self, nodes: IntArray) -> tuple[IntArray, IntArray, FloatArray]:
+        """What is said to these nodes: which of `nodes`, a label, and the weight that speaks for it; by node and label.
 
-    def _take(self, node: int, label: int) -> None:
-        left = self.labels[node]
-        self.labels[node] = label
-        self.holders[left] -= 1
-        self.holders[label] += 1
-        self.restless.update(self.heard_by[node])
-        # A rival may have lost this label, or be free to have the one that was left.
-        self.restless.update(
-            rival
-            for rival in self.rivals.get(node, ())
-            if self.free[rival] and self.hears[rival] and (self.labels[rival] == label or left in self.claims(rival))
-        )
+        Labels that are barred to a node are left out.
+        """
+        who, places = self.hears.places(nodes)
+        label, weight = self.labels[self.hears.others[places]], self.weights[places]
+        order = np.lexsort((label, who))
+        who, label, weight = who[order], label[order], weight[order]
+        if not len(who):
+            return who, label, weight
+        first = np.flatnonzero(np.concatenate([[True], (who[1:] != who[:-1]) | (label[1:] != label[:-1])]))
+        who, label, weight = who[first], label[first], np.add.reduceat(weight, first)
+        if len(self.barred):
+            allowed = ~np.isin(nodes[who] * self._room + np.minimum(label, self._room - 1), self.barred)
+            who, label, weight = who[allowed], label[allowed], weight[allowed]
+        return who, label, weight
 
-    def _unused(self) -> int:
-        self.next_label += 1
-        return self.next_label - 1
+    def _outbid(self, nodes: IntArray, labels: IntArray, claims: FloatArray) -> BoolArray:
+        """Whether a rival of each node holds that label with the better right; of equals the smaller node wins."""
+        owner, places = self.rivals.places(nodes)
+        rival = self.rivals.others[places]
+        theirs = self.claims[rival]
+        lost = self.labels[rival] == labels[owner]
+        lost &= (theirs > claims[owner]) | ((theirs == claims[owner]) & (rival < nodes[owner]))
+        outbid: BoolArray = np.zeros(len(nodes), dtype=bool)
+        outbid[owner[lost]] = True
+        return outbid
+
+    def visit(self, nodes: IntArray) -> None:
+        """Let nodes take the best labels they may have."""
+        if not len(nodes):
+            return
+        self.restless[nodes] = False
+        who, label, claim = self.offers(nodes)
+        lost = self._outbid(nodes[who], label, claim)
+        who, label, claim = who[~lost], label[~lost], claim[~lost]
+        held = self.labels[nodes]
+        order = np.lexsort((label, label != held[who], -claim, who))
+        who, label, claim = who[order], label[order], claim[order]
+        first = np.flatnonzero(np.concatenate([[True], who[1:] != who[:-1]])) if len(who) else np.empty(0, np.int64)
+        best = self._alone(nodes)
+        best[who[first]] = label[first]
+        claims = np.zeros(len(nodes))
+        claims[who[first]] = claim[first]
+        self.claims[nodes] = claims
+        moved = best != held
+        self._take(nodes[moved], best[moved])
+
+    def _alone(self, nodes: IntArray) -> IntArray:
+        """For each node a label of its own: the one it holds where nobody else does, else one that is new."""
+        labels: IntArray = self.fresh + np.arange(len(nodes), dtype=np.int64)
+        self.fresh += len(nodes)
+        # Labels above all that began are given to one node, and others may have taken them from it since.
+        new = self.labels[nodes] >= self.n + len(self.anchor_labels)
+        own = np.flatnonzero(new)
+        if len(own):
+            held = self.labels[nodes[own]]
+            values, counts = np.unique(self.labels, return_counts=True)
+            alone = counts[np.searchsorted(values, held)] == 1
+            labels[own[alone]] = held[alone]
+        return labels
+
+    def _take(self, nodes: IntArray, labels: IntArray) -> None:
+        self.labels[nodes] = labels
+        for rows in (self.heard_by, self.rivals):
+            # A rival may have lost this label, or be free to have the one that was left.
+            self.restless[rows.of(nodes)] = True
+        self.restless &= self.free & (self.hears.starts[1:] > self.hears.starts[:-1])
 
     def settle(self) -> None:
         """Part the rivals that still share a label; a loser only takes what no rival holds, so this ends."""
-        for node in sorted(self.rivals):
-            while self.free[node]:
-                label = self.labels[node]
-                sharing = [rival for rival in self.rivals[node] if self.labels[rival] == label]
-                if not sharing:
-                    break
-                claim = self.claims(node).get(label, 0.0)
-                loser = node if self._outbid(node, label, claim) else next(r for r in sharing if self.free[r])
-                self._take(loser, self._next_best(loser))
+        while True:
+            owner = np.repeat(np.arange(self.n), np.diff(self.rivals.starts))
+            sharing = self.labels[owner] == self.labels[self.rivals.others]
+            sharing &= self.free[owner] | self.free[self.rivals.others]
+            nodes = np.unique(owner[sharing])
+            if not len(nodes):
+                return
+            for node in nodes.tolist():
+                self._part(node)
 
-    def _next_best(self, node: int) -> int:
-        taken = {self.labels[rival] for rival in self.rivals[node]} | {self.labels[node]}
-        claims = self.claims(node)
-        open_ = [label for label in claims if label not in taken]
-        return min(open_, key=lambda label: (-claims[label], label)) if open_ else self._unused()
+    def _part(self, node: int) -> None:
+        """Make one node differ from its rivals, if it is the one that has to yield."""
+        mine = self.rivals.of(np.array([node]))
+        same = mine[self.labels[mine] == self.labels[node]]
+        if not self.free[node] or not len(same):
+            return
+        self._weigh(np.append(same, node))
+        right = (float(self.claims[node]), -node)
+        if all(right > (float(self.claims[rival]), -int(rival)) for rival in same):
+            return
+        _, label, claim = self.offers(np.array([node]))
+        open_ = ~np.isin(label, self.labels[mine]) & (label != self.labels[node])
+        if open_.any():
+            best = min(zip((-claim[open_]).tolist(), label[open_].tolist(), strict=True))
+            self.labels[node], self.claims[node] = best[1], -best[0]
+        else:
+            self.labels[node], self.claims[node] = self.fresh, 0.0
+            self.fresh += 1
+
+    def _weigh(self, nodes: IntArray) -> None:
+        """Bring what speaks for the label each node holds up to date."""
+        for node in nodes[self.free[nodes]].tolist():
+            _, label, claim = self.offers(np.array([node]))
+            self.claims[node] = float(claim[label == self.labels[node]].sum())
 
     def canonical(self) -> IntArray:
         """The labels as `whisper` promises them."""
-        smallest: dict[int, int] = {}
-        for node, label in enumerate(self.labels):
-            smallest.setdefault(label, node)
-        known = range(self.n, self.n + len(self.anchor_labels))
-        return np.array(
-            [self.anchor_labels[label - self.n] if label in known else -1 - smallest[label] for label in self.labels],
-            dtype=np.int64,
-        )
+        values, first, inverse = np.unique(self.labels, return_index=True, return_inverse=True)
+        names: IntArray = -1 - first.astype(np.int64)
+        known = (values >= self.n) & (values < self.n + len(self.anchor_labels))
+        names[known] = self.anchor_labels[values[known] - self.n]
+        return names[inverse] if self.n else np.empty(0, dtype=np.int64)

@@ -19,6 +19,7 @@ METHODS = frozenset(
         "faces",
         "name",
         "merge",
+        "box",
         "who",
         "search",
         "failures",
@@ -65,7 +66,7 @@ class Library(Protocol):
         """Every face, or one person's.
 
         Keys: `face`, `person` (id or null), `photo`, `files`, `box` [left, top, right, bottom], `confidence`,
-        `quality`, `taken_at`.
+        `quality`, `taken_at`, `manual` (drawn by hand).
         """
 
     def name(self, person: str, name: str) -> Row:
@@ -77,19 +78,29 @@ class Library(Protocol):
         `absorbed` is the id of `other`; `left_out` counts its faces in photos that show both, which are nobody's now.
         """
 
+    def box(self, path: str, box: list[int], person: str | None = None, name: str | None = None) -> Row:
+        """Add a face that was not found, in a box [left, top, right, bottom] of a photo of the library.
+
+        It is that person's, or somebody new's of that name, or compared with all others. Returns {`face`, `photo`,
+        `box`, `quality`, `person` (id or null), `name`, `folder`}.
+        """
+
     def who(self, path: str) -> Row:
         """Everyone in any picture, also one outside the library.
 
         {`path`, `width`, `height`, `faces` [{`number`, `box`, `confidence`, `quality`, `person` {`id`, `name`} or
-        null, `distance` or null, `runner_up` {`id`, `name`, `distance`} or null}]}. Distances are of unit vectors,
-        0 to 2, from the face to the nearest evidence for the person.
+        null, `evidence` or null, `distance` or null, `runner_up` {`id`, `name`, `evidence`, `distance`} or null}],
+        `enough`}. Evidence is by how much the face is more like one of the person's than strangers are like it;
+        `enough` is what is asked of a link in this library. Distances are of unit vectors, 0 to 2, to the nearest of
+        the person's faces.
         """
 
     def search(self, path: str, k: int = 20, face: int | None = None) -> Row:
         """The k faces most like one in a picture.
 
         {`path`, `faces` [as in `who`, without people], `face` (the number searched, or null when there are several
-        and none was chosen), `results` [{`file`, `face`, `photo`, `distance`, `person` (id or null), `name`}]}.
+        and none was chosen), `results` [{`file`, `face`, `photo`, `evidence`, `distance`, `person` (id or null),
+        `name`}], most evidence first}.
         """
 
     def failures(self) -> Iterable[Row]:

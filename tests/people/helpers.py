@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from guyverd.model import Assignment, FaceTable, Merge
-from guyverd.people.graph import Edges, tidy, unit
+from guyverd.people.directions import unit
+from guyverd.people.graph import Edges, tidy
 
 if TYPE_CHECKING:
     from guyverd.model import BoolArray, FloatArray, IntArray

@@ -53,8 +53,8 @@ def evaluate(task: Task, extras: Extras, audience: Audience) -> Row:
         vectors, people = material.vectors(), material.people()
         scores = scored("guyverd", truth, material, people, vectors)
         with Catalogue(_catalogue(done.config)) as catalogue:
-            index = Grouping(done.config, catalogue).index
-            retrieval = retrieve(material, truth, catalogue, index, done.config.clustering)
+            grouping = Grouping(done.config, catalogue)
+            retrieval = retrieve(material, truth, catalogue, grouping.index, grouping.measuring.now())
         stability = None
         if extras.stability:
             with TemporaryDirectory(prefix="guyverd-rehearsal-") as folder:

@@ -19,6 +19,7 @@ from guyverd.errors import StateError
 from guyverd.people.arrival import arrive
 from guyverd.people.index import FaceIndex
 from guyverd.service.pipeline.deciding import standing
+from guyverd.service.pipeline.measuring import Measuring
 
 if TYPE_CHECKING:
     from guyverd.model import IntArray
@@ -42,6 +43,7 @@ class Grouping:
         self._config = config
         self._catalogue = catalogue
         self._folder = os.fsencode(config.state / "index")
+        self.measuring = Measuring(config.clustering, catalogue)
         self._index: FaceIndex | None = None
         self._unsaved_since: float | None = None
 
@@ -156,13 +158,12 @@ class Grouping:
             new,
             photos,
             index,
-            self._config.clustering,
+            self.measuring.at(through),
             seed=SEED,
-            named=frozenset(said.names) | said.hidden,
-            apart=said.apart,
+            said=said,
         )
         touched = self._catalogue.people.assign(
-            outcome.assignments, outcome.merges, through, self._catalogue.now(), said=said
+            outcome.assignments, outcome.merges, through, self._catalogue.now(), said=said, alike=outcome.alike
         )
         log.info(
             "%d new faces grouped in %.1f s: %d found their person, %d wait.",

@@ -20,10 +20,13 @@ from guyverd.errors import (
     PictureUnreadable,
     UnknownPerson,
 )
-from guyverd.model import DetectedFace, PersonId, PhotoReading
-from guyverd.people.graph import distance_at
-from guyverd.people.recognition import recognise
+from guyverd.model import Box, DetectedFace, PersonId, PhotoReading
+from guyverd.people.directions import distance_at
+from guyverd.people.evidence import evidence
+from guyverd.people.graph import rows_of
+from guyverd.people.recognition import Likeness, recognise
 from guyverd.service.api import Row
+from guyverd.service.pipeline.boxing import draw
 from guyverd.service.pipeline.checking import check
 from guyverd.service.pipeline.coordinator import Coordinator
 from guyverd.service.pipeline.deciding import Deciding
@@ -216,6 +219,23 @@ class LocalLibrary(Listing):
         merged = person_row(self._at_work.catalogue.people.get(into), self._folders())
         return {**merged, "absorbed": absorbed, "left_out": left_out}
 
+    def box(self, path: str, box: list[int], person: str | None = None, name: str | None = None) -> Row:
+        """See `Library.box`."""
+        known = None if person is None else self._resolved(person).id
+        new_name = None if name is None else " ".join(name.split())
+        face = draw(self._at_work, path, Box(*box), known, new_name)
+        (row,) = self._at_work.catalogue.photos.faces_by_id([face]).values()
+        who = None if row.person is None else self._at_work.catalogue.people.get(row.person)
+        return {
+            "face": face,
+            "photo": row.photo,
+            "box": list(row.box),
+            "quality": round(row.quality, 4),
+            "person": row.person,
+            "name": None if who is None else who.name,
+            "folder": None if row.person is None else self._folders().get(row.person),
+        }
+
     # ---- pictures ----------------------------------------------------------------------------------------------------
 
     def _read(self, path: str) -> PhotoReading:
@@ -237,20 +257,31 @@ class LocalLibrary(Listing):
             raise NoFaceFound(path=path, smallest=f"{100 * self._at_work.config.faces.smallest:g} %")
         vectors = _stack(reading.faces)
         catalogue, index = self._at_work.catalogue, self._at_work.call(lambda: self._at_work.grouping.index)
-        found = recognise(vectors, catalogue.photos, index, self._at_work.config.clustering)
+        measure = self._at_work.grouping.measuring.now()
         names = catalogue.people.names()
 
-        def named(person: PersonId | None) -> Row | None:
-            return None if person is None else {"id": person, "name": names.get(person)}
+        def told(known: Likeness | None) -> Row:
+            if known is None:
+                return {"person": None, "evidence": None, "distance": None}
+            whom = {"id": known.person, "name": names.get(known.person)}
+            return {"person": whom, "evidence": round(known.evidence, 2), "distance": round(known.distance, 4)}
 
-        rows: list[Row] = []
-        for row, known in zip(_numbered(reading.faces), found, strict=True):
-            runner_up = named(known.runner_up)
-            if runner_up is not None and known.runner_up_distance is not None:
-                runner_up["distance"] = round(known.runner_up_distance, 4)
-            distance = None if known.distance is None else round(known.distance, 4)
-            rows.append({**row, "person": named(known.person), "distance": distance, "runner_up": runner_up})
-        return {"path": path, "width": reading.width, "height": reading.height, "faces": rows}
+        def flat(known: Likeness | None) -> Row | None:
+            row = told(known)
+            return None if known is None else {**row.pop("person"), **row}
+
+        found = recognise(vectors, catalogue.photos, index, measure)
+        rows: list[Row] = [
+            {**row, **told(known.best), "runner_up": flat(known.runner_up)}
+            for row, known in zip(_numbered(reading.faces), found, strict=True)
+        ]
+        return {
+            "path": path,
+            "width": reading.width,
+            "height": reading.height,
+            "enough": round(measure.link, 2),
+            "faces": rows,
+        }
 
     def search(self, path: str, k: int = 20, face: int | None = None) -> Row:
         """See `Library.search`."""
@@ -273,18 +304,23 @@ class LocalLibrary(Listing):
 
     def _alike(self, face: DetectedFace, k: int) -> list[Row]:
         catalogue, index = self._at_work.catalogue, self._at_work.call(lambda: self._at_work.grouping.index)
-        wanted = max(1, k)
+        vector, wanted = _stack((face,)), max(1, k)
         while True:
             # Faces of photos that are away are passed over, so more may have to be asked for.
-            near = index.neighbours(_stack((face,)), wanted)
+            near = index.neighbours(vector, wanted)
             ids = [int(one) for one in near.ids[0] if one >= 0]
             present = catalogue.photos.faces_by_id(ids)
             if len(present) >= k or wanted >= len(index):
                 break
             wanted *= 2
         names = catalogue.people.names()
+        table, measure = catalogue.photos.table(near.ids[0]), self._at_work.grouping.measuring.now()
+        similar = near.similarity[0][rows_of(near.ids[0], table.ids)]
+        told = evidence(similar, measure.scales(table.vectors), measure.scales(vector)).tolist()
+        # The nearest by the index, ranked by what their nearness tells.
+        ranked = sorted(zip(told, similar.tolist(), table.ids.tolist(), strict=True), reverse=True)
         rows: list[Row] = []
-        for one, similarity in zip(ids, near.similarity[0], strict=False):
+        for value, similarity, one in ranked:
             if one in present and len(rows) < k:
                 row = present[one]
                 path = catalogue.files.paths_of([row.photo])[row.photo][0]
@@ -292,7 +328,8 @@ class LocalLibrary(Listing):
                     {
                         "file": os.fsdecode(path),
                         "face": row.id,
-                        "distance": round(distance_at(float(similarity)), 4),
+                        "evidence": round(value, 2),
+                        "distance": round(distance_at(similarity), 4),
                         "person": row.person,
                         "name": None if row.person is None else names.get(row.person),
                         "photo": row.photo,

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from guyverd.catalogue.store import Catalogue
-from guyverd.config import People
 from guyverd.evaluation.retrieval import Retrieval, queries, score
-from guyverd.people.graph import rows_of, weigh
+from guyverd.people.evidence import Measure, Scales, evidence
+from guyverd.people.graph import rows_of
 from guyverd.people.index import FaceIndex, Neighbours
 from guyverd.people.recognition import recognise
 from guyverd.service.pipeline.labelling import Truth
@@ -28,10 +28,10 @@ MOST_ALIKE = 20
 _STEP = 512
 
 
-def retrieve(material: Material, truth: Truth, catalogue: Catalogue, index: FaceIndex, settings: People) -> Retrieval:
+def retrieve(material: Material, truth: Truth, catalogue: Catalogue, index: FaceIndex, measure: Measure) -> Retrieval:
     """How well every labelled face of a person with two photos or more brings up the others."""
     asked = queries(truth.people, truth.photos)
-    library = _Library(material, truth, catalogue, index, settings)
+    library = _Library(material, truth, catalogue, index, measure)
     answers: list[IntArray] = []
     near: list[IntArray] = []
     for start in range(0, len(asked), _STEP):
@@ -45,11 +45,11 @@ class _Library:
     """Answers in entries of `truth`, from rows of the material."""
 
     def __init__(
-        self, material: Material, truth: Truth, catalogue: Catalogue, index: FaceIndex, settings: People
+        self, material: Material, truth: Truth, catalogue: Catalogue, index: FaceIndex, measure: Measure
     ) -> None:
         self._catalogue = catalogue
         self._index = index
-        self._settings = settings
+        self._measure = measure
         self._material = material
         self._ids = material.faces()
         self._people = material.people()
@@ -75,12 +75,17 @@ class _Library:
     def _for_nobodies(self, rows: IntArray) -> list[IntArray]:
         if not len(rows):
             return []
-        known = recognise(self._vectors[rows], self._catalogue.photos, self._index, self._settings)
-        near = self._index.neighbours(self._vectors[rows], self._settings.neighbours + 1)
-        links = weigh(near.similarity, self._settings.link_distance) > 0
+        measure = self._measure
+        known = recognise(self._vectors[rows], self._catalogue.photos, self._index, measure)
+        near = self._index.neighbours(self._vectors[rows], measure.settings.neighbours + 1)
+        own = measure.scales(self._vectors[rows])
+        every = measure.scales(self._vectors)
+        places = rows_of(self._ids, near.ids)
+        told = evidence(near.similarity, Scales(own.centre[:, None], own.width[:, None]), every.of(places))
+        links = (told > measure.link) & (places >= 0)
         return [
-            self._rows_of.get(int(who.person), rows[:0]) if who.person is not None else self._places(ids[linked])
-            for who, ids, linked in zip(known, near.ids, links, strict=True)
+            self._rows_of.get(int(who.best.person), rows[:0]) if who.best is not None else place[linked]
+            for who, place, linked in zip(known, places, links, strict=True)
         ]
 
     def most_alike(self, rows: IntArray) -> list[IntArray]:

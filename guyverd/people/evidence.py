@@ -1,0 +1,192 @@
+"""How much a likeness tells: one measure of evidence for grouping, identity, `who` and `search`.
+
+The cosine of two faces says little by itself: .95 is rare between two men with beards and common between two small
+children. So it is told as a distance from what strangers reach: evidence is the number of `width`s by which the cosine
+lies above `centre`, the mean of that for both faces. The two numbers of a face come from a model of strangers
+(`strangers`), and, where the library is crowded with people alike, from the library itself. Evidence is linear in the
+cosine for each pair, so the mean over all pairs of two groups follows from sums over each.
+
+How much is asked for grows with the library, because chance hits do: each face meets ten times as many strangers in a
+library ten times as large.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from guyverd.people.directions import unit
+from guyverd.people.strangers import Strangers, shipped
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from guyverd.config import People
+    from guyverd.model import BoolArray, FloatArray, IntArray
+
+    Doubles = npt.NDArray[np.float64]
+
+CROWD = 1000
+"""Most faces of the library that are looked at to learn how alike its people are."""
+
+_FIRST, _PER_DECADE, _SMALLEST = 2.4, 0.5, 100
+"""Evidence asked of a link: so much, and so much more for each factor of ten in the number of faces, from 100 on."""
+
+# A library is crowded around a face when the faces that resemble it at all resemble it evenly: neither mostly strangers
+# who just come near (the usual case: below the first pair) nor one and the same person (above the second).
+_LIKE = -2.0
+"""Evidence from which a face of the library counts as of the same kind."""
+_LEAST = 20
+"""So many of the kind must be known."""
+_RISES, _FALLS = (1.2, 2.0), (3.4, 4.2)
+_SPREAD = 0.7
+"""By so much the lower quartile may lie below the median."""
+_AGREED = (0.3, 0.7)
+"""Share of the kind that must find itself in a crowd, for the first and for the full effect."""
+_RANKS = (0.02, 0.3)
+"""Which of the kind, nearest first, tell what strangers of this kind reach; those before may be the same person."""
+_ASKED, _SLOPE = 1.0, 0.8
+"""Where the evidence by the crowd meets that by the model at the link's threshold, and how steeply it rises there."""
+_SAME = 0.9999
+"""Cosine from which a face in the crowd is taken for the very same picture."""
+_BLOCK = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Scales:
+    """What the likenesses of n faces are measured by, in cosine."""
+
+    centre: FloatArray
+    """float32[n]: where evidence is 0."""
+    width: FloatArray
+    """float32[n]: what counts as 1."""
+
+    def __len__(self) -> int:
+        return len(self.centre)
+
+    def of(self, rows: IntArray | BoolArray | slice) -> Scales:
+        """Those of some of the faces."""
+        return Scales(self.centre[rows], self.width[rows])
+
+    def alone(self, similarity: FloatArray) -> FloatArray:
+        """What cosines tell by each face's own scale, the other face being unknown."""
+        found: FloatArray = ((similarity - self.centre) / self.width).astype(np.float32, copy=False)
+        return found
+
+
+def evidence(similarity: FloatArray, one: Scales, other: Scales) -> FloatArray:
+    """How much cosines tell, pair by pair; all arguments of one length, or such as numpy stretches to it."""
+    found: FloatArray = (one.alone(similarity) + other.alone(similarity)) / np.float32(2)
+    return found
+
+
+class Measure:
+    """What counts as evidence in one library."""
+
+    def __init__(self, settings: People, faces: int, crowd: FloatArray, strangers: Strangers | None = None) -> None:
+        """`faces` is how many there are; `crowd`, float32[m, 128], are up to `CROWD` of them, from all over it."""
+        self.link = _FIRST + _PER_DECADE * math.log10(max(_SMALLEST, faces)) + settings.strictness
+        """Evidence from which two faces may be one person."""
+        self.join = self.link - settings.group_bonus
+        """Mean evidence from which two groups of faces are one person: chance evens out over many pairs."""
+        self.settings = settings
+        self._strangers = shipped() if strangers is None else strangers
+        self._crowd = unit(crowd) if len(crowd) else crowd
+        self._crowd_scales = Scales(*self._strangers.likeness(self._crowd))
+        self._crowded = np.zeros(len(crowd), np.float32)
+        for start in range(0, len(crowd), _BLOCK):
+            some = slice(start, start + _BLOCK)
+            self._crowded[some] = self._evenly_alike(self._seen(self._crowd[some], self._crowd_scales.of(some))[1])
+
+    def scales(self, vectors: FloatArray) -> Scales:
+        """The scales of faces, float32[n, 128] of any length but zero."""
+        vectors = unit(vectors)
+        general = Scales(*self._strangers.likeness(vectors))
+        if not self._crowded.any():
+            return general
+        centre, width = general.centre.copy(), general.width.copy()
+        for start in range(0, len(vectors), _BLOCK):
+            some = slice(start, start + _BLOCK)
+            self._adapt(vectors[some], general.of(some), centre[some], width[some])
+        return Scales(centre, width)
+
+    def _seen(self, vectors: FloatArray, scales: Scales) -> tuple[FloatArray, FloatArray]:
+        """Cosine to each of the crowd, and the evidence where it is of the face's kind, else −inf: [n, m] both."""
+        cosine = vectors @ self._crowd.T
+        told = evidence(cosine, Scales(scales.centre[:, None], scales.width[:, None]), self._crowd_scales)
+        told[(told <= _LIKE) | (cosine > _SAME)] = -np.inf
+        return cosine, told
+
+    @staticmethod
+    def _evenly_alike(told: FloatArray) -> FloatArray:
+        """How far a face's kind is a crowd, 0 to 1, [n], judged by that face alone."""
+        counts = (told > -np.inf).sum(axis=1)
+        rows, last = np.arange(len(told)), np.maximum(counts, 1) - 1
+        ranked = -np.sort(-told, axis=1)
+        # Rank r of k: the kind comes first, so a share of k is a place.
+        half = ranked[rows, np.minimum(last, counts // 2)]
+        lower = ranked[rows, np.minimum(last, counts * 3 // 4)]
+        level = np.where(counts >= _LEAST, np.minimum(half, lower + _SPREAD), -np.inf)
+        rises = np.clip((level - _RISES[0]) / (_RISES[1] - _RISES[0]), 0, 1)
+        falls = np.clip((_FALLS[1] - level) / (_FALLS[1] - _FALLS[0]), 0, 1)
+        found: FloatArray = (rises * falls).astype(np.float32)
+        return found
+
+    def _adapt(self, vectors: FloatArray, general: Scales, centre: FloatArray, width: FloatArray) -> None:
+        """Put the scales of faces in a crowd into `centre` and `width`."""
+        cosine, told = self._seen(vectors, general)
+        kind = told > -np.inf
+        counts = kind.sum(axis=1)
+        # The kind decides together: what each face of it finds varies, and two faces measured differently do not link.
+        agreed = (kind @ self._crowded) / np.maximum(counts, 1)
+        share = np.clip((agreed - _AGREED[0]) / (_AGREED[1] - _AGREED[0]), 0, 1) * (counts >= _LEAST)
+        for row in np.flatnonzero(share > 0).tolist():
+            nearest = cosine[row, np.argsort(-told[row], kind="stable")[: counts[row]]]
+            first = int(_RANKS[0] * counts[row])
+            strangers = nearest[first : max(first + 2, int(_RANKS[1] * counts[row]))]
+            middle, deviation = float(strangers.mean()), max(float(strangers.std()), 1e-4)
+            by_model, by_crowd = 1 / float(general.width[row]), _SLOPE / deviation
+            weight = float(share[row])
+            steepness = (1 - weight) * by_model + weight * by_crowd
+            nothing = (1 - weight) * float(general.centre[row]) * by_model
+            nothing += weight * (middle * by_crowd + _SLOPE * _ASKED - self.link)
+            centre[row], width[row] = nothing / steepness, 1 / steepness
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What the mean evidence between groups of faces follows from, one row for each of g groups."""
+
+    vectors: Doubles
+    """float64[g, 128]: sum of unit vectors."""
+    scaled: Doubles
+    """float64[g, 128]: the same, each divided by its face's width."""
+    offsets: Doubles
+    """float64[g]: sum of each face's centre over its width."""
+    counts: Doubles
+    """float64[g]: how many faces."""
+
+
+def sums(vectors: FloatArray, scales: Scales, groups: IntArray, count: int) -> Sums:
+    """The sums of `count` groups; `groups`, int64[n], is each face's, below 0 for none; `vectors` have unit length."""
+    rows = np.flatnonzero(groups >= 0)
+    rows = rows[np.argsort(groups[rows], kind="stable")]
+    present, first = np.unique(groups[rows], return_index=True)
+
+    def total(values: Doubles) -> Doubles:
+        found = np.zeros((count, *values.shape[1:]))
+        if len(rows):
+            found[present] = np.add.reduceat(values, first, axis=0)
+        return found
+
+    some, of = vectors[rows].astype(np.float64), scales.of(rows)
+    width = of.width.astype(np.float64)
+    return Sums(
+        total(some),
+        total(some / width[:, None]),
+        total(of.centre / width),
+        np.bincount(groups[rows], minlength=count).astype(np.float64),
+    )

@@ -1,0 +1,97 @@
+"""What was said, in terms of the faces at hand: which rows of a table must, may and must not be one person."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from guyverd.model import FaceId, FaceTable, PersonId, Standing
+from guyverd.people.directions import unit
+from guyverd.people.graph import rows_of
+
+if TYPE_CHECKING:
+    from guyverd.model import IntArray
+
+Pair = tuple[int, int]
+
+EVIDENT = 0.995
+"""Cosine from which two faces in one photo are one face seen twice: a mirror, a collage. Two pictures of one person are
+so alike in 1 of 2,000 cases, two people in one photo never were (1,229 pairs, at most .985)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """For the rows of one table."""
+
+    together: frozenset[Pair] = frozenset()
+    """Said to be one person; the smaller row first, as everywhere here."""
+    waived: frozenset[Pair] = frozenset()
+    """May be one person though in one photo: those, and what evidently is one face twice."""
+    apart: frozenset[Pair] = frozenset()
+    """Said to be two people."""
+    barred: frozenset[Pair] = frozenset()
+    """Row and person: said not to be them."""
+    apart_people: frozenset[Pair] = frozenset()
+    """People, not rows."""
+    enemies: Mapping[int, frozenset[int]] = field(default_factory=dict)
+    """For each row those it is apart from."""
+
+    def welcome(self, row: int, members: Iterable[int], photos: IntArray) -> bool:
+        """Whether a face may stand beside these: another photo than each of theirs, and no word against it."""
+        against = self.enemies.get(row, frozenset())
+        return not any(
+            other in against or (photos[row] == photos[other] and (min(row, other), max(row, other)) not in self.waived)
+            for other in members
+        )
+
+
+NO_RULES = Rules()
+
+
+def rules(table: FaceTable, said: Standing) -> Rules:
+    """What was said of these faces, and what their photos show."""
+    together = _rows(table, said.together)
+    waived = together | _rows(table, said.alike) | evident(table)
+    apart = _rows(table, said.apart)
+    enemies: dict[int, set[int]] = defaultdict(set)
+    for one, other in apart:
+        enemies[one].add(other)
+        enemies[other].add(one)
+    people = set(table.people[table.people > 0].tolist())
+    return Rules(
+        together,
+        waived - apart,
+        apart,
+        frozenset(_barred(table, said.barred)),
+        frozenset((one, other) for one, other in said.apart_people if one in people and other in people),
+        {row: frozenset(others) for row, others in enemies.items()},
+    )
+
+
+def evident(table: FaceTable) -> frozenset[Pair]:
+    """Pairs of rows of one photo that are one face seen twice."""
+    order = np.argsort(table.photos, kind="stable")
+    _, first, counts = np.unique(table.photos[order], return_index=True, return_counts=True)
+    found = []
+    for start, count in zip(first[counts > 1].tolist(), counts[counts > 1].tolist(), strict=True):
+        rows = np.sort(order[start : start + count])
+        vectors = unit(table.vectors[rows])
+        for one, other in np.argwhere(np.triu(vectors @ vectors.T, 1) >= EVIDENT).tolist():
+            found.append((int(rows[one]), int(rows[other])))
+    return frozenset(found)
+
+
+def _rows(table: FaceTable, pairs: Collection[tuple[FaceId, FaceId]]) -> frozenset[Pair]:
+    ends = rows_of(table.ids, np.array([*pairs], dtype=np.int64).reshape(-1, 2))
+    return frozenset((min(pair), max(pair)) for pair in map(tuple, ends.tolist()) if min(pair) >= 0)
+
+
+def _barred(table: FaceTable, barred: Collection[tuple[FaceId, PersonId]]) -> Iterable[Pair]:
+    pairs = np.array([*barred], dtype=np.int64).reshape(-1, 2)
+    for row, person in zip(rows_of(table.ids, pairs[:, 0]).tolist(), pairs[:, 1].tolist(), strict=True):
+        if row >= 0:
+            yield row, person

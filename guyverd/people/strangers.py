@@ -1,0 +1,158 @@
+"""How alike a face and a stranger are: a model of faces in general, which holds no face.
+
+A mixture of normal distributions over unit vectors, fitted to the faces of some thousand people
+(`scripts/fit_strangers.py`), each part made by dozens of them. How similar strangers drawn from it are to a given face
+follows from its parameters; nobody has to be drawn. With that, a likeness can be told in terms of how many strangers
+are as like: a face that resembles many people needs more than one that resembles few. The idea is score normalisation
+by a cohort, as in speaker verification (adaptive symmetric "AS-norm").
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from guyverd.model import FloatArray
+
+SHIPPED = Path(__file__).with_name("strangers.npz")
+
+CENTRE = 0.0035
+"""The share of strangers who are more alike than a face's `centre`: the mean of the most alike 1 % lies there."""
+WIDE, NARROW = 0.01, 0.0005
+"""`width` is the distance between the similarities that these shares of strangers exceed, divided by `_SPAN`."""
+_SPAN = 2.77
+"""What makes `width` the standard deviation of the most alike 1 %."""
+_STEPS = 5
+"""Of Newton's method, for each of the three similarities; the second and third begin near their ends."""
+_TO_CENTRE, _TO_NARROW = 0.006, 0.011
+_NARROWEST = 0.001
+"""No face is so odd that nobody resembles it; vectors that are not faces could have no width at all."""
+_LONGEST = 0.05
+_LOWEST, _HIGHEST = 0.3, 0.99999
+_PARTS = 24
+"""Parts of the mixture that are followed into the tail; the others do not reach it."""
+_NEAR = 0.5
+"""The cube root of a squared distance between faces that are rather alike."""
+_BLOCK = 4096
+_ROOT_OF_TWO_PI = math.sqrt(2 * math.pi)
+
+
+@dataclass(frozen=True, slots=True)
+class Strangers:
+    """A mixture of k normal distributions with independent coordinates, in turned space."""
+
+    axes: FloatArray
+    """float32[128, 128]: rows turn a unit vector into the mixture's coordinates."""
+    weights: FloatArray
+    """float32[k], adding up to 1."""
+    means: FloatArray
+    """float32[k, 128]."""
+    variances: FloatArray
+    """float32[k, 128]."""
+
+    def save(self, path: Path) -> None:
+        """Write the parameters. Raises OSError."""
+        np.savez_compressed(path, axes=self.axes, weights=self.weights, means=self.means, variances=self.variances)
+
+    @classmethod
+    def load(cls, path: Path) -> Strangers:
+        """Read the parameters. Raises OSError."""
+        with np.load(path) as file:
+            return cls(file["axes"], file["weights"], file["means"], file["variances"])
+
+    def likeness(self, vectors: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """For unit vectors, float32[n, 128]: `centre` and `width`, float32[n] each, both in cosine.
+
+        The centre is the similarity of a stranger who is very alike, one of 286; the width is by how much the most
+        alike 1 % differ.
+        """
+        centre, width = np.empty(len(vectors), np.float32), np.empty(len(vectors), np.float32)
+        for start in range(0, len(vectors), _BLOCK):
+            some = slice(start, start + _BLOCK)
+            tail = _Tail(*self._distances(vectors[some]), self.weights)
+            wide = tail.exceeded(WIDE, tail.beginning())
+            middle = tail.exceeded(CENTRE, wide + _TO_CENTRE)
+            narrow = tail.exceeded(NARROW, middle + _TO_NARROW)
+            centre[some], width[some] = middle, np.maximum((narrow - wide) / _SPAN, _NARROWEST)
+        return centre, width
+
+    def _distances(self, vectors: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Mean and deviation, [n, k] each, of the cube root of the squared distance to a stranger from each part.
+
+        A squared distance is a sum of squares, so its cube root is nearly normal (Wilson and Hilferty, 1931), also in
+        the tail, where the distance itself is far from it. Strangers are of unit length too: what counts is how they
+        spread across the direction to their part's middle, not along it.
+        """
+        length2 = (self.means**2).sum(axis=1)
+        middles = self.means / np.sqrt(length2)[:, None]
+        turned = vectors @ self.axes.T
+        cosine = turned @ middles.T
+        along = (middles**2 * self.variances).sum(axis=1)
+        variance = (
+            (turned**2) @ self.variances.T - 2 * cosine * (turned @ (middles * self.variances).T) + cosine**2 * along
+        ) / length2
+        variance += cosine**2 * (self.variances**2).sum(axis=1) / length2**2 / 2
+        across = (self.variances.sum(axis=1) - along) / length2
+        distance = 2 - 2 * cosine * (1 - across / 2)
+        root = np.cbrt(distance)
+        share = np.maximum(4 * variance, 1e-12) / (9 * distance**2)
+        return root * (1 - share), root * np.sqrt(share)
+
+
+class _Tail:
+    """How many strangers are more alike than so much, for n faces; from the parts of the mixture that come near."""
+
+    def __init__(self, mean: FloatArray, spread: FloatArray, weights: FloatArray) -> None:
+        # How many deviations short of a very small distance a part is tells whether any of it comes near.
+        short = (mean - _NEAR) / spread
+        parts = min(_PARTS, mean.shape[1])
+        near = np.argpartition(short, parts - 1, axis=1)[:, :parts]
+        self._mean = np.take_along_axis(mean, near, axis=1)
+        self._spread = np.take_along_axis(spread, near, axis=1)
+        self._weights = weights[near]
+
+    def beginning(self) -> FloatArray:
+        """A similarity to begin the search at: where the nearest part alone would have its tail."""
+        nearest: FloatArray = (self._mean - 2 * self._spread).min(axis=1)
+        return _similarity(nearest)
+
+    def exceeded(self, share: float, guess: FloatArray) -> FloatArray:
+        """The similarity that this share of strangers exceeds: Newton's steps for the logarithm of the share."""
+        at = guess
+        for _ in range(_STEPS):
+            root = np.cbrt(2 - 2 * at)
+            scaled = (root[:, None] - self._mean) / self._spread
+            reached = (self._weights * _normal(scaled)).sum(axis=1)
+            density = (self._weights * np.exp(-scaled * scaled / 2) / self._spread).sum(axis=1) / _ROOT_OF_TWO_PI
+            # d root / d similarity is −2 / (3 root²).
+            slope = -density * 2 / (3 * root * root)
+            step = (np.log(np.maximum(reached, 1e-30)) - math.log(share)) * reached / np.minimum(slope, -1e-30)
+            at = np.clip(at - np.clip(step, -_LONGEST, _LONGEST), _LOWEST, _HIGHEST)
+        return at
+
+
+def _similarity(root: FloatArray) -> FloatArray:
+    found: FloatArray = np.clip(1 - np.maximum(root, 0) ** 3 / 2, _LOWEST, _HIGHEST)
+    return found
+
+
+@functools.cache
+def shipped() -> Strangers:
+    """The model that comes with the program."""
+    return Strangers.load(SHIPPED)
+
+
+_AT = np.linspace(-8, 8, 8001)
+_BELOW = np.array([math.erfc(-value / math.sqrt(2)) / 2 for value in _AT.tolist()])
+
+
+def _normal(values: FloatArray) -> FloatArray:
+    """The share of a normal distribution below these values, to 2e-7."""
+    below: FloatArray = np.interp(values, _AT, _BELOW)
+    return below
