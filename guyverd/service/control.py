@@ -179,6 +179,10 @@ class RemoteLibrary:
         """See `Library.merge`."""
         return self._one("merge", person=person, other=other)
 
+    def box(self, path: str, box: list[int], person: str | None = None, name: str | None = None) -> Row:
+        """See `Library.box`."""
+        return self._one("box", path=path, box=box, person=person, name=name)
+
     def who(self, path: str) -> Row:
         """See `Library.who`."""
         return self._one("who", path=path)

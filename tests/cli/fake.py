@@ -29,6 +29,7 @@ def _face(face: int, person: int | None, files: list[str]) -> Row:
         "confidence": 1.25,
         "quality": 0.75,
         "taken_at": "2024-05-01T12:00:00",
+        "manual": face == 3,
     }
 
 
@@ -173,6 +174,21 @@ class FakeLibrary:
             {"number": number, "box": [100 * number, 20, 100 * number + 80, 110], "confidence": 1.5, "quality": 0.9}
             for number in range(1, self.faces_in_picture + 1)
         ]
+
+    def box(self, path: str, box: list[int], person: str | None = None, name: str | None = None) -> Row:
+        self._asked("box", path, box, person, name)
+        who = None if person is None else self._find(person)
+        if name is not None:
+            who = {"id": 40, "name": name, "folder": f"/people/{name}"}
+        return {
+            "face": 77,
+            "photo": 10,
+            "box": box,
+            "quality": 0.5,
+            "person": None if who is None else who["id"],
+            "name": None if who is None else who["name"],
+            "folder": None if who is None else who["folder"],
+        }
 
     def who(self, path: str) -> Row:
         self._asked("who", path)

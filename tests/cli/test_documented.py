@@ -26,6 +26,7 @@ DATA = {
     "faces": [],
     "name": ["12", "Alice"],
     "merge": ["12", "31"],
+    "box": ["/x.jpg", "10", "20", "110", "140", "--name", "Bob"],
     "who": ["/x.jpg"],
     "search": ["/x.jpg"],
     "export": ["12", "OUT"],
@@ -153,7 +154,14 @@ def test_every_use_case_has_a_command() -> None:
 @pytest.mark.parametrize("method", sorted(METHODS))
 def test_the_fake_has_the_documented_keys(method: str) -> None:
     """The fake is worth no more than its likeness: every key it gives stands in the Protocol's docstring."""
-    arguments = {"person": ["12"], "name": ["12", "A"], "merge": ["12", "31"], "who": ["/x"], "search": ["/x"]}
+    arguments: dict[str, list[object]] = {
+        "person": ["12"],
+        "name": ["12", "A"],
+        "merge": ["12", "31"],
+        "box": ["/x", [1, 2, 30, 40], "12"],
+        "who": ["/x"],
+        "search": ["/x"],
+    }
     answer = getattr(FakeLibrary(), method)(*arguments.get(method, []))
     documented = "".join(
         getattr(Library, name).__doc__

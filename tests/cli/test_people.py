@@ -53,7 +53,8 @@ def test_person(run: Run, library: FakeLibrary) -> None:
 def test_faces(run: Run, library: FakeLibrary) -> None:
     rows = parsed(run("faces", "--json"))
     assert rows == library.every_face
-    assert list(rows[0]) == ["face", "person", "photo", "files", "box", "confidence", "quality", "taken_at"]
+    told = ["face", "person", "photo", "files", "box", "confidence", "quality", "taken_at", "manual"]
+    assert list(rows[0]) == told
     assert os.fsencode(rows[1]["files"][0]) == b"/photos/caf\xe9.jpg"
     assert [row["face"] for row in parsed(run("faces", "--person", "Alice", "--json"))] == [1]
     table = run("faces").stdout.splitlines()

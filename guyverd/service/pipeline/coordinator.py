@@ -154,15 +154,18 @@ class Coordinator:
         self._inbox.put((job, done))
         return done.result(timeout=600)
 
-    def decide(self, job: Callable[[], T]) -> T:
+    def decide(self, job: Callable[[], T], *, of_new_faces: bool = False) -> T:
         """Record somebody's word about people, with the folders up to date when this returns.
 
-        It happens between two steps, so that it never meets a grouping that knows nothing of it.
+        It happens between two steps, so that it never meets a grouping that knows nothing of it. A word that is
+        `of_new_faces` brings some that are to be grouped.
         """
 
         def decided() -> T:
             result = job()
             self._dirty_if(True)
+            if of_new_faces:
+                self._group()
             self._publish()
             return result
 

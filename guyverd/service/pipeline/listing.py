@@ -63,6 +63,7 @@ class Listing:
                     "confidence": round(row.confidence, 4),
                     "quality": round(row.quality, 4),
                     "taken_at": row.taken_at,
+                    "manual": row.manual,
                 }
 
     def failures(self) -> Iterator[Row]:

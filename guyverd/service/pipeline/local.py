@@ -85,6 +85,10 @@ class WorkingLibrary(Listing):
         """See `Library.merge`."""
         return self._whole.merge(person, other)
 
+    def box(self, path: str, box: list[int], person: str | None = None, name: str | None = None) -> Row:
+        """See `Library.box`."""
+        return self._whole.box(path, box, person, name)
+
     def who(self, path: str) -> Row:
         """See `Library.who`."""
         return self._whole.who(path)

@@ -1,0 +1,89 @@
+"""Faces drawn by hand: where a detector misses a face, somebody says where it is, and may say whose."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from guyverd.catalogue.store import Catalogue
+from guyverd.errors import BoxRefused, CannotDecide, PersonError, PictureMissing, PictureUnreadable, Unread
+from guyverd.model import Author, Box, Decision, DecisionId, DecisionKind, FaceId, PersonId
+from guyverd.service.pipeline.deciding import record
+from guyverd.service.pipeline.reading import Read, Reader, Wanted
+
+if TYPE_CHECKING:
+    from guyverd.service.pipeline.coordinator import Coordinator
+
+SMALLEST = 20
+"""Pixels; with less there is no telling who it is."""
+_LARGEST = 1_000_000
+"""Pixels; no picture is as large."""
+
+
+def draw(work: Coordinator, path: str, box: Box, person: PersonId | None, name: str | None) -> FaceId:
+    """Add the face in a box of a photo: it is `person`, or somebody new of that `name`, or is grouped like any other.
+
+    From any thread; it waits for a worker. Raises BoxRefused for a box that is none, that reaches past the picture, or
+    where a face is known already; Unread for a picture that is not in the library; CannotDecide for a name that is
+    taken; PersonError for one that is no text; and what hinders the reading.
+    """
+    _check_size(path, box)
+    if name is not None:
+        _check_name(work.catalogue, name)
+    read = _described(work.reader, path, box)
+    return work.decide(lambda: _decided(work.catalogue, path, read, person, name), of_new_faces=True)
+
+
+def _check_size(path: str, box: Box) -> None:
+    if box.width <= 0 or box.height <= 0:
+        raise BoxRefused(path=path, detail="its right edge must lie right of the left one, its bottom below its top")
+    if min(box.width, box.height) < SMALLEST:
+        size = f"{box.width} × {box.height} pixels"
+        raise BoxRefused(path=path, detail=f"{size} do not tell who it is; {SMALLEST} is the least")
+    if max(map(abs, (box.left, box.top, box.right, box.bottom))) > _LARGEST:
+        raise BoxRefused(path=path, detail="no picture is as large as that")
+
+
+def _check_name(catalogue: Catalogue, name: str) -> None:
+    if not name or not name.isprintable():
+        raise PersonError(detail=f"{name!a} is no name")
+    if taken := catalogue.people.named(name):
+        raise CannotDecide(detail=f"{name} is person {taken[0]} already", hint=f"Say `--person {taken[0]}` for them.")
+
+
+def _described(reader: Reader, path: str, box: Box) -> Read:
+    real = os.path.realpath(os.fsencode(path))
+    if not os.path.exists(real):
+        raise PictureMissing(path=path)
+    if os.path.isdir(real):
+        raise PictureUnreadable(path=path, detail="it is a folder")
+    read = reader.one(Wanted((real,), boxes=(box,), search=False))
+    _ = read.reading  # or what hindered it
+    return read
+
+
+def _decided(catalogue: Catalogue, path: str, read: Read, person: PersonId | None, name: str | None) -> FaceId:
+    (face,) = read.reading.asked
+    photo = catalogue.boxes.photo(read.reading.hash)
+    if photo is None:
+        raise Unread(path=path)
+    there = catalogue.boxes.at(photo, face.box)
+    if there is not None:
+        whose = "nobody's yet" if there.person is None else _whose(catalogue, there.person)
+        raise BoxRefused(path=path, detail=f"face {there.face} is there already, and it is {whose}")
+    founded = None
+    if name is not None:
+        _check_name(catalogue, name)
+        founded = catalogue.decisions.next_person()
+    number = catalogue.boxes.next_face()
+    drawn = Decision(DecisionId(0), "", DecisionKind.BOX, Author.USER, founded or person, None, None, (number,))
+    adding = catalogue.boxes.adding(photo, number, face, read.engine)
+    record(catalogue, drawn, founded=founded, first=adding)
+    if founded is not None and name is not None:
+        catalogue.decisions.name(founded, name, catalogue.now())
+    return number
+
+
+def _whose(catalogue: Catalogue, person: PersonId) -> str:
+    name = catalogue.people.get(person).name
+    return f"person {person}" if name is None else f"{name} (person {person})"
