@@ -22,8 +22,8 @@ from guyverd.model import IndexStamp
 if TYPE_CHECKING:
     from sqlite_utils import Database as Utils
 
-    from guyverd.catalogue.photos import Photos
     from guyverd.catalogue.boxes import Boxes
+    from guyverd.catalogue.photos import Photos
     from guyverd.catalogue.readings import Readings
 
 _INDEX = "index"
@@ -55,13 +55,13 @@ class Catalogue:
         return Photos(self._db, self.files)
 
     @functools.cached_property
-    @functools.cached_property
     def boxes(self) -> Boxes:
         """Faces drawn by hand."""
         from guyverd.catalogue.boxes import Boxes  # noqa: PLC0415  see above
 
         return Boxes(self._db)
 
+    @functools.cached_property
     def readings(self) -> Readings:
         """Photos with all that was found in them."""
         from guyverd.catalogue.readings import Readings  # noqa: PLC0415  see above
