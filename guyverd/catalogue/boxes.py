@@ -43,6 +43,10 @@ class Boxes:
         (person,) = (row["person_id"] for row in rows if row["id"] == found)
         return Neighbour(found, None if person is None else PersonId(person))
 
+    def taken_away(self) -> frozenset[int]:
+        """The faces drawn by hand whose decision is undone."""
+        return frozenset(row[0] for row in self._db.rows("SELECT face_id FROM removed_faces"))
+
     def next_face(self) -> FaceId:
         """The number that the next new face gets; none is ever given twice."""
         row = self._db.row("SELECT coalesce(max(seq), 0) + 1 FROM sqlite_sequence WHERE name = 'faces'")

@@ -158,13 +158,16 @@ class Coordinator:
         """Record somebody's word about people, with the folders up to date when this returns.
 
         It happens between two steps, so that it never meets a grouping that knows nothing of it. A word that is
-        `of_new_faces` brings some that are to be grouped.
+        `of_new_faces` brings some that are to be grouped; an undo may take faces away, and bring them back.
         """
 
         def decided() -> T:
+            before = self.catalogue.boxes.taken_away()
             result = job()
+            after = self.catalogue.boxes.taken_away()
+            self.grouping.drop(sorted(after - before))
             self._dirty_if(True)
-            if of_new_faces:
+            if of_new_faces or before - after:
                 self._group()
             self._publish()
             return result
