@@ -15,6 +15,9 @@ from guyverd.model import Author, Decision, DecisionId, DecisionKind, FaceId, Mo
 if TYPE_CHECKING:
     from sqlite_utils import Database as Utils
 
+    Job = Callable[[Utils], object]
+    """What is done within a transaction."""
+
 _DECISION = "SELECT id, at, kind, author, person_id, other_id, name, faces, undoes FROM decisions"
 
 
@@ -28,7 +31,7 @@ class Effect:
     """Where faces should go if nothing speaks against it, and else stay."""
     founded: PersonId | None = None
     """The number that a new person gets."""
-    first: Callable[[Utils], None] | None = None
+    first: Job | None = None
     """What is done before, in the same transaction."""
 
 

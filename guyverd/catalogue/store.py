@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,8 @@ from guyverd.catalogue.people import People
 from guyverd.catalogue.renewal import Renewal
 from guyverd.catalogue.rows import Counts
 from guyverd.catalogue.schema import FAILED_FILES, present
-from guyverd.model import IndexStamp
+from guyverd.catalogue.settling import components
+from guyverd.model import FaceId, IndexStamp
 
 if TYPE_CHECKING:
     from sqlite_utils import Database as Utils
@@ -147,14 +148,20 @@ class Catalogue:
         ]
         return problems
 
-    def contradictions(self) -> list[str]:
-        """What must never be, stated in the catalogue itself; empty when all is well."""
+    def contradictions(self, alike: Iterable[tuple[FaceId, FaceId]] = ()) -> list[str]:
+        """What must never be, stated in the catalogue itself; empty when all is well.
+
+        `alike` are the pairs of faces that may be one person though in one photo.
+        """
         found = []
+        kin = components(alike)
         for row in self._db.rows(
-            "SELECT photo_id, person_id, count(*) AS n FROM faces WHERE person_id IS NOT NULL"
+            "SELECT photo_id, person_id, count(*) AS n, group_concat(id) AS ids FROM faces WHERE person_id IS NOT NULL"
             " GROUP BY photo_id, person_id HAVING n > 1"
         ):
-            found.append(f"photo {row['photo_id']} shows person {row['person_id']} {row['n']} times")
+            faces = [int(one) for one in row["ids"].split(",")]
+            if len({kin.get(FaceId(face), face) for face in faces}) > 1:
+                found.append(f"photo {row['photo_id']} shows person {row['person_id']} {row['n']} times")
         for row in self._db.rows(
             "SELECT faces.id, person_id FROM faces JOIN people ON people.id = person_id WHERE merged_into IS NOT NULL"
         ):

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from guyverd.errors import GuyverError, PeopleFolderError
-from guyverd.people.decisions import replay
 from guyverd.people.index import FaceIndex
 from guyverd.service.api import Row
+from guyverd.service.pipeline.agreeing import disagreements
+from guyverd.service.pipeline.deciding import standing
 
 if TYPE_CHECKING:
     from guyverd.service.pipeline.coordinator import Coordinator
@@ -50,24 +51,17 @@ def _catalogue(work: Coordinator) -> list[str]:
 
 
 def _people(work: Coordinator) -> list[str]:
-    return work.catalogue.contradictions()
+    said = standing(work.catalogue)
+    return work.catalogue.contradictions(said.together | said.alike)
 
 
 def _decisions(work: Coordinator) -> list[str]:
-    said = replay(work.catalogue.decisions.log())
-    names = {person: name for person, name in work.catalogue.people.names().items() if name is not None}
-    found = []
-    for person in sorted(set(said.names) | set(names)):
-        if said.names.get(person) != names.get(person):
-            found.append(f"person {person} is {names.get(person)!r}, but was last named {said.names.get(person)!r}")
-    # What changed since it was saved is no fault of the file.
-    work.grouping.save(now=True)
-    if dict(said.forwards) != work.catalogue.people.forwards():
-        found.append("people were merged otherwise than the log says")
-    return found
+    return disagreements(work.catalogue)
 
 
 def _index(work: Coordinator) -> list[str]:
+    # What changed since it was saved is no fault of the file.
+    work.grouping.save(now=True)
     stamp = work.catalogue.index_stamp()
     if stamp is None:
         # Nothing was saved yet, so nothing can be wrong: it is built from the catalogue when it is needed.

@@ -18,8 +18,7 @@ from guyverd.model import Author, Decision, DecisionId, DecisionKind, FaceId, Mo
 from guyverd.people.decisions import Replay, replay
 
 if TYPE_CHECKING:
-    from sqlite_utils import Database as Utils
-
+    from guyverd.catalogue.decisions import Job
     from guyverd.catalogue.rows import Holding
 
 T = TypeVar("T")
@@ -208,7 +207,7 @@ def record(
     *,
     founded: PersonId | None = None,
     wishes: Callable[[Standing], Mapping[FaceId, PersonId | None]] | None = None,
-    first: Callable[[Utils], None] | None = None,
+    first: Job | None = None,
 ) -> Decided:
     """Number, date and record a decision, with all that follows from it; nothing where it says nothing new.
 
@@ -216,6 +215,9 @@ def record(
     speaks against it, and `first` is done before, in the same transaction.
     """
     before, log = standing(catalogue), log_of(catalogue)
+    for person in (draft.person, draft.other):
+        if person not in (None, founded) and catalogue.people.survivor(person) != person:
+            raise UnknownPerson(person=person)
     decision = replace(draft, id=DecisionId(before.last + 1), at=catalogue.now())
     after = replay([*log, decision])
     if draft.kind is not DecisionKind.UNDO and first is None and after == before:

@@ -14,9 +14,7 @@ from guyverd.people.decisions import undone
 from guyverd.service.pipeline.deciding import Decided, log_of, record, standing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from sqlite_utils import Database as Utils
+    from guyverd.catalogue.decisions import Job
 
 
 def undo(catalogue: Catalogue, decision: DecisionId | None = None) -> Decided:
@@ -83,7 +81,21 @@ def _depth(log: Mapping[DecisionId, Decision], decision: Decision) -> int:
     return depth
 
 
+def _refuse_a_second_undo(log: Mapping[DecisionId, Decision], target: DecisionId) -> None:
+    """An undo that would count again must not meet another that took the same back meanwhile."""
+    gone = undone(log.values())
+    again = log[target].undoes
+    while again is not None and (taken := log[again].undoes) is not None:
+        if taken in gone:
+            raise CannotDecide(
+                detail=f"decision {taken} is undone already, by decision {gone[taken]}",
+                hint=f"`guyverd redo {taken}` makes it again.",
+            )
+        again = log[taken].undoes
+
+
 def _take_back(catalogue: Catalogue, log: Mapping[DecisionId, Decision], target: DecisionId) -> Decided:
+    _refuse_a_second_undo(log, target)
     before = standing(catalogue)
     movable: dict[FaceId, PersonId | None] = {}
     lost = 0
@@ -107,15 +119,11 @@ def _take_back(catalogue: Catalogue, log: Mapping[DecisionId, Decision], target:
     return replace(done, kept=lost + stayed)
 
 
-def _drawn(log: Mapping[DecisionId, Decision], target: DecisionId) -> Callable[[Utils], None] | None:
+def _drawn(log: Mapping[DecisionId, Decision], target: DecisionId) -> Job | None:
     """A face that was drawn by hand goes with its decision, and comes back with it."""
     about = subject(log, log[target])
     if about.kind is not DecisionKind.BOX:
         return None
     act = placing.bring_back if _depth(log, log[target]) % 2 else placing.take_away
 
-    def job(db: Utils) -> None:
-        for face in about.faces:
-            act(db, face)
-
-    return job
+    return lambda db: [act(db, face) for face in about.faces]

@@ -1,0 +1,253 @@
+"""Any sequence of decisions, undos, redos and groupings, however wrong: no word is ever violated, no name is lost.
+
+The machine is made to be extended: whatever else changes people (arrivals, a plan applied, other settings) becomes one
+more rule; the invariants are asked after each.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from guyverd.catalogue.store import Catalogue
+from guyverd.errors import GuyverError
+from guyverd.model import Assignment, Author, DecisionId, DecisionKind, FaceId, Merge, Move, PersonId, Standing
+from guyverd.people.decisions import replay, undone
+from guyverd.service.pipeline.agreeing import disagreements
+from guyverd.service.pipeline.deciding import Decided, Deciding, log_of, standing
+from guyverd.service.pipeline.undoing import redo, undo
+from tests.catalogue.conftest import NOW, ROOT, library
+
+PHOTOS = [3, 2, 2, 2, 1, 1, 1]
+"""Faces in each photo; the more are in one, the more is forbidden."""
+FACES = st.integers(1, sum(PHOTOS)).map(FaceId)
+PEOPLE = st.integers(1, 6).map(PersonId)
+SOME = st.lists(FACES, min_size=1, max_size=3)
+NAMES = st.sampled_from(["Al", "Bo", "Cy"])
+PAIRS = st.lists(st.tuples(FACES, FACES), max_size=2)
+
+
+class AnyDecisions(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        self.catalogue = Catalogue(os.fsencode(Path(self.folder.name) / "c.db"), clock=lambda: NOW)
+        self.catalogue.files.configure([ROOT])
+        library(self.catalogue, self.catalogue.files.roots()[0], PHOTOS)
+        self.deciding = Deciding(self.catalogue)
+
+    def teardown(self) -> None:
+        self.catalogue.close()
+        self.folder.cleanup()
+
+    # ---- what is asked of the catalogue ------------------------------------------------------------------------------
+
+    def whose(self) -> dict[FaceId, PersonId | None]:
+        every = self.catalogue.people.holdings([FaceId(face) for face in range(1, sum(PHOTOS) + 1)])
+        return {face: held.person for face, held in every.items()}
+
+    def people(self) -> tuple[object, ...]:
+        people = self.catalogue.people
+        return {who: name for who, name in people.names().items() if name}, people.forwards(), people.hidden()
+
+    def attempt(self, act: Callable[[], Decided]) -> Decided | None:
+        """Do it, or be told in words why not, and then nothing has changed."""
+        before = (self.whose(), self.people(), self.catalogue.decisions.log())
+        problem: GuyverError | None = None
+        try:
+            done = act()
+        except GuyverError as raised:
+            problem = raised
+        if problem is not None:
+            assert problem.exit_code in (5, 6), problem
+            assert problem.advice
+            assert (self.whose(), self.people(), self.catalogue.decisions.log()) == before
+            return None
+        after = self.whose()
+        changed = {face: (before[0][face], person) for face, person in after.items() if before[0][face] != person}
+        assert {move.face: (move.was, move.now) for move in done.moves} == changed, "it tells what it moved"
+        last = self.catalogue.decisions.last()
+        assert [*self.catalogue.decisions.moves(last)] == [*done.moves] or done.decision is None
+        return done
+
+    def say(self, act: Callable[[], Decided], regret: bool) -> Decided | None:
+        """Decide; with regret, take it back and find everything as it was."""
+        whose, people, said = self.whose(), self.people(), standing(self.catalogue)
+        done = self.attempt(act)
+        if done is not None and done.decision is not None and regret:
+            after, then = self.whose(), standing(self.catalogue)
+            assert self.attempt(lambda: undo(self.catalogue)) is not None
+            assert (self.whose(), self.people(), standing(self.catalogue)) == (whose, people, said)
+            assert self.attempt(lambda: redo(self.catalogue)) is not None
+            assert (self.whose(), standing(self.catalogue)) == (after, then)
+            again = done.decision.id
+            assert self.attempt(lambda: undo(self.catalogue, again)) is not None
+            assert (self.whose(), self.people()) == (whose, people)
+            return None
+        return done
+
+    # ---- what the user says ------------------------------------------------------------------------------------------
+
+    @rule(person=PEOPLE, name=NAMES)
+    def name(self, person: PersonId, name: str) -> None:
+        if standing(self.catalogue).survivor(person) == person and name not in standing(self.catalogue).names.values():
+            try:
+                self.catalogue.decisions.name(person, name, NOW)
+            except GuyverError:
+                assert person not in self.catalogue.people.names()
+            else:
+                assert self.catalogue.people.names()[person] == name
+
+    @rule(into=PEOPLE, absorbed=PEOPLE, regret=st.booleans())
+    def merge(self, into: PersonId, absorbed: PersonId, regret: bool) -> None:
+        if self.say(lambda: self.deciding.merge(into, absorbed), regret):
+            assert self.catalogue.people.survivor(absorbed) == into
+
+    @rule(person=PEOPLE, faces=st.none() | SOME, regret=st.booleans())
+    def confirm(self, person: PersonId, faces: list[FaceId] | None, regret: bool) -> None:
+        if self.say(lambda: self.deciding.confirm(person, faces), regret):
+            assert all(self.whose()[face] == person for face in faces or [])
+
+    @rule(person=PEOPLE, faces=SOME, regret=st.booleans())
+    def reject(self, person: PersonId, faces: list[FaceId], regret: bool) -> None:
+        if self.say(lambda: self.deciding.reject(person, faces), regret):
+            assert all(self.whose()[face] != person for face in faces)
+
+    @rule(person=PEOPLE, faces=SOME, regret=st.booleans())
+    def split(self, person: PersonId, faces: list[FaceId], regret: bool) -> None:
+        done = self.say(lambda: self.deciding.split(person, faces), regret)
+        if done is not None and done.decision is not None:
+            assert {self.whose()[face] for face in faces} == {done.decision.other}
+
+    @rule(person=PEOPLE, hidden=st.booleans(), regret=st.booleans())
+    def hide(self, person: PersonId, hidden: bool, regret: bool) -> None:
+        if self.say(lambda: self.deciding.hide(person, hidden=hidden), regret):
+            assert (person in self.catalogue.people.hidden()) == hidden
+            assert person not in {album.person for album in self.catalogue.people.albums(1)} or not hidden
+
+    @rule(one=FACES, other=FACES, regret=st.booleans())
+    def same(self, one: FaceId, other: FaceId, regret: bool) -> None:
+        if self.say(lambda: self.deciding.same(one, other), regret):
+            assert self.whose()[one] == self.whose()[other] is not None
+
+    @rule(one=FACES, other=FACES, regret=st.booleans())
+    def different(self, one: FaceId, other: FaceId, regret: bool) -> None:
+        before = self.whose()
+        if self.say(lambda: self.deciding.different(one, other), regret):
+            after = self.whose()
+            assert after[one] is None or after[one] != after[other]
+            if before[one] is not None and before[one] == before[other]:
+                assert before[one] in (after[one], after[other]), "one of them stays"
+
+    @rule(one=PEOPLE, other=PEOPLE, regret=st.booleans())
+    def different_people(self, one: PersonId, other: PersonId, regret: bool) -> None:
+        self.say(lambda: self.deciding.different_people(one, other), regret)
+
+    @rule(decision=st.none() | st.integers(1, 12).map(DecisionId))
+    def undo(self, decision: DecisionId | None) -> None:
+        done = self.attempt(lambda: undo(self.catalogue, decision))
+        if done is not None and done.decision is not None and decision is not None:
+            assert undone(self.catalogue.decisions.log())[decision] == done.decision.id
+
+    @rule(decision=st.none() | st.integers(1, 12).map(DecisionId))
+    def redo(self, decision: DecisionId | None) -> None:
+        done = self.attempt(lambda: redo(self.catalogue, decision))
+        if done is not None and decision is not None:
+            log = {one.id: one for one in self.catalogue.decisions.log()}
+            assert log[decision].kind is DecisionKind.UNDO or decision not in undone(log.values())
+
+    # ---- what grouping finds, however wrong --------------------------------------------------------------------------
+
+    @rule(
+        places=st.lists(st.tuples(FACES, st.none() | PEOPLE, st.integers(0, 2)), max_size=8),
+        merges=st.lists(st.tuples(PEOPLE, PEOPLE), max_size=2),
+        alike=PAIRS,
+    )
+    def arrive(
+        self,
+        places: list[tuple[FaceId, PersonId | None, int]],
+        merges: list[tuple[PersonId, PersonId]],
+        alike: list[tuple[FaceId, FaceId]],
+    ) -> None:
+        before, names = self.whose(), self.catalogue.people.names()
+        said = standing(self.catalogue)
+        assignments = [Assignment(face, who, group if who is None else None, 0.5) for face, who, group in places]
+        real = [
+            Merge(absorbed, into, 0.9)
+            for into, absorbed in merges
+            if into in names and absorbed in names and into != absorbed
+        ]
+        pairs = [pair for pair in alike if pair[0] != pair[1]]
+        self.catalogue.people.assign(assignments, real[:1], 99, NOW, said=said, alike=pairs)
+        into = self.catalogue.people.forwards()
+        for face, person in self.whose().items():
+            was = before[face]
+            assert was is None or person in (was, into.get(was), None), "what is attached only moves with all the rest"
+        self.keeps_its_word(said)
+
+    @rule(
+        moves=st.lists(st.tuples(FACES, st.none() | PEOPLE, st.none() | st.integers(0, 1)), max_size=6),
+        alike=PAIRS,
+        regret=st.booleans(),
+    )
+    def apply(
+        self,
+        moves: list[tuple[FaceId, PersonId | None, int | None]],
+        alike: list[tuple[FaceId, FaceId]],
+        regret: bool,
+    ) -> None:
+        whose = self.whose()
+        plan = {
+            face: Move(face, whose[face], None if group is not None else person, group) for face, person, group in moves
+        }
+        said = standing(self.catalogue)
+        pairs = [pair for pair in alike if pair[0] != pair[1]]
+        if regret:
+            pairs = []  # what was found to be alike stays when the plan is taken back
+        done = self.say(lambda: self.deciding.apply(list(plan.values()), pairs), regret)
+        if done is not None:
+            assert all(self.whose()[face] == move.now for face, move in plan.items() if move.group is None), (
+                "as planned or not at all"
+            )
+        self.keeps_its_word(said)
+
+    def keeps_its_word(self, said: Standing) -> None:
+        """Nothing that the user said is otherwise than before grouping."""
+        now = standing(self.catalogue)
+        assert now.names == said.names
+        assert now.hidden == {now.survivor(person) for person in said.hidden}
+        assert {*now.pinned} == {*said.pinned}
+        assert {face for face, _ in now.barred} == {face for face, _ in said.barred}
+        assert (now.together, now.apart) == (said.together, said.apart)
+        assert len(now.apart_people) <= len(said.apart_people)
+
+    # ---- always ------------------------------------------------------------------------------------------------------
+
+    @invariant()
+    def agrees_with_the_log(self) -> None:
+        assert disagreements(self.catalogue) == []
+        assert standing(self.catalogue) == replay(self.catalogue.decisions.log())
+        assert list(log_of(self.catalogue)) == self.catalogue.decisions.log()
+
+    @invariant()
+    def is_sound(self) -> None:
+        said = standing(self.catalogue)
+        assert self.catalogue.contradictions(said.together | said.alike) == []
+        assert self.catalogue.integrity() == []
+
+    @invariant()
+    def a_decision_of_the_user_is_refused_by_no_later_one(self) -> None:
+        log = {one.id: one for one in self.catalogue.decisions.log()}
+        assert all(log[one].author is Author.GUYVERD for one in standing(self.catalogue).refused)
+
+
+AnyDecisions.TestCase.settings = settings(
+    max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+TestAnyDecisions = AnyDecisions.TestCase
