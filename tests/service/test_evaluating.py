@@ -22,6 +22,8 @@ from guyverd.errors import LabelsWrong, LearnMissing, NothingLabelled
 from guyverd.evaluation.labelled import Label, Rule
 from guyverd.evaluation.tuning import Tuned
 from guyverd.model import Box
+from guyverd.people.evidence import Measure
+from guyverd.people.index import FaceIndex
 from guyverd.people.recognition import Recognition
 from guyverd.service import evaluation
 from guyverd.service.api import Row
@@ -261,6 +263,11 @@ def grouped(tmp_path: Path) -> Iterator[tuple[Rehearsal, Material, Truth]]:
         yield library, Material(library.catalogue.readings.all()), truth
 
 
+def asking(library: Rehearsal) -> tuple[FaceIndex, Measure]:
+    """What a library is asked with."""
+    return library.grouping.index, library.grouping.measuring.now()
+
+
 def without(material: Material, nobodies: Sequence[int]) -> Material:
     """As if the faces of these photos were attached to nobody."""
     return Material(
@@ -270,14 +277,14 @@ def without(material: Material, nobodies: Sequence[int]) -> Material:
 
 def test_everybody_is_found_from_each_of_their_photos(grouped: tuple[Rehearsal, Material, Truth]) -> None:
     library, material, truth = grouped
-    found = retrieve(material, truth, library.catalogue, library.grouping.index, People())
+    found = retrieve(material, truth, library.catalogue, *asking(library))
     assert (found.queries, found.answered) == (6, 6)
     assert (found.sensitivity, found.precision, found.hit_rate) == (1.0, 1.0, 1.0)
 
 
 def test_a_face_that_is_nobodys_is_recognised(grouped: tuple[Rehearsal, Material, Truth]) -> None:
     library, material, truth = grouped
-    found = retrieve(without(material, [0, 4]), truth, library.catalogue, library.grouping.index, People())
+    found = retrieve(without(material, [0, 4]), truth, library.catalogue, *asking(library))
     # The two are recognised; who has a person is not given them, so the sixth photo brings up none.
     assert (found.queries, found.answered, found.precision) == (6, 5, 1.0)
     assert found.sensitivity == pytest.approx((1 + 3 * 2 / 3 + 1 + 0) / 6)
@@ -291,10 +298,10 @@ def test_where_nobody_is_recognised_links_are_the_answer(
 
     def nobody(vectors: object, *_: object) -> list[Recognition]:
         asked.append(len(vectors))  # type: ignore[arg-type]
-        return [Recognition(None, None, None, None)] * len(vectors)  # type: ignore[arg-type]
+        return [Recognition(None, None)] * len(vectors)  # type: ignore[arg-type]
 
     monkeypatch.setattr(retrieving, "recognise", nobody)
-    found = retrieve(without(material, [0, 4]), truth, library.catalogue, library.grouping.index, People())
+    found = retrieve(without(material, [0, 4]), truth, library.catalogue, *asking(library))
     assert asked == [2]
     assert (found.answered, found.precision) == (5, 1.0)
     assert found.sensitivity == pytest.approx((1 + 3 * 2 / 3 + 1 + 0) / 6)

@@ -54,6 +54,7 @@ class _Library:
         self._ids = material.faces()
         self._people = material.people()
         self._vectors = material.vectors()
+        self._scales = measure.scales(self._vectors)
         self._entry: IntArray = np.full(len(material), -1, dtype=np.int64)
         self._entry[truth.rows[truth.found]] = truth.found
         order = np.argsort(self._people, kind="stable").astype(np.int64)
@@ -78,10 +79,8 @@ class _Library:
         measure = self._measure
         known = recognise(self._vectors[rows], self._catalogue.photos, self._index, measure)
         near = self._index.neighbours(self._vectors[rows], measure.settings.neighbours + 1)
-        own = measure.scales(self._vectors[rows])
-        every = measure.scales(self._vectors)
-        places = rows_of(self._ids, near.ids)
-        told = evidence(near.similarity, Scales(own.centre[:, None], own.width[:, None]), every.of(places))
+        own, places = self._scales.of(rows), rows_of(self._ids, near.ids)
+        told = evidence(near.similarity, Scales(own.centre[:, None], own.width[:, None]), self._scales.of(places))
         links = (told > measure.link) & (places >= 0)
         return [
             self._rows_of.get(int(who.best.person), rows[:0]) if who.best is not None else place[linked]

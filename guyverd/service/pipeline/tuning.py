@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from guyverd.model import IntArray
 
 SEARCH = (
-    Candidates("link_distance", (0.23, 0.25, 0.27, 0.29, 0.3, 0.31, 0.32, 0.33, 0.35, 0.37)),
-    Candidates("merge_distance", (0.25, 0.27, 0.29, 0.31, 0.325, 0.34, 0.36, 0.38)),
+    Candidates("strictness", (-1.5, -1.0, -0.7, -0.4, -0.2, 0.0, 0.2, 0.4, 0.7, 1.0, 1.5)),
+    Candidates("group_bonus", (0.0, 0.4, 0.7, 0.85, 1.0, 1.15, 1.3, 1.6, 2.0)),
     Candidates("margin", (1.0, 1.2, 1.5, 2.0, 3.0)),
     Candidates("poor_quality", (0.0, 0.1, 0.2, 0.3, 0.4)),
 )
