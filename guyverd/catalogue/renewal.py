@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from guyverd.catalogue.database import Database
 from guyverd.catalogue.files import slices
 from guyverd.catalogue.rows import box_of
+from guyverd.catalogue.schema import APART
 from guyverd.model import Box, FaceId, PhotoId
 
 if TYPE_CHECKING:
@@ -83,6 +84,12 @@ class Renewal:
     def networks(self) -> frozenset[str]:
         """What made the vectors of all faces that are compared: faces can be, where it is one."""
         return frozenset(network(row[0]) for row in self._db.rows(_COMPARED))
+
+    def compared(self) -> tuple[frozenset[str], int]:
+        """The same, and how many photos are kept apart: what is learned of all vectors holds while this does."""
+        row = self._db.row(f"SELECT count(*) FROM ({APART})")
+        assert row is not None
+        return self.networks(), row[0]
 
     def boxes(self, photos: Sequence[int], kept: Collection[FaceId]) -> dict[PhotoId, tuple[Box, ...]]:
         """For photos that are read again: where a face must be described, found or not.

@@ -39,3 +39,7 @@ def _read(path: bytes, together: int) -> Read:
 
 def no_models(_: Faces) -> None:
     raise EngineError(detail="no weights here")
+
+
+def no_name(_: Faces) -> str:
+    raise EngineError(detail="no weights here")

@@ -21,7 +21,7 @@ from guyverd.errors import (
     WorkerNotStarted,
 )
 from guyverd.media.content import ContentChanged
-from guyverd.model import PhotoId, PhotoReading
+from guyverd.model import Box, FaceId, PhotoId, PhotoReading
 from guyverd.service.pipeline.looking import MOST_AT_ONCE, MOST_ATTEMPTS, MOST_BYTES_AT_ONCE, Looking, Tally, batch
 from guyverd.service.pipeline.meter import Cost
 from guyverd.service.pipeline.reading import Read, Reader, Wanted
@@ -36,6 +36,7 @@ class Workers:
     def __init__(self) -> None:
         self.jobs: list[tuple[bytes, Future[Read]]] = []
         self.batches: list[int] = []
+        self.wanted: list[tuple[Box, ...]] = []
 
     def submit(self, photos: Sequence[Wanted], *, urgent: bool = False) -> list[Future[Read]]:
         assert not urgent
@@ -43,6 +44,7 @@ class Workers:
         futures: list[Future[Read]] = [Future() for _ in photos]
         self.jobs += [(photo.paths[0], future) for photo, future in zip(photos, futures, strict=True)]
         self.batches.append(len(photos))
+        self.wanted += [photo.boxes for photo in photos]
         return futures
 
     def answer(self, what: Exception | int) -> None:
@@ -273,6 +275,50 @@ def test_one_photo_is_tried_every_minute_until_it_goes_on(
         looking.advance()
     assert (looking.tally.photos, looking.tally.faces, looking.tally.failed) == (10, 10, 0)
     assert reasons(catalogue) == {}
+
+
+def test_photos_read_again_tell_where_faces_must_be_described_and_which_are_gone(
+    catalogue: Catalogue, root: RootRow, workers: Workers
+) -> None:
+    kept: set[FaceId] = set()
+    looking = Looking(catalogue, cast(Reader, workers), lambda: None, kept=lambda: kept)
+    add(catalogue, root, {b"a.jpg": "a", b"b.jpg": "b"})
+    looking.advance()
+    for _ in range(2):
+        workers.answer(3)
+    looking.advance()
+    assert workers.wanted == [(), ()], "nobody asks for anything in a photo that was never read"
+    assert looking.take_gone() == []
+    kept.add(FaceId(2))
+    catalogue.renewal.begin("engine 2")
+    looking.advance()
+    assert workers.wanted[2:] == [(Box(60, 0, 110, 60),), ()]
+    workers.answer(1)
+    workers.answer(WorkerDied(detail="killed by SIGSEGV"))
+    looking.advance()
+    assert looking.take_gone() == [3], "face 2 was spoken of, and the second photo has its faces still"
+    assert looking.take_gone() == []
+    assert {row.id for row in catalogue.photos.faces()} == {1, 2, 4, 5, 6}
+    assert workers.wanted[4:] == [(Box(60, 0, 110, 60),), ()], "the first was not whole: it said nothing of face 2"
+    kept.clear()
+    workers.answer(1)
+    workers.answer(PictureUnreadable(path="b.jpg", detail="it is cut short"))
+    looking.advance()
+    assert sorted(looking.take_gone()) == [2, 4, 5, 6], "one that cannot be read again is compared with nothing"
+    assert {row.id for row in catalogue.photos.faces()} == {1, 4, 5, 6}
+    assert not looking.busy
+
+
+def test_each_reading_is_recorded_under_the_engine_that_made_it(
+    catalogue: Catalogue, root: RootRow, workers: Workers, looking: Looking
+) -> None:
+    add(catalogue, root, {b"a.jpg": "a", b"b.jpg": "b"})
+    looking.advance()
+    for engine in ("onnxruntime 1 cuda", "onnxruntime 1 cpu"):
+        _, future = workers.jobs.pop(0)
+        future.set_result(Read(PhotoReading(b"h" * 32, 640, 480, "JPEG", None, (face(1),)), engine, 0.5, 300))
+    looking.advance()
+    assert catalogue.renewal.engines() == {"onnxruntime 1 cuda": 1, "onnxruntime 1 cpu": 1}
 
 
 def test_what_was_cancelled_stays_to_be_read(

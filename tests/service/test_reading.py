@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
 from collections import Counter
@@ -13,8 +14,9 @@ import pytest
 from PIL import Image
 
 from guyverd.config import Faces, Workers
-from guyverd.errors import DeadlineExceeded, EngineError, PictureUnreadable, WorkerDied
+from guyverd.errors import BoxRefused, ControlError, DeadlineExceeded, EngineError, PictureUnreadable, WorkerDied
 from guyverd.media.content import hash_bytes
+from guyverd.model import Box
 from guyverd.service.pipeline.reading import Read, Reader, ReadJob, Wanted, read_photos
 from tests.service import reads
 
@@ -160,3 +162,89 @@ def test_a_batch_is_read_as_its_photos_one_by_one(
             assert face.quality == other.quality
             # The network sees the same chips; only the order of its sums may differ with their number.
             assert abs(face.embedding - other.embedding).max() < 1e-5
+
+
+# ---- boxes and names -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def portrait(astronaut: Path) -> Wanted:
+    return Wanted((os.fsencode(astronaut),))
+
+
+def test_boxes_are_described_beside_what_is_found_and_need_not_be(portrait: Wanted) -> None:
+    boxes = (Box(60, 250, 160, 350), Box(160, 40, 300, 190))
+    plain, asked, only = read_photos(
+        ReadJob(
+            (
+                portrait,
+                dataclasses.replace(portrait, boxes=boxes),
+                dataclasses.replace(portrait, boxes=boxes[:1], search=False),
+            ),
+            Faces(),
+        )
+    )
+    assert plain.reading.asked == ()
+    assert [face.box for face in asked.reading.asked] == list(boxes)
+    for one, other in zip(plain.reading.faces, asked.reading.faces, strict=True):
+        assert one.box == other.box
+        assert abs(one.embedding - other.embedding).max() < 1e-5, "what else is asked changes nothing"
+    assert only.reading.faces == ()
+    (face,) = only.reading.asked
+    assert abs(face.embedding - asked.reading.asked[0].embedding).max() < 1e-5
+    assert (only.reading.width, only.reading.hash) == (plain.reading.width, plain.reading.hash)
+
+
+def test_a_small_box_is_seen_at_the_size_it_has_in_the_original(astronaut: Path, tmp_path: Path) -> None:
+    """A photo of 4000 pixels is decoded at half of them, which would leave 35 of a face of 70."""
+    with Image.open(astronaut) as opened:
+        small = opened.resize((256, 256), Image.Resampling.LANCZOS)
+    wall = Image.new("RGB", (4000, 3000), "grey")
+    wall.paste(small, (2000, 1000))
+    wall.save(tmp_path / "wall.png")
+    small.save(tmp_path / "small.png")
+    box = Box(80, 20, 150, 95)
+    there = Box(2080, 1020, 2150, 1095)
+    near, far = read_photos(
+        ReadJob(
+            (
+                Wanted((os.fsencode(tmp_path / "small.png"),), boxes=(box,), search=False),
+                Wanted((os.fsencode(tmp_path / "wall.png"),), boxes=(there,), search=False),
+            ),
+            Faces(),
+        )
+    )
+    (one,), (other,) = near.reading.asked, far.reading.asked
+    assert other.box == there
+    assert abs(one.embedding - other.embedding).max() < 1e-5
+    assert one.quality == other.quality
+
+
+@pytest.mark.parametrize(
+    "box", [Box(-1, 0, 50, 50), Box(0, 0, 513, 50), Box(400, 500, 450, 513), Box(900, 900, 950, 950)]
+)
+def test_a_box_that_reaches_past_the_picture_is_refused_in_words(portrait: Wanted, box: Box) -> None:
+    (read,) = read_photos(ReadJob((dataclasses.replace(portrait, boxes=(box,)),), Faces()))
+    with pytest.raises(BoxRefused, match="512 × 512 pixels") as caught:
+        _ = read.reading
+    assert "upright picture" in caught.value.advice
+
+
+def test_the_engine_tells_its_name_from_a_process_of_its_own(portrait: Wanted) -> None:
+    reader = Reader(Workers(count=1), Faces())
+    try:
+        name = reader.engine()
+        assert not reader.awake, "no models stay loaded for it"
+        assert reader.one(portrait).engine == name
+        assert Reader(Workers(count=1), Faces(level="thorough")).engine() != name
+    finally:
+        reader.stop()
+    with pytest.raises(ControlError, match="stopping"):
+        reader.engine()
+
+
+def test_what_hinders_the_engine_is_told() -> None:
+    reader = Reader(Workers(count=1), Faces(), namer=reads.no_name)
+    with pytest.raises(EngineError, match="no weights here"):
+        reader.engine()
+    reader.stop()

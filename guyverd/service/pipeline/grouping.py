@@ -147,12 +147,13 @@ class Grouping:
             return False
         if len(self._catalogue.renewal.networks()) > 1:
             return False  # what they would be compared with is of another face model: they wait
-        new = photos.ungrouped(through)
         began = time.monotonic()
         index = self.index
-        table = photos.table(new)
+        table = photos.table(photos.ungrouped(through))
         index.add(table.ids, table.vectors)
         self._unsaved()
+        # In a photo that was read again, most faces have their person already.
+        new = table.ids[table.people == 0]
         said = standing(self._catalogue)
         outcome = arrive(
             new,

@@ -19,20 +19,22 @@ class Measuring:
         self._settings = settings
         self._catalogue = catalogue
         self._guard = threading.Lock()
-        self._kept: tuple[int, Measure] | None = None
+        self._kept: tuple[tuple[int, object], Measure] | None = None
 
     def at(self, through: int) -> Measure:
         """The measure for grouping the photos up to that number.
 
         It is learned from the photos up to a round number below, so that it depends on the photos and not on timing: a
-        pass that was stopped and begun again measures as one that was not.
+        pass that was stopped and begun again measures as one that was not. While photos are read again because another
+        network made their vectors, it is learned anew each time.
         """
+        compared = self._catalogue.renewal.compared()
         step = max(1, (1 << max(0, through.bit_length() - 1)) // _STEPS)
         known = through // step * step
         with self._guard:
-            if self._kept is None or self._kept[0] != known:
+            if self._kept is None or self._kept[0] != (known, compared):
                 faces, crowd = self._catalogue.photos.crowd(known, CROWD)
-                self._kept = (known, Measure(self._settings, faces, crowd))
+                self._kept = ((known, compared), Measure(self._settings, faces, crowd))
             return self._kept[1]
 
     def now(self) -> Measure:
