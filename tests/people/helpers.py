@@ -1,25 +1,54 @@
-"""Made-up faces: points around directions far apart, so that who is who is known."""
+"""Made-up faces: points around strangers who are not alike, so that who is who is known."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from guyverd.config import People
 from guyverd.model import Assignment, FaceTable, Merge
 from guyverd.people.directions import unit
+from guyverd.people.evidence import CROWD, Measure
 from guyverd.people.graph import Edges, tidy
+from guyverd.people.strangers import Strangers, shipped
 
 if TYPE_CHECKING:
     from guyverd.model import BoolArray, FloatArray, IntArray
 
+SETTINGS = People()
 NO_IDS = np.empty(0, np.int64)
+NO_FACES = np.empty((0, 128), np.float32)
+
+UNLIKE = 0.88
+"""Cosine that two people made up here stay below; more than 99 of 100 strangers are less alike than .9."""
 
 
+def ints(*values: int) -> IntArray:
+    return np.array(values, np.int64)
+
+
+def drawn(count: int, seed: int = 0, model: Strangers | None = None) -> FloatArray:
+    """Unit vectors of strangers, drawn from the mixture."""
+    model = shipped() if model is None else model
+    rng = np.random.default_rng(seed)
+    weights = model.weights.astype(np.float64)
+    part = rng.choice(len(weights), count, p=weights / weights.sum())
+    faces = model.means[part] + rng.normal(size=(count, 128)) * np.sqrt(model.variances[part])
+    return unit((faces @ model.axes).astype(np.float32))
+
+
+@functools.lru_cache(maxsize=64)
 def directions(people: int, seed: int = 0) -> FloatArray:
-    """One unit vector per person; any two are about 1.4 apart."""
-    return unit(np.random.default_rng(seed).normal(size=(people, 128)).astype(np.float32))
+    """One unit vector per person; no two are more alike than `UNLIKE`."""
+    left, kept = drawn(400 + 100 * people, seed), []
+    for _ in range(people):
+        assert len(left), "there are not so many who are unlike"
+        kept.append(left[0])
+        left = left[left @ left[0] < UNLIKE]
+    return np.array(kept, np.float32).reshape(-1, 128)
 
 
 def faces_of(who: IntArray, seed: int = 0, spread: float = 0.1) -> FloatArray:
@@ -47,6 +76,12 @@ def table_of(
         np.zeros(n, np.int64) if people is None else people,
         vectors,
     )
+
+
+def measure_of(table: FaceTable, settings: People = SETTINGS) -> Measure:
+    """What counts as evidence in a library of these faces."""
+    crowd = table.vectors[:: 1 + len(table) // CROWD][:CROWD]
+    return Measure(settings, len(table), crowd)
 
 
 def edges_of(*edges: tuple[int, int, float]) -> Edges:

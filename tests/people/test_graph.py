@@ -5,51 +5,47 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guyverd.people.graph import distance_at, link, local, rows_of, similarity_at, unit, weigh
+from guyverd.people.directions import unit
+from guyverd.people.graph import link, local, rows_of
 from guyverd.people.index import FaceIndex, Neighbours
 
-from .helpers import edges_of, faces_of, table_of
-
-
-def test_similarity_and_distance_are_one_scale() -> None:
-    assert similarity_at(0.31) == pytest.approx(0.95195)
-    assert distance_at(similarity_at(0.31)) == pytest.approx(0.31)
-    assert distance_at(1.0000001) == 0
-
-
-def test_weights_grow_with_likeness_and_end_at_the_link_distance() -> None:
-    similar = np.array([-1, 0.9, similarity_at(0.3), 0.97, 0.99, 1], np.float32)
-    weights = weigh(similar, 0.3)
-    assert weights[:2].tolist() == [0, 0]
-    assert weights[2] == pytest.approx(0, abs=1e-6)
-    assert (np.diff(weights[2:]) > 0).all()
-    assert weights[-1] == 1
+from .helpers import edges_of, faces_of, measure_of, table_of
 
 
 def test_links_are_what_brute_force_finds() -> None:
     who = np.random.default_rng(4).integers(0, 6, 60)
-    vectors = faces_of(who, spread=0.22)
+    vectors = faces_of(who, spread=0.3)
     photos = np.sort(np.random.default_rng(3).integers(0, 25, 60))
     table = table_of(vectors, photos=photos)
-    edges = link(table, FaceIndex.build(table.ids, vectors).neighbours(vectors, 60), 0.31)
+    measure = measure_of(table)
+    scales = measure.scales(vectors)
+    waived = [(i, j) for i in range(60) for j in range(60) if photos[i] == photos[j] and (i + j) % 3 == 0]
+    near = FaceIndex.build(table.ids, vectors).neighbours(vectors, 60)
     directions = unit(vectors)
-    apart = np.linalg.norm(directions[:, None] - directions[None], axis=2)
-    same_photo = (apart < 0.31) & (photos[:, None] == photos[None]) & ~np.eye(60, dtype=bool)
+    alone = (directions @ directions.T - scales.centre[:, None]) / scales.width[:, None]
+    told = (alone + alone.T) / 2
+    enough = told > measure.link
+    same_photo = enough & (photos[:, None] == photos[None]) & ~np.eye(60, dtype=bool)
     assert same_photo.any(), "near faces of one photo must not be linked"
-    expected = {(i, j) for i in range(60) for j in range(i + 1, 60) if apart[i, j] < 0.31 and photos[i] != photos[j]}
-    assert set(zip(edges.sources.tolist(), edges.targets.tolist(), strict=True)) == expected
-    assert 20 < len(expected) < 60 * 59 / 2
-    nearer = np.argsort(-edges.weights, kind="stable")
-    assert (np.diff(apart[edges.sources, edges.targets][nearer]) > -1e-4).all()
+    every = [(i, j) for i in range(60) for j in range(i + 1, 60) if enough[i, j]]
+    apart = [(i, j) for i, j in every if photos[i] != photos[j]]
+    freed = [(i, j) for i, j in every if photos[i] != photos[j] or (i, j) in waived]
+    assert 20 < len(apart) < len(freed) < len(every) < 60 * 59 / 2
+    for pairs, expected in (([], apart), (waived, freed), ([(j, i) for i, j in waived], freed)):
+        edges = link(table, near, scales, measure.link, pairs)
+        assert list(zip(edges.sources.tolist(), edges.targets.tolist(), strict=True)) == expected
+        assert edges.weights == pytest.approx(told[edges.sources, edges.targets] - measure.link, abs=2e-3)
 
 
 def test_neighbours_outside_the_table_and_padding_are_passed_over() -> None:
     table = table_of(faces_of(np.zeros(2, np.int64)))
     found = Neighbours(np.array([[1, 2, 77], [-1, -1, -1]]), np.array([[1, 0.99, 0.99], [-1, -1, -1]], np.float32))
-    edges = link(table, found, 0.31)
+    scales = measure_of(table).scales(table.vectors)
+    edges = link(table, found, scales, 4.0)
     assert (edges.sources.tolist(), edges.targets.tolist()) == ([0], [1])
+    assert len(link(table, found, scales, 99.0)) == 0
     with pytest.raises(ValueError, match="1 rows of neighbours for 2 faces"):
-        link(table, Neighbours(found.ids[:1], found.similarity[:1]), 0.31)
+        link(table, Neighbours(found.ids[:1], found.similarity[:1]), scales, 4.0)
 
 
 @settings(deadline=None)

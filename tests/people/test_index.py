@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from guyverd.errors import StateError
 from guyverd.model import IndexStamp
-from guyverd.people.graph import unit
+from guyverd.people.directions import unit
 from guyverd.people.index import FaceIndex
 
 from .helpers import NO_IDS, faces_of
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def some(n: int, seed: int = 0) -> tuple[IntArray, FloatArray]:
     rng = np.random.default_rng(seed)
-    return np.arange(1, n + 1, dtype=np.int64), faces_of(rng.integers(0, max(1, n // 8), n), seed, 0.6)
+    return np.arange(1, n + 1, dtype=np.int64), faces_of(rng.integers(0, max(1, min(300, n // 8)), n), seed, 0.6)
 
 
 def brute(ids: IntArray, vectors: FloatArray, queries: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
