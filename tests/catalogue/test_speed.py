@@ -31,6 +31,11 @@ ASKED_OFTEN: dict[str, Callable[[Catalogue], Any]] = {
     "photos.first_unread": lambda catalogue: catalogue.photos.first_unread(),
     "photos.ungrouped_range": lambda catalogue: catalogue.photos.ungrouped_range(),
     "photos.ungrouped": lambda catalogue: catalogue.photos.ungrouped(9),
+    "renewal.networks": lambda catalogue: catalogue.renewal.networks(),
+    "renewal.compared": lambda catalogue: catalogue.renewal.compared(),
+    "renewal.boxes": lambda catalogue: catalogue.renewal.boxes([1, 2], ()),
+    "renewal.revised": lambda catalogue: catalogue.renewal.revised(),
+    "boxes.photo": lambda catalogue: catalogue.boxes.photo(b"h" * 32),
     "photos.next_id": lambda catalogue: catalogue.photos.next_id(),
     "photos.table": lambda catalogue: catalogue.photos.table(FACES),
     "photos.members": lambda catalogue: catalogue.photos.members(FACES),
@@ -53,7 +58,8 @@ LOOKED_UP: dict[str, Callable[[Catalogue], Any]] = {
     "photos.faces": lambda catalogue: list(catalogue.photos.faces()),
     "files.overdue": lambda catalogue: catalogue.files.overdue(NOW),
 }
-LARGE = re.compile(r"SCAN (files|photos|faces)(?! USING (COVERING )?INDEX (files|photos)_(pending|ungrouped|failed|new|apart)\b)")
+_SMALL = r"(files|photos)_(pending|ungrouped|failed|new|apart)\b"
+LARGE = re.compile(rf"SCAN (files|photos|faces)(?! USING (COVERING )?INDEX {_SMALL})")
 """A table gone through from end to end, other than by an index that holds only what is left to do."""
 
 
