@@ -1,7 +1,7 @@
 """Chinese Whispers: every node takes the label that weighs most among its neighbours, over and over until all is quiet.
 
 Biemann's algorithm (2006) with five additions that photos ask for: labels that stand (people already known), nodes
-that listen but do not speak (poor faces, which so never connect two people), faces of one photo that must not share a
+that listen and hardly speak (poor faces, which never connect two people), faces of one photo that must not share a
 label, pairs that must not, and labels that a node must not take. It is pure: the order of visits comes from the seed,
 ties fall to the label a node has and then to the smallest, so equal input gives equal labels, whatever the order of
 the edges.
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from guyverd.model import BoolArray, FloatArray, IntArray
     from guyverd.people.graph import Edges
 
+MURMUR = 0.3
+"""What a word of a node that should not connect others weighs: it may strengthen a group, and is not what holds it."""
 SHARES = 64
 """Into how many shares the nodes are parted, at most; so many nodes or fewer are visited one by one."""
 
@@ -44,8 +46,9 @@ def whisper(
     with more weight keeps it, the other takes its next best. Pairs in `together` are free of that (a mirror, a
     collage). `apart`: pairs of nodes that never end with the same label, likewise. `anchors`, int64[n]: a label ≥ 0
     stands for ever, −1 is free; two anchored nodes are never parted. `barred`: pairs of a node and an anchor's label
-    that it never takes. `voters`, bool[n]: False may take a label but gives none. At most `rounds` visits to every
-    node. Raises ValueError when the arrays do not fit.
+    that it never takes. `voters`, bool[n]: those that are False are heard less, and no two others bear one label, new
+    or an anchor's, that only such nodes connect. At most `rounds` visits to every node. Raises ValueError when the
+    arrays do not fit.
     """
     for array in (photos, anchors, voters):
         if array is not None and len(array) != n:
@@ -61,6 +64,7 @@ def whisper(
         place = order_of.permutation(n)
         for share in range(shares):
             crowd.visit(np.flatnonzero(crowd.restless & (place % shares == share)))
+    crowd.unbridge()
     crowd.settle()
     return crowd.canonical()
 
@@ -105,6 +109,22 @@ def rivals(
     return Rows(n, owners[different], others[different])
 
 
+def _components(n: int, sources: IntArray, targets: IntArray, whole: IntArray) -> IntArray:
+    """The connected part each node is in, by its smallest node; nodes of equal `whole`, but −1, are connected too."""
+    part: IntArray = np.arange(n, dtype=np.int64)
+    _, first, inverse = np.unique(whole, return_index=True, return_inverse=True)
+    part = np.where(whole >= 0, first[inverse], part)
+    while True:
+        low = np.minimum(part[sources], part[targets])
+        before = part.copy()
+        # Both ends' parts take the smaller number, and everybody the number of their part.
+        np.minimum.at(part, before[sources], low)
+        np.minimum.at(part, before[targets], low)
+        part = part[part]
+        if (part == before).all():
+            return part
+
+
 def _pairs(n: int, given: Iterable[tuple[int, int]]) -> IntArray:
     pairs = np.array([*given], dtype=np.int64).reshape(-1, 2)
     for one, other in pairs[((pairs < 0) | (pairs >= n)).any(axis=1)]:
@@ -140,12 +160,15 @@ class _Crowd:
         self.n = n
         self.rivals = rivalry
         self.free: BoolArray = np.ones(n, dtype=bool) if anchors is None else anchors < 0
-        speaks = np.ones(n, dtype=bool) if voters is None else voters
+        speaks: BoolArray = np.ones(n, dtype=bool) if voters is None else voters
+        self.speaks = speaks
+        self.edges = edges
         node = np.concatenate([edges.sources, edges.targets])
         other = np.concatenate([edges.targets, edges.sources])
         weight = np.concatenate([edges.weights, edges.weights])
-        kept = speaks[other] & self.free[node]
+        kept = (speaks[other] | speaks[node]) & self.free[node]
         node, other, weight = node[kept], other[kept], weight[kept]
+        weight = np.where(speaks[other], weight, weight * np.float32(MURMUR))
         # In the order of nodes, so that sums come out the same to the last bit.
         order = np.lexsort((other, node))
         self.hears = Rows(n, node[order], other[order])
@@ -244,6 +267,33 @@ class _Crowd:
             # A rival may have lost this label, or be free to have the one that was left.
             self.restless[rows.of(nodes)] = True
         self.restless &= self.free & (self.hears.starts[1:] > self.hears.starts[:-1])
+
+    def unbridge(self) -> None:
+        """Part those who share a label without being connected by nodes that speak up."""
+        if self.speaks.all():
+            return
+        one, other = self.edges.sources, self.edges.targets
+        linked = self.speaks[one] & self.speaks[other] & (self.labels[one] == self.labels[other])
+        part = _components(self.n, one[linked], other[linked], np.where(self.free, -1, self.labels))
+        # Whoever is connected with an anchor keeps its label, and of those without one the first part does.
+        anchored = np.zeros(self.n, dtype=bool)
+        anchored[part[~self.free]] = True
+        nodes = np.flatnonzero(self.free & self.speaks)
+        label, mine = self.labels[nodes], part[nodes]
+        held = np.isin(label, self.labels[~self.free])
+        order = np.lexsort((mine, label))
+        first = np.full(int(self.fresh) + 1, -1, dtype=np.int64)
+        first[label[order][::-1]] = mine[order][::-1]
+        leave = np.where(held, ~anchored[mine], first[label] != mine)
+        if not leave.any():
+            return
+        # A part has the label of its smallest node, which nobody else has: it is above all that were given.
+        _, number = np.unique(mine[leave], return_inverse=True)
+        self.labels[nodes[leave]] = self.fresh + number
+        self.fresh += len(number)
+        listeners = np.flatnonzero(self.free & ~self.speaks & (self.hears.starts[1:] > self.hears.starts[:-1]))
+        self._weigh(nodes[leave])
+        self.visit(listeners)
 
     def settle(self) -> None:
         """Part the rivals that still share a label; a loser only takes what no rival holds, so this ends."""
