@@ -230,6 +230,11 @@ class Files:
                 found[row["photo_id"]].append(within(row["root_path"], row["path"]))
         return {photo: tuple(paths) for photo, paths in found.items()}
 
+    def photo_of(self, root: RootId, path: bytes) -> PhotoId | None:
+        """What a path, relative to its root, holds as far as that is known."""
+        row = self._db.row("SELECT photo_id FROM files WHERE root_id = ? AND path = ?", (root, path))
+        return None if row is None or row["photo_id"] is None else PhotoId(row["photo_id"])
+
     # ---- removal -----------------------------------------------------------------------------------------------------
 
     def overdue(self, before: str) -> tuple[int, int]:

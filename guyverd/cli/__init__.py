@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from guyverd import __version__
-from guyverd.cli import boxes, completion, evaluate, find, library, people
+from guyverd.cli import boxes, completion, decisions, evaluate, find, library, people
 from guyverd.cli.guard import Guarded
 from guyverd.cli.session import Session
 
@@ -48,6 +48,16 @@ for _command in (
     people.faces,
     people.name,
     people.merge,
+    decisions.confirm,
+    decisions.reject,
+    decisions.split,
+    decisions.same,
+    decisions.different,
+    decisions.hide,
+    decisions.unhide,
+    decisions.undo,
+    decisions.redo,
+    decisions.log,
     boxes.box,
     find.who,
     find.search,

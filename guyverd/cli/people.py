@@ -57,23 +57,24 @@ class NewName(click.ParamType[str]):
 
 
 @click.command()
+@click.option("--hidden", is_flag=True, help="Those who are hidden, and nobody else.")
 @json_option
 @pass_session
-def people(here: Session, as_json: bool) -> None:
+def people(here: Session, hidden: bool, as_json: bool) -> None:
     """List everyone, most photographed first.
 
     \b
     Examples:
       guyverd people
+      guyverd people --hidden
       guyverd people --json | jq -r 'select(.name == null) | .folder'
     """
+    nobody = "Nobody is hidden." if hidden else "Nobody is known yet; `guyverd status` tells what is waiting."
     with here.library() as library:
         if as_json:
-            output.lines(library.people())
+            output.lines(library.people(hidden))
         else:
-            output.table(
-                _PEOPLE, library.people(), empty="Nobody is known yet; `guyverd status` tells what is waiting."
-            )
+            output.table(_PEOPLE, library.people(hidden), empty=nobody)
 
 
 @click.command()

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from guyverd.model import Author, Decision, DecisionId, DecisionKind, PersonId, Standing
 from guyverd.people.words import Words
 
-__all__ = ["Replay", "Standing", "replay", "undone"]
+__all__ = ["Replay", "Standing", "depth", "replay", "subject", "undone"]
 
 
 def replay(decisions: Iterable[Decision]) -> Standing:
@@ -77,6 +77,26 @@ class Replay:
 def undone(decisions: Iterable[Decision]) -> dict[DecisionId, DecisionId]:
     """For every decision that does not count: the newest undo by which it was taken back and that itself counts."""
     return _undone(_in_order(decisions))
+
+
+def subject(log: Mapping[DecisionId, Decision], decision: Decision) -> Decision:
+    """What an undo, or an undo of an undo, is about in the end; any other decision is about itself."""
+    while (earlier := _earlier(log, decision)) is not None:
+        decision = earlier
+    return decision
+
+
+def depth(log: Mapping[DecisionId, Decision], decision: Decision) -> int:
+    """1 for an undo, 2 for an undo of an undo and so on: what is odd undoes, what is even does again."""
+    found = 0
+    while (earlier := _earlier(log, decision)) is not None:
+        decision, found = earlier, found + 1
+    return found
+
+
+def _earlier(log: Mapping[DecisionId, Decision], decision: Decision) -> Decision | None:
+    target = decision.undoes
+    return log[target] if target is not None and target in log and target < decision.id else None
 
 
 def _in_order(decisions: Iterable[Decision]) -> dict[DecisionId, Decision]:

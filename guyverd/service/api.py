@@ -6,7 +6,7 @@ survives the way there and back. Lists may be iterators: read them once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 Row = dict[str, Any]
@@ -19,6 +19,16 @@ METHODS = frozenset(
         "faces",
         "name",
         "merge",
+        "confirm",
+        "reject",
+        "split",
+        "hide",
+        "unhide",
+        "same",
+        "different",
+        "undo",
+        "redo",
+        "log",
         "box",
         "who",
         "search",
@@ -30,7 +40,7 @@ METHODS = frozenset(
 )
 
 
-LISTS = frozenset({"people", "faces", "failures"})
+LISTS = frozenset({"people", "faces", "failures", "log"})
 """The methods that give rows one by one."""
 
 
@@ -50,10 +60,10 @@ class Library(Protocol):
         paused removal.
         """
 
-    def people(self) -> Iterable[Row]:
-        """Everyone with at least one photo: `id`, `name` (or null), `faces`, `photos`, `folder` (or null).
+    def people(self, hidden: bool = False) -> Iterable[Row]:
+        """Everyone with at least one photo: `id`, `name` (or null), `faces`, `photos`, `folder` (or null), `hidden`.
 
-        Ordered by number of photos, largest first.
+        Ordered by number of photos, largest first. Who is hidden is left out; with `hidden`, all others are.
         """
 
     def person(self, person: str) -> Row:
@@ -76,6 +86,48 @@ class Library(Protocol):
         """Make `other` part of `person`. Returns the keys of `people`, `absorbed` and `left_out`.
 
         `absorbed` is the id of `other`; `left_out` counts its faces in photos that show both, which are nobody's now.
+        """
+
+    def confirm(self, person: str, faces: Sequence[str] = ()) -> Row:
+        """These faces are that person, whatever is found later; without any, all that are theirs now.
+
+        A face is its number, or the absolute path of a file of the library, as FILE or, where it shows several, FILE#N
+        for the Nth from the left. Returns one row of `log`, without `undone_by`, and `kept`. Where everything was said
+        already, nothing is recorded and `decision` is null. So do all that follow, down to `redo`.
+        """
+
+    def reject(self, person: str, faces: Sequence[str]) -> Row:
+        """These faces are not that person; those that were wait among the unknown, and are never that person again."""
+
+    def split(self, person: str, faces: Sequence[str]) -> Row:
+        """These faces of that person are somebody else, a new person: `other`."""
+
+    def hide(self, person: str) -> Row:
+        """That person has no folder and is not listed; their faces stay theirs."""
+
+    def unhide(self, person: str) -> Row:
+        """That person has a folder again and is listed."""
+
+    def same(self, face: str, other: str) -> Row:
+        """Two faces are one person, also when both are in one photo; two people become one unless both have a name."""
+
+    def different(self, face: str, other: str, people: bool = False) -> Row:
+        """Two faces are two people; or, with `people`, two people are two and are never merged by themselves."""
+
+    def undo(self, decision: int | None = None) -> Row:
+        """Take back a decision, or your last one that counts. `kept` counts faces that could not be put back."""
+
+    def redo(self, decision: int | None = None) -> Row:
+        """Make a decision again that was undone, or the one that was undone last."""
+
+    def log(self, person: str | None = None, face: str | None = None) -> Iterable[Row]:
+        """All decisions, or those that concern a person or a face, oldest first.
+
+        Keys: `decision`, `at`, `kind`, `author` ("user" or "guyverd"), `person` {`id`, `name`} or null, `other`
+        likewise, `name`, `faces` [ids], `undoes` (the decision that an undo takes back), `subject` (what an undo is
+        about in the end: `decision`, `kind`, `person`, `other`, `name`, `faces`, and `again`, which tells that it is
+        made again; null for others), `undone_by` (id or null), `moved` (how many faces changed their person), `moves`
+        [{`face`, `was`, `now`}]: the first hundred of them, or that of the face that was asked for.
         """
 
     def box(self, path: str, box: list[int], person: str | None = None, name: str | None = None) -> Row:

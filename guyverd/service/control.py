@@ -16,7 +16,7 @@ import socket
 import struct
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from io import BufferedRWPair
 from pathlib import Path
 from typing import Any
@@ -159,9 +159,9 @@ class RemoteLibrary:
         """See `Library.status`."""
         return self._one("status")
 
-    def people(self) -> Iterable[Row]:
+    def people(self, hidden: bool = False) -> Iterable[Row]:
         """See `Library.people`."""
-        return self._many("people")
+        return self._many("people", hidden=hidden or None)
 
     def person(self, person: str) -> Row:
         """See `Library.person`."""
@@ -178,6 +178,46 @@ class RemoteLibrary:
     def merge(self, person: str, other: str) -> Row:
         """See `Library.merge`."""
         return self._one("merge", person=person, other=other)
+
+    def confirm(self, person: str, faces: Sequence[str] = ()) -> Row:
+        """See `Library.confirm`."""
+        return self._one("confirm", person=person, faces=list(faces))
+
+    def reject(self, person: str, faces: Sequence[str]) -> Row:
+        """See `Library.reject`."""
+        return self._one("reject", person=person, faces=list(faces))
+
+    def split(self, person: str, faces: Sequence[str]) -> Row:
+        """See `Library.split`."""
+        return self._one("split", person=person, faces=list(faces))
+
+    def hide(self, person: str) -> Row:
+        """See `Library.hide`."""
+        return self._one("hide", person=person)
+
+    def unhide(self, person: str) -> Row:
+        """See `Library.unhide`."""
+        return self._one("unhide", person=person)
+
+    def same(self, face: str, other: str) -> Row:
+        """See `Library.same`."""
+        return self._one("same", face=face, other=other)
+
+    def different(self, face: str, other: str, people: bool = False) -> Row:
+        """See `Library.different`."""
+        return self._one("different", face=face, other=other, people=people)
+
+    def undo(self, decision: int | None = None) -> Row:
+        """See `Library.undo`."""
+        return self._one("undo", decision=decision)
+
+    def redo(self, decision: int | None = None) -> Row:
+        """See `Library.redo`."""
+        return self._one("redo", decision=decision)
+
+    def log(self, person: str | None = None, face: str | None = None) -> Iterable[Row]:
+        """See `Library.log`."""
+        return self._many("log", person=person, face=face)
 
     def box(self, path: str, box: list[int], person: str | None = None, name: str | None = None) -> Row:
         """See `Library.box`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from guyverd.errors import FaceChoice, NameTaken, NoFaceFound, UnknownPerson
@@ -33,6 +33,32 @@ def _face(face: int, person: int | None, files: list[str]) -> Row:
     }
 
 
+def decision_row(
+    number: int | None,
+    kind: str,
+    person: Row | None = None,
+    other: Row | None = None,
+    faces: Sequence[int] = (),
+    name: str | None = None,
+) -> Row:
+    """A row of the log in which every face belonged to person 12 before and to nobody after."""
+    moves = [{"face": face, "was": 12, "now": None} for face in faces]
+    return {
+        "decision": number,
+        "at": "2024-05-01T12:00:00+00:00",
+        "kind": kind,
+        "author": "user",
+        "person": person,
+        "other": other,
+        "name": name,
+        "faces": list(faces),
+        "undoes": None,
+        "subject": None,
+        "moved": len(moves),
+        "moves": moves,
+    }
+
+
 class FakeLibrary:
     """Answers from lists; `calls` tells what was asked.
 
@@ -44,9 +70,9 @@ class FakeLibrary:
         self.trouble: BaseException | None = None
         self.warning = ""
         self.everyone: list[Row] = [
-            {"id": 12, "name": "Alice", "faces": 1234, "photos": 1000, "folder": "/people/Alice"},
-            {"id": 3, "name": EVIL, "faces": 7, "photos": 6, "folder": "/people/Eve"},
-            {"id": 31, "name": None, "faces": 1, "photos": 1, "folder": None},
+            {"id": 12, "name": "Alice", "faces": 1234, "photos": 1000, "folder": "/people/Alice", "hidden": False},
+            {"id": 3, "name": EVIL, "faces": 7, "photos": 6, "folder": "/people/Eve", "hidden": False},
+            {"id": 31, "name": None, "faces": 1, "photos": 1, "folder": None, "hidden": False},
         ]
         self.every_face: list[Row] = [
             _face(1, 12, [LONG, "/photos/copy.jpg"]),
@@ -57,6 +83,12 @@ class FakeLibrary:
             {"photo": 10, "files": [LONG], "taken_at": "2024-05-01T12:00:00", "width": 4000, "height": 3000},
             {"photo": 20, "files": [ODD], "taken_at": None, "width": 640, "height": 480},
         ]
+        self.decisions: list[Row] = [
+            decision_row(1, "name", {"id": 3, "name": EVIL}, name=EVIL),
+            decision_row(2, "reject", {"id": 12, "name": "Alice"}, None, [1]),
+        ]
+        self.said_already = False
+        self.kept = 0
         self.faces_in_picture = 1
         self.in_one_photo = 0
         self.checks: list[Row] = [
@@ -127,9 +159,9 @@ class FakeLibrary:
             "notices": ["5 photos would be forgotten: paused"],
         }
 
-    def people(self) -> Iterator[Row]:
-        self._asked("people")
-        yield from self.everyone
+    def people(self, hidden: bool = False) -> Iterator[Row]:
+        self._asked("people", hidden)
+        yield from (row for row in self.everyone if row["hidden"] == hidden)
 
     def _find(self, person: str) -> Row:
         for row in self.everyone:
@@ -163,9 +195,70 @@ class FakeLibrary:
             "faces": kept["faces"] + gone["faces"],
             "photos": kept["photos"] + gone["photos"],
             "folder": kept["folder"],
+            "hidden": kept["hidden"],
             "absorbed": gone["id"],
             "left_out": self.in_one_photo,
         }
+
+    def _decided(
+        self, kind: str, person: Row | None = None, other: Row | None = None, faces: Iterable[str] = ()
+    ) -> Row:
+        named = [None if one is None else {"id": one["id"], "name": one["name"]} for one in (person, other)]
+        if self.said_already:
+            nothing = dict.fromkeys(("decision", "at", "author", "person", "other", "name", "undoes", "subject"))
+            return {**decision_row(None, kind), **nothing, "kept": 0}
+        row = decision_row(41, kind, named[0], named[1], [int(face) for face in faces if face.isdigit()])
+        return {**row, "kept": self.kept}
+
+    def confirm(self, person: str, faces: Sequence[str] = ()) -> Row:
+        self._asked("confirm", person, *faces)
+        return self._decided("confirm", self._find(person), None, faces or ["1", "2"])
+
+    def reject(self, person: str, faces: Sequence[str]) -> Row:
+        self._asked("reject", person, *faces)
+        return self._decided("reject", self._find(person), None, faces)
+
+    def split(self, person: str, faces: Sequence[str]) -> Row:
+        self._asked("split", person, *faces)
+        return self._decided("split", self._find(person), {"id": 32, "name": None}, faces)
+
+    def hide(self, person: str) -> Row:
+        self._asked("hide", person)
+        return self._decided("hide", self._find(person))
+
+    def unhide(self, person: str) -> Row:
+        self._asked("unhide", person)
+        return self._decided("unhide", self._find(person))
+
+    def same(self, face: str, other: str) -> Row:
+        self._asked("same", face, other)
+        return self._decided("same", self.everyone[0], None, [face, other])
+
+    def different(self, face: str, other: str, people: bool = False) -> Row:
+        self._asked("different", face, other, people)
+        if people:
+            return self._decided("different", self._find(face), self._find(other))
+        return self._decided("different", self.everyone[0], None, [face, other])
+
+    def undo(self, decision: int | None = None) -> Row:
+        self._asked("undo", decision)
+        return self._taken_back(again=False)
+
+    def redo(self, decision: int | None = None) -> Row:
+        self._asked("redo", decision)
+        return self._taken_back(again=True)
+
+    def _taken_back(self, *, again: bool) -> Row:
+        about = decision_row(40, "reject", {"id": 12, "name": "Alice"}, None, [1])
+        keys = ("decision", "kind", "person", "other", "name", "faces")
+        row = {**self._decided("undo"), "undoes": 40}
+        return {**row, "subject": {**{key: about[key] for key in keys}, "again": again}}
+
+    def log(self, person: str | None = None, face: str | None = None) -> Iterator[Row]:
+        self._asked("log", person, face)
+        for row in self.decisions:
+            told = {key: row[key] for key in row if key not in ("moved", "moves")}
+            yield {**told, "undone_by": None, "moved": row["moved"], "moves": row["moves"]}
 
     def _numbered(self, path: str) -> list[Row]:
         if not self.faces_in_picture:

@@ -26,6 +26,16 @@ DATA = {
     "faces": [],
     "name": ["12", "Alice"],
     "merge": ["12", "31"],
+    "confirm": ["12", "1"],
+    "reject": ["12", "1"],
+    "split": ["12", "1"],
+    "same": ["1", "2"],
+    "different": ["1", "2"],
+    "hide": ["12"],
+    "unhide": ["12"],
+    "undo": [],
+    "redo": [],
+    "log": [],
     "box": ["/x.jpg", "10", "20", "110", "140", "--name", "Bob"],
     "who": ["/x.jpg"],
     "search": ["/x.jpg"],
@@ -36,6 +46,10 @@ DATA = {
     "tune": ["PHOTOS"],
 }
 """Every command that prints data, with arguments that work."""
+
+
+SAID = ("confirm", "reject", "split", "same", "different", "hide", "unhide", "undo", "redo")
+"""Commands that record a decision, and print it in the same way."""
 
 
 def sections() -> dict[str, str]:
@@ -101,7 +115,7 @@ def test_the_page_names_each_option_and_no_other(name: str) -> None:
     usage = section[section.index("`guyverd") :].split("`")[1]
     for item in command(name).params:
         if isinstance(item, click.Argument) and item.nargs == 1 and not isinstance(item.type, click.Choice):
-            assert re.search(rf"\b{item.metavar}\b", usage), usage
+            assert re.search(rf"\b{(item.metavar or '').strip('[]')}\b", usage), usage
         if isinstance(item.type, click.Choice):
             assert "|".join(item.type.choices) in usage
 
@@ -158,15 +172,21 @@ def test_the_fake_has_the_documented_keys(method: str) -> None:
         "person": ["12"],
         "name": ["12", "A"],
         "merge": ["12", "31"],
+        "confirm": ["12", ["1"]],
+        "reject": ["12", ["1"]],
+        "split": ["12", ["1"]],
+        "same": ["1", "2"],
+        "different": ["1", "2"],
+        "hide": ["12"],
+        "unhide": ["12"],
         "box": ["/x", [1, 2, 30, 40], "12"],
         "who": ["/x"],
         "search": ["/x"],
     }
     answer = getattr(FakeLibrary(), method)(*arguments.get(method, []))
-    documented = "".join(
-        getattr(Library, name).__doc__
-        for name in {method, *{"person": ["people"], "merge": ["people"], "scan": ["progress"]}.get(method, [])}
-    )
+    related = {"person": ["people"], "merge": ["people"], "scan": ["progress"]}
+    related |= {name: ["log", "confirm"] for name in SAID}
+    documented = "".join(getattr(Library, name).__doc__ for name in {method, *related.get(method, [])})
     documented += Library.who.__doc__ or "" if method == "search" else ""
     keys = set(re.findall(r"`(\w+)`", documented))
     assert top_keys(answer if isinstance(answer, dict) else next(iter(answer))) <= keys

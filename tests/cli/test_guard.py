@@ -57,7 +57,7 @@ def test_every_error_is_one_line_and_has_its_code(run: Run, library: FakeLibrary
 def test_an_error_in_mid_list_comes_after_what_was_printed(
     run: Run, library: FakeLibrary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def breaking() -> object:
+    def breaking(hidden: bool) -> object:
         yield library.everyone[0]
         raise ControlError(detail="it went away")
 

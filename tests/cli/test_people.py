@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("config")
 def test_people_as_json(run: Run, library: FakeLibrary) -> None:
     rows = parsed(run("people", "--json"))
     assert rows == library.everyone
-    assert list(rows[0]) == ["id", "name", "faces", "photos", "folder"]
+    assert list(rows[0]) == ["id", "name", "faces", "photos", "folder", "hidden"]
     assert [row["name"] for row in rows] == ["Alice", EVIL, None]
 
 
@@ -41,7 +41,7 @@ def test_nobody(run: Run, library: FakeLibrary) -> None:
 
 def test_person(run: Run, library: FakeLibrary) -> None:
     (row,) = parsed(run("person", "Alice", "--json"))
-    assert list(row) == ["id", "name", "faces", "photos", "folder", "pictures"]
+    assert list(row) == ["id", "name", "faces", "photos", "folder", "hidden", "pictures"]
     assert list(row["pictures"][0]) == ["photo", "files", "taken_at", "width", "height"]
     assert row["pictures"] == library.pictures
     result = run("person", 12)
@@ -95,6 +95,7 @@ def test_merge(run: Run, library: FakeLibrary) -> None:
             "faces": 1235,
             "photos": 1001,
             "folder": "/people/Alice",
+            "hidden": False,
             "absorbed": 31,
             "left_out": 0,
         }

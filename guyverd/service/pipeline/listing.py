@@ -17,6 +17,8 @@ from guyverd.catalogue.store import Catalogue
 from guyverd.errors import AmbiguousPerson, UnknownPerson
 from guyverd.model import Person, PersonId
 from guyverd.service.api import Row
+from guyverd.service.pipeline.pointing import face_at
+from guyverd.service.pipeline.telling import story
 
 if TYPE_CHECKING:
     from guyverd.catalogue.rows import PictureRow
@@ -29,12 +31,12 @@ class Listing:
         self._catalogue = catalogue
         self._people_folder = os.fsencode(people_folder)
 
-    def people(self) -> Iterator[Row]:
+    def people(self, hidden: bool = False) -> Iterator[Row]:
         """See `Library.people`."""
         # Side by side: SQLite lets go of the interpreter while it counts.
         with ThreadPoolExecutor(1, thread_name_prefix="folders") as beside:
             folders = beside.submit(self._folders)
-            everyone = self._catalogue.people.all()
+            everyone = self._catalogue.people.all(hidden=hidden)
             where = folders.result()
         return (person_row(person, where) for person in everyone)
 
@@ -65,6 +67,12 @@ class Listing:
                     "taken_at": row.taken_at,
                     "manual": row.manual,
                 }
+
+    def log(self, person: str | None = None, face: str | None = None) -> Iterator[Row]:
+        """See `Library.log`."""
+        whom = None if person is None else self._resolved(person).id
+        which = None if face is None else face_at(self._catalogue, face, whom)
+        return story(self._catalogue, whom, which)
 
     def failures(self) -> Iterator[Row]:
         """See `Library.failures`."""
@@ -103,6 +111,7 @@ def person_row(person: Person, folders: dict[PersonId, str]) -> Row:
         "faces": person.faces,
         "photos": person.photos,
         "folder": folders.get(person.id),
+        "hidden": person.hidden,
     }
 
 

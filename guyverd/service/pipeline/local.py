@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from guyverd.catalogue.store import Catalogue
@@ -84,6 +84,42 @@ class WorkingLibrary(Listing):
     def merge(self, person: str, other: str) -> Row:
         """See `Library.merge`."""
         return self._whole.merge(person, other)
+
+    def confirm(self, person: str, faces: Sequence[str] = ()) -> Row:
+        """See `Library.confirm`."""
+        return self._whole.confirm(person, faces)
+
+    def reject(self, person: str, faces: Sequence[str]) -> Row:
+        """See `Library.reject`."""
+        return self._whole.reject(person, faces)
+
+    def split(self, person: str, faces: Sequence[str]) -> Row:
+        """See `Library.split`."""
+        return self._whole.split(person, faces)
+
+    def hide(self, person: str) -> Row:
+        """See `Library.hide`."""
+        return self._whole.hide(person)
+
+    def unhide(self, person: str) -> Row:
+        """See `Library.unhide`."""
+        return self._whole.unhide(person)
+
+    def same(self, face: str, other: str) -> Row:
+        """See `Library.same`."""
+        return self._whole.same(face, other)
+
+    def different(self, face: str, other: str, people: bool = False) -> Row:
+        """See `Library.different`."""
+        return self._whole.different(face, other, people)
+
+    def undo(self, decision: int | None = None) -> Row:
+        """See `Library.undo`."""
+        return self._whole.undo(decision)
+
+    def redo(self, decision: int | None = None) -> Row:
+        """See `Library.redo`."""
+        return self._whole.redo(decision)
 
     def box(self, path: str, box: list[int], person: str | None = None, name: str | None = None) -> Row:
         """See `Library.box`."""

@@ -14,13 +14,11 @@ from guyverd import __version__
 from guyverd.errors import (
     ControlError,
     FaceChoice,
-    NameTaken,
     NoFaceFound,
     PictureMissing,
     PictureUnreadable,
-    UnknownPerson,
 )
-from guyverd.model import Box, DetectedFace, PersonId, PhotoReading
+from guyverd.model import Box, DetectedFace, PhotoReading
 from guyverd.people.directions import distance_at
 from guyverd.people.evidence import evidence
 from guyverd.people.graph import rows_of
@@ -29,9 +27,8 @@ from guyverd.service.api import Row
 from guyverd.service.pipeline.boxing import draw
 from guyverd.service.pipeline.checking import check
 from guyverd.service.pipeline.coordinator import Coordinator
-from guyverd.service.pipeline.deciding import Deciding
-from guyverd.service.pipeline.listing import Listing, person_row
 from guyverd.service.pipeline.reading import Wanted
+from guyverd.service.pipeline.saying import Saying
 
 if TYPE_CHECKING:
     from guyverd.model import FloatArray
@@ -49,12 +46,11 @@ _LIBRARIES = (
 )
 
 
-class LocalLibrary(Listing):
+class LocalLibrary(Saying):
     """Answers from a coordinator in this process; every method may be called from any thread."""
 
     def __init__(self, coordinator: Coordinator, *, daemon: bool) -> None:
-        super().__init__(coordinator.catalogue, coordinator.config.people)
-        self._at_work = coordinator
+        super().__init__(coordinator)
         self._daemon = daemon
         self._since = datetime.now(UTC).isoformat(timespec="seconds")
 
@@ -188,36 +184,6 @@ class LocalLibrary(Listing):
         self._at_work.renewing.begin(self._at_work.renewing.ask(), every=every)
 
     # ---- people ------------------------------------------------------------------------------------------------------
-
-    def name(self, person: str, name: str) -> Row:
-        """See `Library.name`."""
-        wanted = " ".join(name.split())
-        if not wanted:
-            raise UnknownPerson(person=repr(name))
-
-        def job() -> Row:
-            found = self._resolved(person)
-            taken = [other for other in people.named(wanted) if other != found.id]
-            if taken:
-                raise NameTaken(name=wanted, person=taken[0], other=found.id)
-            previous = self._at_work.catalogue.decisions.name(found.id, wanted, self._at_work.catalogue.now())
-            return {"id": found.id, "name": wanted, "previous": previous}
-
-        people = self._at_work.catalogue.people
-        done = self._at_work.decide(job)
-        return {**done, "folder": self._folders().get(done["id"])}
-
-    def merge(self, person: str, other: str) -> Row:
-        """See `Library.merge`."""
-
-        def job() -> tuple[PersonId, PersonId, int]:
-            into, absorbed = self._resolved(person).id, self._resolved(other).id
-            moves = Deciding(self._at_work.catalogue).merge(into, absorbed).moves
-            return into, absorbed, sum(1 for move in moves if move.was == absorbed and move.now is None)
-
-        into, absorbed, left_out = self._at_work.decide(job)
-        merged = person_row(self._at_work.catalogue.people.get(into), self._folders())
-        return {**merged, "absorbed": absorbed, "left_out": left_out}
 
     def box(self, path: str, box: list[int], person: str | None = None, name: str | None = None) -> Row:
         """See `Library.box`."""

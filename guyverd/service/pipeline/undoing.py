@@ -10,7 +10,7 @@ from guyverd.catalogue import placing
 from guyverd.catalogue.store import Catalogue
 from guyverd.errors import CannotDecide, UnknownDecision
 from guyverd.model import Author, Decision, DecisionId, DecisionKind, FaceId, PersonId, Standing
-from guyverd.people.decisions import undone
+from guyverd.people.decisions import depth, subject, undone
 from guyverd.service.pipeline.deciding import Decided, log_of, record, standing
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def redo(catalogue: Catalogue, decision: DecisionId | None = None) -> Decided:
         undos = [
             one.id
             for one in log.values()
-            if one.kind is DecisionKind.UNDO and one.id not in gone and _depth(log, one) % 2
+            if one.kind is DecisionKind.UNDO and one.id not in gone and depth(log, one) % 2
         ]
         if not undos:
             raise CannotDecide(detail="nothing is undone", hint="`guyverd log` tells all decisions.")
@@ -61,24 +61,9 @@ def redo(catalogue: Catalogue, decision: DecisionId | None = None) -> Decided:
         raise UnknownDecision(decision=decision)
     if decision in gone:
         return _take_back(catalogue, log, gone[decision])
-    if log[decision].kind is DecisionKind.UNDO and _depth(log, log[decision]) % 2:
+    if log[decision].kind is DecisionKind.UNDO and depth(log, log[decision]) % 2:
         return _take_back(catalogue, log, decision)
     raise CannotDecide(detail=f"decision {decision} is not undone", hint=f"`guyverd undo {decision}` undoes it.")
-
-
-def subject(log: Mapping[DecisionId, Decision], decision: Decision) -> Decision:
-    """What an undo, or an undo of an undo, is about in the end."""
-    while decision.undoes is not None and decision.undoes in log and decision.undoes < decision.id:
-        decision = log[decision.undoes]
-    return decision
-
-
-def _depth(log: Mapping[DecisionId, Decision], decision: Decision) -> int:
-    """1 for an undo, 2 for an undo of an undo and so on: what is odd undoes, what is even does again."""
-    depth = 0
-    while decision.undoes is not None and decision.undoes in log and decision.undoes < decision.id:
-        decision, depth = log[decision.undoes], depth + 1
-    return depth
 
 
 def _refuse_a_second_undo(log: Mapping[DecisionId, Decision], target: DecisionId) -> None:
@@ -124,6 +109,6 @@ def _drawn(log: Mapping[DecisionId, Decision], target: DecisionId) -> Job | None
     about = subject(log, log[target])
     if about.kind is not DecisionKind.BOX:
         return None
-    act = placing.bring_back if _depth(log, log[target]) % 2 else placing.take_away
+    act = placing.bring_back if depth(log, log[target]) % 2 else placing.take_away
 
     return lambda db: [act(db, face) for face in about.faces]

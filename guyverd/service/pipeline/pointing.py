@@ -1,0 +1,54 @@
+"""Which face somebody means: a number as `guyverd faces` lists it, or a picture of the library."""
+
+from __future__ import annotations
+
+import os
+
+from guyverd.catalogue.store import Catalogue
+from guyverd.errors import FaceChoice, NoSuchFace, PictureError, Unread, WhichFace
+from guyverd.model import FaceId, PersonId, PhotoId
+
+
+def face_at(catalogue: Catalogue, text: str, of: PersonId | None = None) -> FaceId:
+    """The face of that number; or the one in the file of that absolute path; or, for FILE#N, its Nth from the left.
+
+    A link stands for what it leads to. Where a file shows several faces and none is named, the one of person `of` is
+    meant. Raises NoSuchFace, Unread, FaceChoice, WhichFace, or PictureError for a picture without faces.
+    """
+    if text.isascii() and text.isdigit():
+        face = FaceId(int(text)) if len(text) < 19 else None
+        if face is None or face not in catalogue.people.holdings([face]):
+            raise NoSuchFace(face=text)
+        return face
+    path, number = text, None
+    photo = _photo_at(catalogue, path)
+    head, mark, tail = text.rpartition("#")
+    if photo is None and mark and tail.isascii() and tail.isdigit() and len(tail) < 10:
+        path, number = head, int(tail)
+        photo = _photo_at(catalogue, path)
+    faces = [] if photo is None else catalogue.people.in_photo(photo)
+    if photo is None:
+        raise Unread(path=path)
+    if not faces:
+        raise PictureError(path=path, detail="no face was found in it")
+    if number is not None:
+        if not 1 <= number <= len(faces):
+            raise FaceChoice(path=path, count=len(faces), face=number)
+        return faces[number - 1].face
+    theirs = [one for one in faces if of is not None and one.person == of]
+    if len(faces) == 1 or len(theirs) == 1:
+        return (theirs or faces)[0].face
+    raise WhichFace(path=path, count=len(faces))
+
+
+def _photo_at(catalogue: Catalogue, text: str) -> PhotoId | None:
+    given = os.path.normpath(os.fsencode(text))
+    paths = dict.fromkeys((given, os.path.realpath(given)))
+    for root in catalogue.files.roots():
+        for base in dict.fromkeys((root.path, os.path.realpath(root.path))):
+            for path in paths:
+                if path.startswith(base.rstrip(b"/") + b"/"):
+                    photo = catalogue.files.photo_of(root.id, path[len(base.rstrip(b"/")) + 1 :])
+                    if photo is not None:
+                        return photo
+    return None
