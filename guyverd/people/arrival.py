@@ -18,7 +18,7 @@ from guyverd.config import People
 from guyverd.model import NOTHING_SAID, Assignment, FaceId, FaceTable, Merge, PersonId, Standing
 from guyverd.people.appearances import part
 from guyverd.people.evidence import Measure, Scales, evidence
-from guyverd.people.graph import Edges, link, rows_of, tidy
+from guyverd.people.graph import Edges, link, rows_of, with_certain
 from guyverd.people.identity import anchors, decide, voters
 from guyverd.people.index import FaceIndex, Neighbours
 from guyverd.people.recognition import Recognition, recognise
@@ -37,8 +37,6 @@ HOPS = 2
 """How far from a new face unattached faces are asked again."""
 SLACK = 2.0
 """A neighbour is looked at when its evidence, by the asking face's own scale, is at most so much short of a join."""
-_CERTAIN = 1000.0
-"""The weight of a link that the user made."""
 
 
 class Gallery(Protocol):
@@ -189,15 +187,7 @@ class _Neighbourhood:
         similarity = np.where(rows[:, None] >= 0, np.concatenate(self._similarity)[rows], np.float32(-1))
         near = Neighbours(ids, similarity)
         edges = link(self.table, near, self.scales, self._measure.link, self.rules.waived)
-        if not self.rules.together:
-            return edges
-        pairs = np.array(sorted(self.rules.together), dtype=np.int64)
-        certain = np.full(len(pairs), _CERTAIN, dtype=np.float32)
-        return tidy(
-            np.concatenate([edges.sources, pairs[:, 0]]),
-            np.concatenate([edges.targets, pairs[:, 1]]),
-            np.concatenate([edges.weights, certain]),
-        )
+        return with_certain(edges, self.rules.together)
 
 
 def _attached(table: FaceTable) -> IntArray:

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from guyverd.people.index import Neighbours
 
 
+CERTAIN = 1000.0
+"""The weight of a link that the user made."""
+
+
 @dataclass(frozen=True, slots=True)
 class Edges:
     """Undirected edges between rows of a table: each pair once, source < target, in rising order."""
@@ -74,6 +78,18 @@ def tidy(sources: IntArray, targets: IntArray, weights: FloatArray) -> Edges:
     first[1:] = (low[1:] != low[:-1]) | (high[1:] != high[:-1])
     first &= low != high
     return Edges(low[first], high[first], weights[first].astype(np.float32, copy=False))
+
+
+def with_certain(edges: Edges, pairs: Collection[tuple[int, int]]) -> Edges:
+    """The edges and, between these pairs of rows, some that outweigh all others: the user's word."""
+    if not len(pairs):
+        return edges
+    ends = np.array(sorted(pairs), dtype=np.int64)
+    return tidy(
+        np.concatenate([edges.sources, ends[:, 0]]),
+        np.concatenate([edges.targets, ends[:, 1]]),
+        np.concatenate([edges.weights, np.full(len(ends), CERTAIN, dtype=np.float32)]),
+    )
 
 
 def rows_of(ids: IntArray, wanted: IntArray) -> IntArray:

@@ -47,8 +47,8 @@ def decide(
     """The new places of faces that have none, in the order of the table's rows.
 
     `labels` are those of `whisper` with this module's `anchors` and `voters`; `edges` weigh what is above
-    `measure.link`. A face whose label is a person joins them if its evidence for them (the weight of its links to them) is
-    `margin` times that for the runner-up. Faces with a label of their own become a new person when they are
+    `measure.link`. A face whose label is a person joins them if its evidence for them (the weight of its links to them)
+    is `margin` times that for the runner-up. Faces with a label of their own become a new person when they are
     two or more, and one of them is not poor. Groups are numbered from 0 in the order of their first face.
     """
     good = voters(table, measure.settings)

@@ -1,0 +1,149 @@
+"""All faces at once: who is one person, whatever was attached before. For a plan, an evaluation, a search of settings.
+
+The same steps as for new faces (`arrival`), on arrays throughout: links, whispers, the mean evidence between groups.
+Nothing here owns an identity: what comes out is proposed, and only the user's word makes it so (`reclustering`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from guyverd.model import NOTHING_SAID, FaceTable, Standing
+from guyverd.people.evidence import Measure, Scales, evidence
+from guyverd.people.graph import tidy, with_certain
+from guyverd.people.identity import voters
+from guyverd.people.rules import Rules, rules
+from guyverd.people.union import Ranks, merges
+from guyverd.people.whispers import whisper
+
+if TYPE_CHECKING:
+    from guyverd.model import FloatArray, IntArray
+    from guyverd.people.index import Neighbours
+
+_BLOCK = 20_000
+"""Faces whose neighbours are asked for together."""
+_NEAR = 1.0
+"""Pairs with so much less evidence than a join asks for may still lie in groups that are one person."""
+
+
+class Index(Protocol):
+    """Where neighbours are looked up."""
+
+    def neighbours(self, vectors: FloatArray, k: int) -> Neighbours:
+        """The k most similar faces of each vector."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grouped:
+    """What was found."""
+
+    labels: IntArray
+    """int64[n]: a person the user's word names, −1 − g for group g, or 0 for a face on its own."""
+    rules: Rules
+    """What was said, by rows."""
+    scales: Scales
+
+
+def group(table: FaceTable, index: Index, measure: Measure, *, seed: int, said: Standing = NOTHING_SAID) -> Grouped:
+    """Who is one person among these faces, which the index must hold; rows as they come, by photo and place.
+
+    Whom faces are attached to does not count, but what was said of them does: pinned faces keep their person, and no
+    word is gone against.
+    """
+    scales = measure.scales(table.vectors)
+    rule = rules(table, said)
+    sources, targets, told = _pairs(table, scales, index, measure, rule)
+    good = voters(table, measure.settings)
+    pinned = _pinned(table, said)
+    linked = told > measure.link
+    labels = whisper(
+        len(table),
+        with_certain(tidy(sources[linked], targets[linked], told[linked] - np.float32(measure.link)), rule.together),
+        seed=seed,
+        photos=table.photos,
+        anchors=np.where(pinned > 0, pinned, -1),
+        voters=good,
+        apart=rule.apart,
+        together=rule.waived,
+        barred=rule.barred,
+    )
+    labels = _joined(table, labels, np.stack([sources, targets], axis=1), scales=scales, measure=measure, rule=rule)
+    return Grouped(_founded(labels, good, pinned), rule, scales)
+
+
+def _pairs(
+    table: FaceTable, scales: Scales, index: Index, measure: Measure, rule: Rules
+) -> tuple[IntArray, IntArray, FloatArray]:
+    """Pairs of rows that come near one person, with the evidence, each once or twice."""
+    n = len(table)
+    order = np.argsort(table.ids, kind="stable")
+    ids = table.ids[order]
+    waived = np.array([*rule.waived], dtype=np.int64).reshape(-1, 2)
+    freed = waived.min(axis=1) * n + waived.max(axis=1) if len(waived) else np.empty(0, np.int64)
+    found: list[tuple[IntArray, IntArray, FloatArray]] = []
+    for start in range(0, n, _BLOCK):
+        near = index.neighbours(table.vectors[start : start + _BLOCK], measure.settings.neighbours + 1)
+        rows, k = near.ids.shape
+        sources = np.repeat(np.arange(start, start + rows), k)
+        wanted = near.ids.ravel()
+        place = np.minimum(np.searchsorted(ids, wanted), n - 1)
+        known = ids[place] == wanted
+        sources, targets, similarity = sources[known], order[place[known]], near.similarity.ravel()[known]
+        told = evidence(similarity, scales.of(sources), scales.of(targets))
+        low, high = np.minimum(sources, targets), np.maximum(sources, targets)
+        kept = (told > measure.join - _NEAR) & (low != high)
+        kept &= (table.photos[sources] != table.photos[targets]) | np.isin(low * n + high, freed)
+        found.append((low[kept], high[kept], told[kept]))
+    columns = [np.concatenate(parts) for parts in zip(*found, strict=True)] if found else None
+    if columns is None:
+        nothing = np.empty(0, dtype=np.int64)
+        return nothing, nothing, np.empty(0, dtype=np.float32)
+    return columns[0], columns[1], columns[2]
+
+
+def _pinned(table: FaceTable, said: Standing) -> IntArray:
+    """The person each row is by the user's word, 0 for none."""
+    return np.array([said.pinned.get(face, 0) for face in table.ids.tolist()], dtype=np.int64)
+
+
+def _joined(
+    table: FaceTable, labels: IntArray, pairs: IntArray, *, scales: Scales, measure: Measure, rule: Rules
+) -> IntArray:
+    """The labels after groups that are one person by the mean of their evidence have become one."""
+    # Labels of whispers are −1 − row for free groups, so all are different from 0 and from people's numbers.
+    placed = FaceTable(table.ids, table.photos, table.quality, labels, table.vectors)
+    ends = labels[pairs]
+    anchored = np.unique(labels[labels > 0]).tolist()
+    found = merges(
+        placed,
+        scales,
+        least=measure.join,
+        good=voters(table, measure.settings),
+        ranks=Ranks(named=anchored),
+        rules=rule,
+        candidates=ends[ends[:, 0] != ends[:, 1]],
+    )
+    if not found:
+        return labels
+    values, inverse = np.unique(labels, return_inverse=True)
+    into = {int(item.absorbed): int(item.into) for item in found}
+    renamed = np.array([into.get(value, value) for value in values.tolist()], dtype=np.int64)
+    return renamed[inverse]
+
+
+def _founded(labels: IntArray, good: np.ndarray[tuple[int], np.dtype[np.bool_]], pinned: IntArray) -> IntArray:
+    """Labels as they are told: groups numbered in the order of their first face; too small ones are nobody."""
+    values, first, inverse, counts = np.unique(labels, return_index=True, return_inverse=True, return_counts=True)
+    fit = np.zeros(len(values), dtype=bool)
+    fit[inverse[good]] = True
+    fit &= counts > 1
+    free = values < 0
+    named = np.where(free, 0, values)
+    ranked = np.flatnonzero(free & fit)
+    ranked = ranked[np.argsort(first[ranked], kind="stable")]
+    named[ranked] = -1 - np.arange(len(ranked))
+    found: IntArray = named[inverse]
+    return np.where(pinned > 0, pinned, found)
