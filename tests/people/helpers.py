@@ -11,7 +11,7 @@ import numpy as np
 from guyverd.config import People
 from guyverd.model import Assignment, FaceTable, Merge
 from guyverd.people.directions import unit
-from guyverd.people.evidence import CROWD, Measure
+from guyverd.people.evidence import CROWD, Measure, Scales, evidence
 from guyverd.people.graph import Edges, tidy
 from guyverd.people.strangers import Strangers, shipped
 
@@ -140,3 +140,23 @@ class Library:
             assert (self.people == merge.absorbed).any()
             assert (self.people == merge.into).any()
             self.people[self.people == merge.absorbed] = merge.into
+
+
+def told_between(vectors: FloatArray, measure: Measure) -> FloatArray:
+    """Evidence between any two of these, float32[n, n]."""
+    scales, directions_ = measure.scales(vectors), unit(vectors)
+    return evidence(directions_ @ directions_.T, Scales(scales.centre[:, None], scales.width[:, None]), scales)
+
+
+def beside(face: FloatArray, told: float, seed: int = 0) -> FloatArray:
+    """A unit vector for which there is so much evidence that it is the same person as `face`, float32[128] both."""
+    measure = Measure(SETTINGS, 0, NO_FACES)
+    away = np.random.default_rng(seed + 1000).normal(size=128)
+    away = (away - (away @ face) * face) / np.linalg.norm(away)
+    near, far = 0.0, 1.0
+    for _ in range(40):
+        middle = (near + far) / 2
+        other = unit(np.stack([face, face + middle * away]).astype(np.float32))
+        near, far = (middle, far) if told_between(other, measure)[0, 1] > told else (near, middle)
+    found: FloatArray = unit((face + near * away)[None].astype(np.float32))[0]
+    return found

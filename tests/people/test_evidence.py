@@ -15,7 +15,7 @@ from guyverd.people.directions import unit
 from guyverd.people.evidence import Measure, Scales, evidence, sums
 from guyverd.people.strangers import shipped
 
-from .helpers import NO_FACES, SETTINGS, drawn, faces_of
+from .helpers import NO_FACES, SETTINGS, drawn, faces_of, told_between
 
 if TYPE_CHECKING:
     from guyverd.model import BoolArray, FloatArray, IntArray
@@ -28,11 +28,6 @@ def scales_of(n: int, seed: int) -> Scales:
 
 def column(scales: Scales) -> Scales:
     return Scales(scales.centre[:, None], scales.width[:, None])
-
-
-def between_all(vectors: FloatArray, measure: Measure) -> FloatArray:
-    scales, directions = measure.scales(vectors), unit(vectors)
-    return evidence(directions @ directions.T, column(scales), scales)
 
 
 # ---- the measure itself ----------------------------------------------------------------------------------------------
@@ -122,7 +117,7 @@ def test_among_look_alikes_more_is_asked(middle: int) -> None:
     same, different = whose(60, 3)
     plain, crowded = Measure(SETTINGS, len(faces), NO_FACES), Measure(SETTINGS, len(faces), faces)
     assert crowded.link == plain.link
-    by_model, by_crowd = between_all(faces, plain), between_all(faces, crowded)
+    by_model, by_crowd = told_between(faces, plain), told_between(faces, crowded)
     assert (by_model[different] > plain.link).mean() > 0.15, "by the model alone they melt"
     assert (by_crowd[different] > plain.link).mean() < 0.06
     assert np.median(by_crowd[different]) < np.median(by_model[different]) - 1
@@ -135,7 +130,7 @@ def test_somebody_who_comes_into_a_crowd_is_measured_by_it_and_a_stranger_is_not
     crowd, late = faces[:180], faces[180:]
     plain, crowded = Measure(SETTINGS, 180, NO_FACES), Measure(SETTINGS, 180, crowd)
     different = whose(20, 3)[1]
-    assert np.median(between_all(late, crowded)[different]) < np.median(between_all(late, plain)[different]) - 1
+    assert np.median(told_between(late, crowded)[different]) < np.median(told_between(late, plain)[different]) - 1
     strangers = drawn(3000, 77)
     strangers = strangers[(strangers @ crowd.T).max(axis=1) < 0.85]
     assert len(strangers) > 10

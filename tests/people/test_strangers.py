@@ -24,8 +24,8 @@ def only(part: int) -> Strangers:
     return Strangers(model.axes, np.ones(1, np.float32), model.means[some], model.variances[some])
 
 
-# How exact the answer is: it follows from a normal curve for each part, and not from drawing. A centre lies about .0014,
-# or a fifth of a width, below what is drawn.
+# The answer follows from a normal curve for each part and not from drawing, and is as exact as that: a centre lies
+# about .0014, a fifth of a width, below what is drawn.
 
 
 @pytest.mark.parametrize("seed", range(2))
