@@ -294,7 +294,7 @@ class Photos:
         0 where photos wait to be read again because another network made their vectors: nothing can be said of any
         face as long as those are missing that it would be compared with.
         """
-        if self._pending(f"id IN ({APART}) LIMIT ?", (1,)):
+        if self._db.row(f"{APART} AND {_READABLE} LIMIT 1") is not None:
             return 0
         some = self._pending("engine IS NULL ORDER BY id LIMIT ?", (1,))
         return some[0].id if some else None
