@@ -250,7 +250,7 @@ def check(here: Session, repair: bool, as_json: bool) -> None:
 def failures(here: Session, as_json: bool) -> None:
     """List the files that could not be read, and why.
 
-    A file is tried again when its bytes change.
+    A file is tried again when its bytes change, and by `guyverd scan --all`.
 
     \b
     Examples:
