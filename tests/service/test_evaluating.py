@@ -116,6 +116,7 @@ def test_a_whole_evaluation(labelled: Path, tmp_path: Path) -> None:
         ("all at once", 1.0),
         ("50 at a time", 1.0),
         ("one by one", 1.0),
+        ("grouped anew", 1.0),
     ]
     methods = {row["method"]: row for row in answer["methods"]}
     assert len(methods) == 6

@@ -81,6 +81,22 @@ def test_a_copy_goes_its_own_way(tmp_path: Path) -> None:
         assert not any(three.catalogue.people.names().values())
 
 
+@pytest.mark.parametrize("seed", [None, 1])
+def test_all_that_came_can_be_grouped_anew_and_nothing_changes(tmp_path: Path, seed: int | None) -> None:
+    material = made_up(PHOTOS)
+    order = everything(material)
+    if seed is not None:
+        order = np.random.default_rng(seed).permutation(order).astype(np.int64)
+    with Rehearsal(tmp_path / "library", material, People(), order) as library:
+        library.arrive(7)
+        there, before = library.there(), library.people()
+        found = library.regrouped()
+        assert agreement(TRUTH[there], found[there]) == 1.0
+        assert (found[np.setdiff1d(np.arange(11), there)] == 0).all()
+        assert (library.regrouped(People(poor_quality=1.0)) == 0).all(), "where all are poor, none vouches for another"
+        assert (library.people() == before).all()
+
+
 def test_settings_are_those_that_were_given(tmp_path: Path) -> None:
     material = made_up([[1], [1], [1], [2], [2]])
     with Rehearsal(tmp_path / "library", material, People(neighbours=4), everything(material)) as library:

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from guyverd.catalogue.rows import ReadPhoto
+from guyverd.catalogue.rows import FaceRow, ReadPhoto
 from guyverd.catalogue.store import Catalogue
 from guyverd.config import Config, People
 from guyverd.model import Changes, PersonId, PhotoId, SeenFile, Stamp
-from guyverd.service.pipeline.grouping import Grouping
+from guyverd.people.evidence import CROWD, Measure
+from guyverd.people.grouping import group
+from guyverd.service.pipeline.grouping import SEED, Grouping
 
 if TYPE_CHECKING:
     from guyverd.model import FloatArray, IntArray
@@ -95,13 +97,30 @@ class Rehearsal:
     def people(self) -> IntArray:
         """int64[faces of the material]: who each is attached to now; 0 for nobody, and for faces that did not come."""
         found = np.zeros(len(self.material), dtype=np.int64)
+        for row, face in self._faces():
+            found[row] = face.person or 0
+        return found
+
+    def regrouped(self, settings: People | None = None) -> IntArray:
+        """The same if all faces that came were grouped anew together, by other settings if given; groups are negative.
+
+        Nothing is changed by it.
+        """
+        rows = np.array([row for row, _ in self._faces()], dtype=np.int64)
+        photos = self.catalogue.photos
+        table = photos.table(np.array([face.id for _, face in self._faces()], dtype=np.int64))
+        measure = Measure(settings or self.settings, *photos.crowd(photos.next_id() - 1, CROWD))
+        found = np.zeros(len(self.material), dtype=np.int64)
+        found[rows] = group(table, self.grouping.index, measure, seed=SEED).labels
+        return found
+
+    def _faces(self) -> Iterator[tuple[int, FaceRow]]:
+        """Every face that came, with its row, by photo and place in it."""
         before, ordinal = 0, 0
         for face in self.catalogue.photos.faces():
             ordinal = ordinal + 1 if face.photo == before else 0
             before = face.photo
-            place = int(self.order[face.photo - 1])
-            found[int(self.material.starts[place]) + ordinal] = face.person or 0
-        return found
+            yield int(self.material.starts[int(self.order[face.photo - 1])]) + ordinal, face
 
     def name(self, names: Mapping[int, str]) -> None:
         """Name people, as a user would."""

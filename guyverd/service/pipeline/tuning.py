@@ -1,4 +1,4 @@
-"""Settings that suit somebody's labelled photos: each candidate groups all of them anew, through the real pipeline."""
+"""Settings that suit somebody's labelled photos: by each candidate all of them are grouped anew."""
 
 from __future__ import annotations
 
@@ -56,15 +56,15 @@ def _tuned(done: Passed, audience: Audience) -> Tuned:
     rows = truth.rows[truth.found]
     default: Settings = {item.name: getattr(settings, item.name) for item in SEARCH}
     # Each candidate once from where the search begins; how many more there will be, nobody knows.
-    with audience.steps("settings", sum(len(item.values) for item in SEARCH)) as step:
+    with (
+        audience.steps("settings", sum(len(item.values) for item in SEARCH)) as step,
+        TemporaryDirectory(prefix="guyverd-rehearsal-") as folder,
+        Rehearsal(Path(folder), material, settings, order) as library,
+    ):
+        library.arrive()
 
         def group(chosen: Settings) -> IntArray:
-            with (
-                TemporaryDirectory(prefix="guyverd-rehearsal-") as folder,
-                Rehearsal(Path(folder), material, replace(settings, **chosen), order) as library,  # type: ignore[arg-type]
-            ):
-                library.arrive()
-                found = library.people()[rows]
+            found = library.regrouped(replace(settings, **chosen))[rows]  # type: ignore[arg-type]
             step()
             return found
 

@@ -35,19 +35,25 @@ def unsettle(material: Material, truth: Truth, config: Config, folder: Path, aud
     `added`: so many photos at once, so often, and the shares of the faces that were there before (see
     `evaluation.stability`); and, where everybody with photos enough for a folder has a name, how many of these lost a
     face. `orders`: three orders, all at once, with the least agreement between two of them. `arrivals`: other portions
-    in the first of these orders, each with its agreement with all at once.
+    in the first of these orders, and all faces grouped anew as a whole, each with its agreement with all at once.
     """
     stage = _Stage(material, truth, config, folder)
     count = len(material.photos)
-    with audience.steps("other ways to arrive", 5 + -(-count // BATCH) + count) as step:
+    with audience.steps("other ways to arrive", 6 + -(-count // BATCH) + count) as step:
         orders = [np.arange(count, dtype=np.int64)]
         orders += [np.random.default_rng(_SEED + more).permutation(count).astype(np.int64) for more in (1, 2)]
         together = [stage.after(order, None, step) for order in orders]
         batches = stage.after(orders[0], BATCH, step)
         single = stage.after(orders[0], 1, step)
+        anew = stage.anew(orders[0], step)
         added = stage.added(step)
     agreements = [agreement(one, other) for one, other in itertools.combinations(together, 2)]
-    ways = (("all at once", together[0]), (f"{BATCH} at a time", batches), ("one by one", single))
+    ways = (
+        ("all at once", together[0]),
+        (f"{BATCH} at a time", batches),
+        ("one by one", single),
+        ("grouped anew", anew),
+    )
     return {
         "added": added,
         "orders": {
@@ -87,6 +93,13 @@ class _Stage:
                 library.arrive(batch)
                 step()
             return library.people()
+
+    def anew(self, order: IntArray, step: Callable[[], object]) -> IntArray:
+        """Everybody's group where all faces are there and are grouped anew."""
+        with Rehearsal(self._place(), self._material, self._config.clustering, order) as library:
+            library.arrive()
+            step()
+            return library.regrouped()
 
     def added(self, step: Callable[[], object]) -> list[Row]:
         """What one photo more does, time after time, and what many at once do."""
