@@ -56,11 +56,14 @@ def merges(
     Numbers above 0 are people that stand, numbers below 0 groups that are not people yet; rows with 0 are passed over.
     Two become one where the mean evidence between their faces is above `least`. The survivor has the name, or else
     stands, or else is sampled, or else has the number nearest to 0 (the older). Two named people never become one, nor
-    two who share a photo (but for what `rules` waive) or stand `apart` (pairs of numbers). Somebody without a name
+    two who share a photo (but for what `rules` waive) or stand `apart` (pairs of numbers). Who has several appearances
+    is never absorbed; others join one of them, and what speaks against any speaks against all. Somebody without a name
     joins a named person only if there is not as much as `least` for another named one too. Faces that are not `good`,
     bool[n], are not counted, and groups of nothing else only join others. `candidates`, int64[m, 2], are the pairs of
     numbers to compare, where comparing all would be too many.
     """
+    if not table.people.any():
+        return ()
     union = _Union(table, scales, least=least, good=good, ranks=ranks, rules=rules, apart=apart)
     return union.found(union.all_pairs() if candidates is None else union.these(candidates))
 
@@ -85,7 +88,6 @@ class _Union:
         self.numbers: IntArray = np.unique(table.people[table.people != 0])
         g = len(self.numbers)
         place = np.where(table.people != 0, np.searchsorted(self.numbers, table.people), -1)
-        self.rows: list[list[int]] = _listed(place, g)
         heard = np.bincount(place[good & (place >= 0)], minlength=g)
         self.mute: BoolArray = heard == 0
         """Groups of poor faces only."""
@@ -96,13 +98,14 @@ class _Union:
         named, sampled = set(ranks.named), set(ranks.sampled)
         self.named = np.array([number in named for number in self.numbers.tolist()], dtype=bool)
         self.sampled = np.array([number in sampled for number in self.numbers.tolist()], dtype=bool)
+        first: dict[int, int] = {}
+        self.whole: IntArray = np.array([first.setdefault(owner, at) for at, owner in enumerate(self.owner)], np.int64)
+        """For each group the place of the person's first appearance, where all that speaks against anybody is kept."""
+        self.several: BoolArray = np.bincount(self.whole, minlength=g)[self.whole] > 1
+        self.rows: list[list[int]] = _listed(self._whole_of(place), g)
         self.photos: list[set[int]] = [set(table.photos[rows].tolist()) for rows in self.rows]
-        if owners:
-            # All appearances of a person are in the photos of each.
-            shown: dict[int, set[int]] = defaultdict(set)
-            for at, owner in enumerate(self.owner):
-                shown[owner] |= self.photos[at]
-            self.photos = [set(shown[owner]) for owner in self.owner]
+        self.known: list[set[int]] = [{owner} for owner in self.owner]
+        """Who has become one here."""
         self.enemies: dict[int, set[int]] = defaultdict(set)
         self.barred: dict[int, set[int]] = defaultdict(set)
         self._say(place, apart)
@@ -110,8 +113,13 @@ class _Union:
         self.alive = np.ones(g, dtype=bool)
         self.near: dict[int, set[int]] = defaultdict(set)
 
+    def _whole_of(self, place: IntArray) -> IntArray:
+        """`whole` of each of these places, −1 for −1."""
+        return np.where(place >= 0, self.whole[place], -1)
+
     def _say(self, place: IntArray, apart: Collection[tuple[int, int]]) -> None:
-        at = {number: where for where, number in enumerate(self.numbers.tolist())}
+        at = dict(zip(self.numbers.tolist(), self.whole.tolist(), strict=True))
+        place = self._whole_of(place)
         pairs = [(at[one], at[other]) for one, other in (*apart, *self.rules.apart_people) if one in at and other in at]
         pairs += [(int(place[one]), int(place[other])) for one, other in self.rules.apart]
         for one, other in pairs:
@@ -200,17 +208,20 @@ class _Union:
     def _rank(self, place: int) -> tuple[bool, bool, bool, int]:
         """Smallest survives."""
         number = int(self.numbers[place])
-        return (not self.named[place], number < 0, not self.sampled[place], abs(number))
+        stays = bool(self.sampled[place] or self.several[place])
+        return (not self.named[place], number < 0, not stays, abs(number))
 
     def _may(self, survivor: int, absorbed: int) -> bool:
+        one, other = int(self.whole[survivor]), int(self.whole[absorbed])
         return not (
             self.named[absorbed]
             or self.sampled[absorbed]
+            or self.several[absorbed]
             or (self.mute[survivor] and self.mute[absorbed])
-            or survivor in self.enemies[absorbed]
-            or self.owner[survivor] in self.barred[absorbed]
-            or self.owner[absorbed] in self.barred[survivor]
-            or (self.photos[survivor] & self.photos[absorbed] and not self._waived(survivor, absorbed))
+            or one in self.enemies[other]
+            or self.known[one] & self.barred[other]
+            or self.known[other] & self.barred[one]
+            or (self.photos[one] & self.photos[other] and not self._waived(one, other))
         )
 
     def _waived(self, one: int, other: int) -> bool:
@@ -245,14 +256,16 @@ class _Union:
             for part in parts:
                 part[survivor] += part[absorbed]
         self.mute[survivor] &= self.mute[absorbed]
-        self.photos[survivor] |= self.photos[absorbed]
-        self.rows[survivor] += self.rows[absorbed]
         self.version[survivor] += 1
         self.alive[absorbed] = False
-        for enemy in self.enemies[absorbed]:
-            self.enemies[enemy].add(survivor)
-        self.enemies[survivor] |= self.enemies[absorbed]
-        self.barred[survivor] |= self.barred[absorbed]
+        one, other = int(self.whole[survivor]), int(self.whole[absorbed])
+        self.photos[one] |= self.photos[other]
+        self.rows[one] += self.rows[other]
+        self.known[one] |= self.known[other]
+        for enemy in self.enemies[other]:
+            self.enemies[enemy].add(one)
+        self.enemies[one] |= self.enemies[other]
+        self.barred[one] |= self.barred[other]
         if self.near:
             self.near[survivor] |= self.near[absorbed]
             for place in self.near[absorbed]:
