@@ -121,6 +121,16 @@ class Measure:
         told[(told <= _LIKE) | (cosine > _SAME)] = -np.inf
         return cosine, told
 
+    def _told(self, vectors: FloatArray, scales: Scales) -> FloatArray:
+        """The evidence for being one with each of the crowd, [n, m]: one product of matrices instead of four passes."""
+        by, by_crowd = 0.5 / scales.width[:, None], 0.5 / self._crowd_scales.width[:, None]
+        ones, ones_of_crowd = np.ones_like(by), np.ones_like(by_crowd)
+        offset = self._crowd_scales.centre[:, None] * by_crowd
+        mine = np.concatenate([vectors * by, vectors, scales.centre[:, None] * by, ones], axis=1)
+        theirs = np.concatenate([self._crowd, self._crowd * by_crowd, -ones_of_crowd, -offset], axis=1)
+        found: FloatArray = mine @ theirs.T
+        return found
+
     @staticmethod
     def _evenly_alike(told: FloatArray) -> FloatArray:
         """How far a face's kind is a crowd, 0 to 1, [n], judged by that face alone."""
@@ -138,16 +148,19 @@ class Measure:
 
     def _adapt(self, vectors: FloatArray, general: Scales, centre: FloatArray, width: FloatArray) -> None:
         """Put the scales of faces in a crowd into `centre` and `width`."""
-        cosine, told = self._seen(vectors, general)
-        kind = told > -np.inf
-        counts = kind.sum(axis=1)
+        told = self._told(vectors, general)
+        kind = (told > _LIKE).astype(np.float32)
+        counted = kind @ np.stack([self._crowded, np.ones_like(self._crowded)], axis=1)
+        counts = counted[:, 1]
         # The kind decides together: what each face of it finds varies, and two faces measured differently do not link.
-        agreed = (kind @ self._crowded) / np.maximum(counts, 1)
+        agreed = counted[:, 0] / np.maximum(counts, 1)
         share = np.clip((agreed - _AGREED[0]) / (_AGREED[1] - _AGREED[0]), 0, 1) * (counts >= _LEAST)
         for row in np.flatnonzero(share > 0).tolist():
-            nearest = cosine[row, np.argsort(-told[row], kind="stable")[: counts[row]]]
-            first = int(_RANKS[0] * counts[row])
-            strangers = nearest[first : max(first + 2, int(_RANKS[1] * counts[row]))]
+            cosine = self._crowd @ vectors[row]
+            ranked = np.argsort(-told[row], kind="stable")
+            nearest = cosine[ranked[(told[row, ranked] > _LIKE) & (cosine[ranked] <= _SAME)]]
+            first = int(_RANKS[0] * len(nearest))
+            strangers = nearest[first : max(first + 2, int(_RANKS[1] * len(nearest)))]
             middle, deviation = float(strangers.mean()), max(float(strangers.std()), 1e-4)
             by_model, by_crowd = 1 / float(general.width[row]), _SLOPE / deviation
             weight = float(share[row])

@@ -12,6 +12,7 @@ import numpy as np
 from guyverd.model import FaceId, FaceTable, PersonId, Standing
 from guyverd.people.directions import unit
 from guyverd.people.graph import rows_of
+from guyverd.people.whispers import companions
 
 if TYPE_CHECKING:
     from guyverd.model import IntArray
@@ -21,6 +22,9 @@ Pair = tuple[int, int]
 EVIDENT = 0.995
 """Cosine from which two faces in one photo are one face seen twice: a mirror, a collage. Two pictures of one person are
 so alike in 1 of 2,000 cases, two people in one photo never were (1,229 pairs, at most .985)."""
+
+
+_BLOCK = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +78,12 @@ def rules(table: FaceTable, said: Standing) -> Rules:
 
 def evident(table: FaceTable) -> frozenset[Pair]:
     """Pairs of rows of one photo that are one face seen twice."""
-    order = np.argsort(table.photos, kind="stable")
-    _, first, counts = np.unique(table.photos[order], return_index=True, return_counts=True)
-    found = []
-    for start, count in zip(first[counts > 1].tolist(), counts[counts > 1].tolist(), strict=True):
-        rows = np.sort(order[start : start + count])
-        vectors = unit(table.vectors[rows])
-        for one, other in np.argwhere(np.triu(vectors @ vectors.T, 1) >= EVIDENT).tolist():
-            found.append((int(rows[one]), int(rows[other])))
+    one, other = companions(table.photos)
+    found: set[Pair] = set()
+    for start in range(0, len(one), _BLOCK):
+        a, b = one[start : start + _BLOCK], other[start : start + _BLOCK]
+        alike = np.einsum("ij,ij->i", unit(table.vectors[a]), unit(table.vectors[b])) >= EVIDENT
+        found.update(zip(a[alike].tolist(), b[alike].tolist(), strict=True))
     return frozenset(found)
 
 

@@ -98,7 +98,8 @@ def rivals(
     words, waived = _pairs(n, apart), _pairs(n, together)
     pairs = [words, words[:, ::-1]]
     if photos is not None and n:
-        pairs.append(_companions(photos))
+        one, other = companions(photos)
+        pairs += [np.stack([one, other], axis=1), np.stack([other, one], axis=1)]
     key = np.concatenate([pair[:, 0] * n + pair[:, 1] for pair in pairs])
     # A word of the user that two are apart stands above the look of things.
     waived = np.concatenate([waived, waived[:, ::-1]])
@@ -132,16 +133,20 @@ def _pairs(n: int, given: Iterable[tuple[int, int]]) -> IntArray:
     return pairs
 
 
-def _companions(photos: IntArray) -> IntArray:
-    """Every node with each of those of the same photo, itself among them: int64[m, 2]."""
-    order = np.argsort(photos, kind="stable")
+def companions(photos: IntArray) -> tuple[IntArray, IntArray]:
+    """Every pair of nodes of the same photo, once, the smaller first: int64[m] each."""
+    order = np.argsort(photos, kind="stable").astype(np.int64)
     _, first, counts = np.unique(photos[order], return_index=True, return_counts=True)
     first, counts = first[counts > 1], counts[counts > 1]
     # Each member of a photo of c faces stands c times, beside each of the c.
-    each = np.repeat(np.arange(len(counts)), counts * counts)
-    within = np.arange(len(each)) - np.repeat(np.cumsum(counts * counts) - counts * counts, counts * counts)
+    squares = counts * counts
+    each = np.repeat(np.arange(len(counts)), squares)
+    within = np.arange(len(each)) - np.repeat(np.cumsum(squares) - squares, squares)
     one, other = np.divmod(within, counts[each])
-    return np.stack([order[first[each] + one], order[first[each] + other]], axis=1)
+    once = one < other
+    start = first[each[once]]
+    one, other = order[start + one[once]], order[start + other[once]]
+    return np.minimum(one, other), np.maximum(one, other)
 
 
 class _Crowd:
@@ -170,11 +175,14 @@ class _Crowd:
         node, other, weight = node[kept], other[kept], weight[kept]
         weight = np.where(speaks[other], weight, weight * np.float32(MURMUR))
         # In the order of nodes, so that sums come out the same to the last bit.
-        order = np.lexsort((other, node))
+        order = np.argsort(node * n + other, kind="stable")
         self.hears = Rows(n, node[order], other[order])
         self.weights = weight[order].astype(np.float64)
-        order = np.lexsort((node, other))
-        self.heard_by = Rows(n, other[order], node[order])
+        if kept.all():
+            self.heard_by = self.hears
+        else:
+            order = np.argsort(other * n + node, kind="stable")
+            self.heard_by = Rows(n, other[order], node[order])
         self.labels: IntArray = np.arange(n, dtype=np.int64)
         self.anchor_labels: IntArray = np.empty(0, dtype=np.int64)
         if anchors is not None:
@@ -319,6 +327,10 @@ class _Crowd:
             return
         _, label, claim = self.offers(np.array([node]))
         open_ = ~np.isin(label, self.labels[mine]) & (label != self.labels[node])
+        if self.speaks[node]:
+            # What only murmuring nodes say would connect this one with others by them alone.
+            heard = self.hears.of(np.array([node]))
+            open_ &= np.isin(label, self.labels[heard[self.speaks[heard]]])
         if open_.any():
             best = min(zip((-claim[open_]).tolist(), label[open_].tolist(), strict=True))
             self.labels[node], self.claims[node] = best[1], -best[0]
