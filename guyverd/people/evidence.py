@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 CROWD = 1000
 """Most faces of the library that are looked at to learn how alike its people are."""
 
-_FIRST, _PER_DECADE, _SMALLEST = 2.4, 0.5, 500
-"""Evidence asked of a link: so much, and so much more for each factor of ten in the number of faces, from 500 on: what
+_FIRST, _PER_DECADE, _SMALLEST = 2.4, 0.5, 400
+"""Evidence asked of a link: so much, and so much more for each factor of ten in the number of faces, from 400 on: what
 is joined in a small library stays joined when it has grown."""
 
 # A library is crowded around a face when the faces that resemble it at all resemble it evenly: neither mostly strangers
