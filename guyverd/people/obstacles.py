@@ -1,0 +1,78 @@
+"""Who cannot be whom, by what was said and by what photos show; for many pairs at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from guyverd.people.graph import rows_of
+
+if TYPE_CHECKING:
+    from guyverd.model import BoolArray, IntArray, Standing
+    from guyverd.people.likening import Groups, Pairs
+
+
+class Obstacles:
+    """For the groups of a library."""
+
+    def __init__(self, groups: Groups, said: Standing) -> None:
+        self._groups = groups
+        self._g = max(1, len(groups))
+        table, place = groups.table, groups.place
+        attached = np.flatnonzero(place >= 0)
+        self._in_photo: IntArray = np.unique(table.photos[attached] * self._g + place[attached])
+        """Photo and group, for every group in every photo."""
+        apart = rows_of(table.ids, _columns(said.apart))
+        apart = apart[(apart >= 0).all(axis=1)]
+        owners = place[apart]
+        people = self._places(_columns(said.apart_people))
+        self._apart = self._keys(np.concatenate([people, owners, self._sharing()]))
+        """Pairs of groups."""
+        barred = _columns(said.barred)
+        rows = np.stack([rows_of(table.ids, barred[:, 0]), self._places(barred[:, 1])], axis=1)
+        both = np.concatenate([apart, apart[:, ::-1]])
+        rows = np.concatenate([rows, np.stack([both[:, 0], place[both[:, 1]]], axis=1)])
+        rows = rows[(rows >= 0).all(axis=1)]
+        self._barred: IntArray = np.unique(rows[:, 0] * self._g + rows[:, 1])
+        """Row and group."""
+        # Who was said not to be somebody speaks for the whole group.
+        of_group = np.stack([place[rows[:, 0]], rows[:, 1]], axis=1)
+        self._apart = np.union1d(self._apart, self._keys(of_group))
+
+    def of_faces(self, pairs: Pairs) -> BoolArray:
+        """Whether each face cannot be the person of that group."""
+        photos = self._groups.table.photos[pairs.one]
+        found: BoolArray = np.isin(photos * self._g + pairs.group, self._in_photo)
+        return found | np.isin(pairs.one * self._g + pairs.group, self._barred)
+
+    def of_people(self, pairs: Pairs) -> BoolArray:
+        """Whether two groups cannot be one person."""
+        low, high = np.minimum(pairs.one, pairs.group), np.maximum(pairs.one, pairs.group)
+        found: BoolArray = (low == high) | np.isin(low * self._g + high, self._apart)
+        return found
+
+    def _places(self, people: IntArray) -> IntArray:
+        return rows_of(self._groups.numbers, people)
+
+    def _keys(self, pairs: IntArray) -> IntArray:
+        kept = pairs[(pairs >= 0).all(axis=1)]
+        found: IntArray = np.unique(kept.min(axis=1) * self._g + kept.max(axis=1)) if len(kept) else pairs[:0, 0]
+        return found
+
+    def _sharing(self) -> IntArray:
+        """Pairs of groups that are in one photo, int64[m, 2]."""
+        photos, place = np.divmod(self._in_photo, self._g)
+        _, first, counts = np.unique(photos, return_index=True, return_counts=True)
+        found = [np.empty((0, 2), np.int64)]
+        for size in np.unique(counts[counts > 1]).tolist():
+            one, other = np.triu_indices(size, 1)
+            starts = first[counts == size][:, None]
+            pairs = np.stack([place[starts + one].ravel(), place[starts + other].ravel()], axis=1)
+            found.append(pairs)
+        return np.concatenate(found)
+
+
+def _columns(pairs: Iterable[tuple[int, int]]) -> IntArray:
+    return np.array([*pairs], dtype=np.int64).reshape(-1, 2)
