@@ -67,6 +67,8 @@ class Arriving:
         self._barred: dict[FaceId, set[PersonId]] = defaultdict(set)
         for face, person in said.barred:
             self._barred[face].add(person)
+        pairs = said.together | said.apart | said.alike
+        self._spoken_of = {*said.pinned, *self._barred, *(face for pair in pairs for face in pair)}
         self._enemies: dict[PersonId, set[PersonId]] = defaultdict(set)
         for one, other in said.apart_people:
             self._enemies[one].add(other)
@@ -75,13 +77,14 @@ class Arriving:
     def attach(self, item: Assignment) -> PersonId | None:
         """Give a face that waits its place; the person, or None where it may not have it."""
         person = item.person
+        if item.group is not None and item.group in self._founded:
+            person = self._founded[item.group]
+        if person is not None and item.face not in self._spoken_of:
+            return person if self._attach_unspoken(item, person) else None
         row = self._db.execute("SELECT photo_id FROM faces WHERE id = ? AND person_id IS NULL", (item.face,)).fetchone()
         if row is None:
             return None
-        if person is None:
-            assert item.group is not None
-            person = self._founded.get(item.group)
-        elif not self._stands(person):
+        if person is not None and not self._stands(person):
             return None
         if not self._welcome(item.face, row["photo_id"], person):
             return None
@@ -90,6 +93,16 @@ class Arriving:
             person = self._founded[item.group] = found(self._db, self._at)
         self._db.execute("UPDATE faces SET person_id = ?, score = ? WHERE id = ?", (person, item.score, item.face))
         return person
+
+    def _attach_unspoken(self, item: Assignment, person: PersonId) -> bool:
+        """One statement for the many faces of which nobody said anything."""
+        done = self._db.execute(
+            "UPDATE faces SET person_id = ?1, score = ?2 WHERE id = ?3 AND person_id IS NULL AND NOT EXISTS"
+            " (SELECT 1 FROM faces AS other WHERE other.photo_id = faces.photo_id AND other.person_id = ?1)"
+            " AND EXISTS (SELECT 1 FROM people WHERE id = ?1 AND merged_into IS NULL)",
+            (person, item.score, item.face),
+        )
+        return bool(done.rowcount)
 
     def _stands(self, person: PersonId) -> bool:
         rows = self._db.execute("SELECT 1 FROM people WHERE id = ? AND merged_into IS NULL", (person,))
