@@ -16,8 +16,9 @@ import numpy as np
 
 from guyverd.config import People
 from guyverd.model import NOTHING_SAID, Assignment, FaceId, FaceTable, Merge, PersonId, Standing
-from guyverd.people.appearances import part
-from guyverd.people.evidence import Measure, Scales, evidence
+from guyverd.people.appearances import Appearances, part
+from guyverd.people.directions import unit
+from guyverd.people.evidence import DOUBT, Measure, Scales, belonging, evidence, sums
 from guyverd.people.graph import Edges, link, rows_of, with_certain
 from guyverd.people.identity import anchors, decide, voters
 from guyverd.people.index import FaceIndex, Neighbours
@@ -101,7 +102,8 @@ def arrive(
     )
     decided = decide(table, edges, labels, scales=scales, measure=measure, rules=rule)
     placed = _placed(table, labels, decided)
-    found = _folded(placed, gallery, measure, said, seed)
+    folded = _folded(placed, gallery, measure, said, seed)
+    found = folded.merges
     into = {int(item.absorbed): int(item.into) for item in found}
     people = _renamed(placed.people, into)
     # A face that waited because it was between two people has its answer if they are one.
@@ -115,6 +117,7 @@ def arrive(
     ]
     for item, row in _with_rows(again, table):
         people[row] = item.person or 0
+    people[_doubtful(table, people, folded, into, measure)] = 0
     scores = {int(item.absorbed): item.score for item in found if item.absorbed < 0}
     own = {item.face: item.score for item in (*decided, *again)}
     scored = [
@@ -217,7 +220,48 @@ def _placed(table: FaceTable, labels: IntArray, decided: tuple[Assignment, ...])
     return replace(table, people=people)
 
 
-def _folded(placed: FaceTable, gallery: Gallery, measure: Measure, said: Standing, seed: int) -> tuple[Merge, ...]:
+@dataclass(frozen=True, slots=True)
+class _Folded:
+    """What the second look found, and what it looked at."""
+
+    merges: tuple[Merge, ...]
+    looks: Appearances
+    scales: Scales
+
+
+def _doubtful(
+    table: FaceTable, people: IntArray, folded: _Folded, into: Mapping[int, int], measure: Measure
+) -> IntArray:
+    """The rows of free faces that are like no appearance of the people they would join."""
+    looks, owners = folded.looks.table, folded.looks.owners
+    rows = rows_of(looks.ids, table.ids)
+    place = looks.people.copy()
+    # Who found their person only now counts there too, and the first look decides which appearance that is.
+    late = np.flatnonzero((place[rows] == 0) & (people != 0))
+    place[rows[late]] = people[late]
+    place = np.array([into.get(number, number) if number not in owners else number for number in place.tolist()])
+    numbers, groups = np.unique(place, return_inverse=True)
+    groups = np.where(place == 0, -1, groups)
+    told = belonging(unit(looks.vectors), folded.scales, groups.astype(np.int64))[rows]
+    least = measure.join - DOUBT
+    free = np.flatnonzero((table.people <= 0) & (people != 0) & (told < least))
+    if not len(free) or not owners:
+        return free
+    # Unlike the largest appearance, but perhaps like another one of the same person.
+    every = sums(unit(looks.vectors), folded.scales, groups.astype(np.int64), len(numbers))
+    whose = np.array([owners.get(number, number) for number in numbers.tolist()])
+    doubtful = []
+    for row in free.tolist():
+        mine = np.flatnonzero((whose == people[row]) & (numbers != people[row]))
+        if (
+            not len(mine)
+            or float(every.to(unit(table.vectors[[row]])[0], folded.scales.of(rows[[row]]), mine).max()) < least
+        ):
+            doubtful.append(row)
+    return np.array(doubtful, dtype=np.int64)
+
+
+def _folded(placed: FaceTable, gallery: Gallery, measure: Measure, said: Standing, seed: int) -> _Folded:
     """What the second look, at whole groups, makes one."""
     standing = np.unique(placed.people[placed.people > 0])
     members = gallery.members(standing)
@@ -249,13 +293,13 @@ def _folded(placed: FaceTable, gallery: Gallery, measure: Measure, said: Standin
         )
         involved = np.array([(item.absorbed, item.into) for item in found], dtype=np.int64).ravel()
         if not np.isin(sampled, involved).any():
-            return found
+            return _Folded(found, looks, scales)
         # Not all photos of these are known. Those that matter are the photos of the faces that would join them.
         joining = table.ids[np.isin(table.people, np.setdiff1d(involved, sampled))]
         beside = gallery.companions(joining)
         larger = _joined(table, _rows(beside, np.isin(beside.people, sampled)))
         if len(larger) == len(table):
-            return found
+            return _Folded(found, looks, scales)
         table = larger
 
 

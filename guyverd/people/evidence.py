@@ -170,6 +170,10 @@ class Measure:
             centre[row], width[row] = nothing / steepness, 1 / steepness
 
 
+DOUBT = 2.0
+"""A face whose mean evidence for its group is so much less than a join asks for does not belong, links or no links."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sums:
     """What the mean evidence between groups of faces follows from, one row for each of g groups."""
@@ -182,6 +186,14 @@ class Sums:
     """float64[g]: sum of each face's centre over its width."""
     counts: Doubles
     """float64[g]: how many faces."""
+
+    def to(self, vector: FloatArray, scale: Scales, groups: IntArray) -> Doubles:
+        """The mean evidence of one face, a unit vector and its scale, for being one with each of these groups."""
+        x, counts = vector.astype(np.float64), np.maximum(self.counts[groups], 1)
+        mine = (self.vectors[groups] @ x / counts - float(scale.centre[0])) / float(scale.width[0])
+        theirs = (self.scaled[groups] @ x - self.offsets[groups]) / counts
+        told: Doubles = (mine + theirs) / 2
+        return told
 
 
 def sums(vectors: FloatArray, scales: Scales, groups: IntArray, count: int) -> Sums:
@@ -204,3 +216,25 @@ def sums(vectors: FloatArray, scales: Scales, groups: IntArray, count: int) -> S
         total(of.centre / width),
         np.bincount(groups[rows], minlength=count).astype(np.float64),
     )
+
+
+def belonging(vectors: FloatArray, scales: Scales, groups: IntArray) -> FloatArray:
+    """The mean evidence of each face for being one with the others of its group, float32[n]; alone, infinite.
+
+    `vectors` have unit length; `groups`, int64[n], is each face's, from 0 on, below 0 for none.
+    """
+    found: FloatArray = np.full(len(groups), np.inf, dtype=np.float32)
+    count = int(groups.max(initial=-1)) + 1
+    every = sums(vectors, scales, groups, count)
+    rows = np.flatnonzero(groups >= 0)
+    rows = rows[every.counts[groups[rows]] > 1]
+    for start in range(0, len(rows), 50_000):
+        some = rows[start : start + 50_000]
+        mine, of = groups[some], scales.of(some)
+        x, width, centre = vectors[some].astype(np.float64), of.width.astype(np.float64), of.centre.astype(np.float64)
+        others = every.counts[mine] - 1
+        # What the face itself adds to the sums of its group is taken off again.
+        cosine = (np.einsum("ij,ij->i", x, every.vectors[mine]) - 1) / others
+        theirs = np.einsum("ij,ij->i", x, every.scaled[mine]) - 1 / width - every.offsets[mine] + centre / width
+        found[some] = ((cosine - centre) / width + theirs / others) / 2
+    return found

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from guyverd.model import NOTHING_SAID, FaceTable, Standing
-from guyverd.people.evidence import Measure, Scales, evidence
+from guyverd.people.directions import unit
+from guyverd.people.evidence import DOUBT, Measure, Scales, belonging, evidence
 from guyverd.people.graph import tidy, with_certain
 from guyverd.people.identity import voters
 from guyverd.people.rules import Rules, rules
@@ -71,6 +72,10 @@ def group(table: FaceTable, index: Index, measure: Measure, *, seed: int, said: 
         barred=rule.barred,
     )
     labels = _joined(table, labels, np.stack([sources, targets], axis=1), scales=scales, measure=measure, rule=rule)
+    _, place = np.unique(labels, return_inverse=True)
+    doubtful = belonging(unit(table.vectors), scales, place.astype(np.int64)) < measure.join - DOUBT
+    # Numbers that no group has; a face on its own is told as nobody.
+    labels = np.where(doubtful & (pinned == 0), -1 - len(table) - np.arange(len(table)), labels)
     return Grouped(_founded(labels, good, pinned), rule, scales)
 
 

@@ -111,9 +111,6 @@ def _as_a_whole(vector: FloatArray, scale: Scales, people: list[int], gallery: F
     numbers = np.unique(table.people)
     place = np.where(voters(table, measure.settings), np.searchsorted(numbers, table.people), -1)
     every = sums(unit(table.vectors), measure.scales(table.vectors), place, len(numbers))
-    counts, direction = np.maximum(every.counts, 1), unit(vector)[0].astype(np.float64)
-    width, centre = float(scale.width[0]), float(scale.centre[0])
-    told = (every.vectors @ direction / counts - centre) / width
-    told += (every.scaled @ direction - every.offsets) / counts
-    enough = numbers[(told / 2 > measure.join) & (every.counts > 0)]
+    told = every.to(unit(vector)[0], scale, np.arange(len(numbers)))
+    enough = numbers[(told > measure.join) & (every.counts > 0)]
     return int(enough[0]) if len(enough) == 1 else None
