@@ -41,6 +41,13 @@ def read_again(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def questions_skipped(db: Database) -> None:
+    """Questions that were left unanswered, and when."""
+    for statement in _statements(schema.SKIPPED):
+        db.execute(statement)
+
+
 def _statements(script: str) -> list[str]:
     """Split at the semicolons that end a statement; a trigger's inner ones are kept."""
     found, current = [], ""

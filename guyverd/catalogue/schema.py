@@ -227,6 +227,14 @@ CREATE INDEX photos_apart ON photos (id) WHERE engine IS NOT NULL
 """
 """What it takes to read photos again, and for faces drawn by hand."""
 
+SKIPPED = """
+CREATE TABLE skipped (
+    key TEXT PRIMARY KEY,
+    at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+"""What it takes not to ask again what was left unanswered."""
+
 APART = (
     "SELECT id FROM photos INDEXED BY photos_apart WHERE engine IS NOT NULL"
     " AND (state IN ('failed', 'quarantined') OR (state = 'pending' AND grouped_at IS NULL))"
@@ -235,5 +243,5 @@ APART = (
 another network made their vectors, and those that could not be read again. Their faces stay whose they are. Mostly
 there are none, and the index knows it; SQLite, left to itself, would go through all photos."""
 
-KNOWN = frozenset(("first_tables", "first_views", "decisions_with_moves", "read_again"))
+KNOWN = frozenset(("first_tables", "first_views", "decisions_with_moves", "read_again", "questions_skipped"))
 """Every migration this program knows, by name; a catalogue that has others was written by a newer one."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from guyverd.catalogue.boxes import Boxes
     from guyverd.catalogue.photos import Photos
+    from guyverd.catalogue.questions import Questions
     from guyverd.catalogue.readings import Readings
 
 _INDEX = "index"
@@ -61,6 +62,13 @@ class Catalogue:
         from guyverd.catalogue.boxes import Boxes  # noqa: PLC0415  see above
 
         return Boxes(self._db)
+
+    @functools.cached_property
+    def questions(self) -> Questions:
+        """What questions to the user are made from, and which were skipped."""
+        from guyverd.catalogue.questions import Questions  # noqa: PLC0415  see above
+
+        return Questions(self._db)
 
     @functools.cached_property
     def readings(self) -> Readings:
