@@ -121,7 +121,7 @@ class Decisions:
         def job(db: Utils) -> tuple[Move, ...]:
             newest = db.execute("SELECT coalesce(max(id), 0) FROM decisions").fetchone()[0]
             if decision.id != newest + 1 or said.last != decision.id:
-                raise CatalogueError(path="", detail="something else was decided at the same moment")
+                raise CatalogueError(path=self._db.path, detail="something else was decided at the same moment")
             if effect.first is not None:
                 effect.first(db)
             if effect.founded is not None:

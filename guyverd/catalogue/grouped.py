@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from guyverd.catalogue.decisions import write
 from guyverd.catalogue.settling import Faces, House, partners
-from guyverd.errors import CannotDecide, CannotMerge, CatalogueError, UnknownPerson
+from guyverd.errors import CannotDecide, CannotMerge, UnknownPerson
 from guyverd.model import (
     Assignment,
     Author,
@@ -28,13 +28,12 @@ if TYPE_CHECKING:
 Pair = tuple[FaceId, FaceId]
 
 
-def up_to_date(db: Utils, said: Standing) -> None:
-    """Raise CatalogueError where more was decided than `said` knows of. Names are looked up where they matter."""
+def is_up_to_date(db: Utils, said: Standing) -> bool:
+    """Whether nothing more was decided than `said` knows of. Names are looked up where they matter."""
     rows = db.execute("SELECT DISTINCT kind FROM decisions WHERE id > ?", (said.last,))
     kinds = {row[0] for row in rows} - {DecisionKind.NAME.value}
     # Who knows of no decision at all may still know that there were none but of names and merges.
-    if kinds - {DecisionKind.MERGE.value} or (kinds and said.last):
-        raise CatalogueError(path="", detail="faces were to be grouped without a decision that was made meanwhile")
+    return not (kinds - {DecisionKind.MERGE.value} or (kinds and said.last))
 
 
 def found(db: Utils, at: str) -> PersonId:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from guyverd.catalogue.database import Database, Row
 from guyverd.catalogue.files import slices
-from guyverd.catalogue.grouped import Arriving, apply, note_alike, up_to_date
+from guyverd.catalogue.grouped import Arriving, apply, is_up_to_date, note_alike
 from guyverd.catalogue.rows import Holding, within
 from guyverd.catalogue.schema import present
-from guyverd.errors import UnknownPerson
+from guyverd.errors import CatalogueError, UnknownPerson
 from guyverd.model import (
     NOTHING_SAID,
     Album,
@@ -173,7 +173,7 @@ class People:
         """
 
         def job(db: Utils) -> list[PersonId]:
-            up_to_date(db, said)
+            self._check_up_to_date(db, said)
             arriving = Arriving(db, note_alike(db, said, alike, at), at)
             touched = {arriving.attach(item) for item in assignments}
             for merge in merges:
@@ -198,10 +198,16 @@ class People:
         """
 
         def job(db: Utils) -> tuple[DecisionId, dict[int, PersonId]]:
-            up_to_date(db, said)
+            self._check_up_to_date(db, said)
             return apply(db, moves, note_alike(db, said, alike, at), at)
 
         return self._db.write(job)
+
+    def _check_up_to_date(self, db: Utils, said: Standing) -> None:
+        if not is_up_to_date(db, said):
+            raise CatalogueError(
+                path=self._db.path, detail="faces were to be grouped without a decision that was made meanwhile"
+            )
 
     # ---- folders -----------------------------------------------------------------------------------------------------
 

@@ -17,16 +17,30 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from guyverd.catalogue.store import Catalogue
 from guyverd.errors import GuyverError
-from guyverd.model import Assignment, Author, DecisionId, DecisionKind, FaceId, Merge, Move, PersonId, Standing
+from guyverd.model import (
+    Assignment,
+    Author,
+    Decision,
+    DecisionId,
+    DecisionKind,
+    FaceId,
+    Merge,
+    Move,
+    PersonId,
+    PhotoId,
+    Standing,
+)
 from guyverd.people.decisions import replay, undone
 from guyverd.service.pipeline.agreeing import disagreements
-from guyverd.service.pipeline.deciding import Decided, Deciding, log_of, standing
+from guyverd.service.pipeline.deciding import Decided, Deciding, log_of, record, standing
 from guyverd.service.pipeline.undoing import redo, undo
 from tests.catalogue.conftest import NOW, ROOT, library
+from tests.catalogue.conftest import face as detected
 
 PHOTOS = [3, 2, 2, 2, 1, 1, 1]
 """Faces in each photo; the more are in one, the more is forbidden."""
-FACES = st.integers(1, sum(PHOTOS)).map(FaceId)
+FACES = st.integers(1, sum(PHOTOS) + 2).map(FaceId)
+"""The last two are drawn by hand, or not there."""
 PEOPLE = st.integers(1, 6).map(PersonId)
 SOME = st.lists(FACES, min_size=1, max_size=3)
 NAMES = st.sampled_from(["Al", "Bo", "Cy"])
@@ -49,7 +63,7 @@ class AnyDecisions(RuleBasedStateMachine):
     # ---- what is asked of the catalogue ------------------------------------------------------------------------------
 
     def whose(self) -> dict[FaceId, PersonId | None]:
-        every = self.catalogue.people.holdings([FaceId(face) for face in range(1, sum(PHOTOS) + 1)])
+        every = self.catalogue.people.holdings([FaceId(face) for face in range(1, self.catalogue.boxes.next_face())])
         return {face: held.person for face, held in every.items()}
 
     def people(self) -> tuple[object, ...]:
@@ -70,7 +84,8 @@ class AnyDecisions(RuleBasedStateMachine):
             assert (self.whose(), self.people(), self.catalogue.decisions.log()) == before
             return None
         after = self.whose()
-        changed = {face: (before[0][face], person) for face, person in after.items() if before[0][face] != person}
+        changed = {face: (before[0].get(face), person) for face, person in after.items()}
+        changed = {face: change for face, change in changed.items() if change[0] != change[1]}
         assert {move.face: (move.was, move.now) for move in done.moves} == changed, "it tells what it moved"
         last = self.catalogue.decisions.last()
         assert [*self.catalogue.decisions.moves(last)] == [*done.moves] or done.decision is None
@@ -149,6 +164,14 @@ class AnyDecisions(RuleBasedStateMachine):
     def different_people(self, one: PersonId, other: PersonId, regret: bool) -> None:
         self.say(lambda: self.deciding.different_people(one, other), regret)
 
+    @rule(photo=st.integers(1, len(PHOTOS)).map(PhotoId), person=st.none() | PEOPLE, regret=st.booleans())
+    def draw(self, photo: PhotoId, person: PersonId | None, regret: bool) -> None:
+        number = self.catalogue.boxes.next_face()
+        drawn = Decision(DecisionId(0), "", DecisionKind.BOX, Author.USER, person, None, None, (number,))
+        adding = self.catalogue.boxes.adding(photo, number, detected(number, left=100 * number), "engine 1")
+        if self.say(lambda: record(self.catalogue, drawn, first=adding), regret):
+            assert self.whose()[number] == person
+
     @rule(decision=st.none() | st.integers(1, 12).map(DecisionId))
     def undo(self, decision: DecisionId | None) -> None:
         done = self.attempt(lambda: undo(self.catalogue, decision))
@@ -204,7 +227,8 @@ class AnyDecisions(RuleBasedStateMachine):
     ) -> None:
         whose = self.whose()
         plan = {
-            face: Move(face, whose[face], None if group is not None else person, group) for face, person, group in moves
+            face: Move(face, whose.get(face), None if group is not None else person, group)
+            for face, person, group in moves
         }
         said = standing(self.catalogue)
         pairs = [pair for pair in alike if pair[0] != pair[1]]
@@ -222,7 +246,7 @@ class AnyDecisions(RuleBasedStateMachine):
         now = standing(self.catalogue)
         assert now.names == said.names
         assert now.hidden == {now.survivor(person) for person in said.hidden}
-        assert {*now.pinned} == {*said.pinned}
+        assert {*now.pinned} == {*said.pinned}, "whoever they are by now"
         assert {face for face, _ in now.barred} == {face for face, _ in said.barred}
         assert (now.together, now.apart) == (said.together, said.apart)
         assert len(now.apart_people) <= len(said.apart_people)
