@@ -18,12 +18,12 @@ from guyverd.config import People
 from guyverd.model import NOTHING_SAID, Assignment, FaceId, FaceTable, Merge, PersonId, Standing
 from guyverd.people.appearances import Appearances, part
 from guyverd.people.directions import unit
-from guyverd.people.evidence import DOUBT, Measure, Scales, belonging, evidence, sums
-from guyverd.people.graph import Edges, link, rows_of, with_certain
+from guyverd.people.evidence import DOUBT, FEW, Measure, Scales, belonging, evidence, sums
+from guyverd.people.graph import Edges, link, linked_share, rows_of, with_certain
 from guyverd.people.identity import anchors, decide, voters
 from guyverd.people.index import FaceIndex, Neighbours
 from guyverd.people.recognition import Recognition, recognise
-from guyverd.people.rules import Rules, rules
+from guyverd.people.rules import Rules, kin, rules
 from guyverd.people.union import Ranks, merges
 from guyverd.people.whispers import whisper
 
@@ -117,7 +117,8 @@ def arrive(
     ]
     for item, row in _with_rows(again, table):
         people[row] = item.person or 0
-    people[_doubtful(table, people, folded, into, measure)] = 0
+    people[_doubtful(table, people, edges, folded, measure)] = 0
+    people[_against(table, people, standing, rule)] = 0
     scores = {int(item.absorbed): item.score for item in found if item.absorbed < 0}
     own = {item.face: item.score for item in (*decided, *again)}
     scored = [
@@ -148,10 +149,11 @@ class _Neighbourhood:
         self.table = gallery.table(np.empty(0, dtype=np.int64))
         if len(asked):
             attached.append(_attached(gallery.companions(asked)))
-            for pairs in (said.apart, said.together):
-                ends = np.array([*pairs], dtype=np.int64).reshape(-1, 2)
-                partners = ends[np.isin(ends, asked).any(axis=1)].ravel()
-                attached.append(_attached(gallery.table(np.unique(partners))))
+            ends = np.array([*said.apart], dtype=np.int64).reshape(-1, 2)
+            same = np.array([*kin(said.together).items()], dtype=np.int64).reshape(-1, 2)
+            of_asked = np.isin(same[:, 1], same[np.isin(same[:, 0], asked), 1])
+            partners = [ends[np.isin(ends, asked).any(axis=1)].ravel(), same[of_asked, 0]]
+            attached.append(_attached(gallery.table(np.unique(np.concatenate(partners)))))
             self.table = gallery.table(np.unique(np.concatenate([asked, *attached])))
         self._asked = asked
         self.scales: Scales = measure.scales(self.table.vectors)
@@ -229,11 +231,10 @@ class _Folded:
     scales: Scales
 
 
-def _doubtful(
-    table: FaceTable, people: IntArray, folded: _Folded, into: Mapping[int, int], measure: Measure
-) -> IntArray:
+def _doubtful(table: FaceTable, people: IntArray, edges: Edges, folded: _Folded, measure: Measure) -> IntArray:
     """The rows of free faces that are like no appearance of the people they would join."""
     looks, owners = folded.looks.table, folded.looks.owners
+    into = {int(item.absorbed): int(item.into) for item in folded.merges}
     rows = rows_of(looks.ids, table.ids)
     place = looks.people.copy()
     # Who found their person only now counts there too, and the first look decides which appearance that is.
@@ -244,12 +245,16 @@ def _doubtful(
     groups = np.where(place == 0, -1, groups)
     told = belonging(unit(looks.vectors), folded.scales, groups.astype(np.int64))[rows]
     least = measure.join - DOUBT
-    free = np.flatnonzero((table.people <= 0) & (people != 0) & (told < least))
+    whose = np.array([owners.get(number, number) for number in numbers.tolist()])
+    everyone, person = np.unique(whose, return_inverse=True)
+    sizes = np.bincount(person, weights=np.bincount(groups[groups >= 0], minlength=len(numbers))).astype(np.int64)
+    mine = np.where(people != 0, np.searchsorted(everyone, people), -1)
+    few = linked_share(edges, mine, sizes) < FEW
+    free = np.flatnonzero((table.people <= 0) & (people != 0) & (told < least) & few)
     if not len(free) or not owners:
         return free
     # Unlike the largest appearance, but perhaps like another one of the same person.
     every = sums(unit(looks.vectors), folded.scales, groups.astype(np.int64), len(numbers))
-    whose = np.array([owners.get(number, number) for number in numbers.tolist()])
     doubtful = []
     for row in free.tolist():
         mine = np.flatnonzero((whose == people[row]) & (numbers != people[row]))
@@ -261,6 +266,19 @@ def _doubtful(
     return np.array(doubtful, dtype=np.int64)
 
 
+def _against(table: FaceTable, people: IntArray, into: Mapping[int, int], rule: Rules) -> list[int]:
+    """The rows of free faces that a word keeps from where they would be, now that some people are one."""
+    free = table.people <= 0
+    found = [row for row, person in rule.barred if free[row] and people[row] == into.get(person, person)]
+    # Who was said to be one is not parted: who is attached says where, else who joins somebody, else the first.
+    homes: dict[int, int] = {}
+    for row in sorted(rule.kin, key=lambda row: (bool(free[row]), people[row] <= 0, row)):
+        home = int(people[row])
+        if home and row not in found and homes.setdefault(rule.kin[row], home) != home and free[row]:
+            found.append(row)
+    return found
+
+
 def _folded(placed: FaceTable, gallery: Gallery, measure: Measure, said: Standing, seed: int) -> _Folded:
     """What the second look, at whole groups, makes one."""
     standing = np.unique(placed.people[placed.people > 0])
@@ -269,7 +287,8 @@ def _folded(placed: FaceTable, gallery: Gallery, measure: Measure, said: Standin
     sampled = people[counts >= SAMPLE]
     table = _joined(placed, members)
     named = frozenset(said.names) | said.hidden
-    several = np.intersect1d(standing, np.array([*said.forwards.values()], dtype=np.int64)).tolist()
+    # Who was made of several, or of faces that the user named one by one, may look like several.
+    several = np.intersect1d(standing, np.array([*said.forwards.values(), *said.pinned.values()], np.int64)).tolist()
     while True:
         scales, good = measure.scales(table.vectors), voters(table, measure.settings)
         looks = part(table, scales, measure, good=good, several=several, seed=seed)
@@ -323,14 +342,24 @@ def _joined(first: FaceTable, second: FaceTable) -> FaceTable:
 
 
 def _people_apart(table: FaceTable, gallery: Gallery, said: Standing) -> list[tuple[int, int]]:
-    """Pairs of people or groups of the table of whom two faces were said to be apart."""
+    """Pairs of people or groups of the table of whom a face here and one elsewhere were said to be apart.
+
+    The face elsewhere may also be one of a large person, not all of whose faces are here.
+    """
     pairs = np.array([*said.apart], dtype=np.int64).reshape(-1, 2)
     pairs = pairs[np.isin(pairs, table.ids).any(axis=1)]
-    if not len(pairs):
+    barred = np.array([*said.barred], dtype=np.int64).reshape(-1, 2)
+    barred = barred[np.isin(barred[:, 1], table.people) & ~np.isin(barred[:, 0], table.ids)]
+    if not len(pairs) and not len(barred):
         return []
-    every = _joined(table, gallery.table(np.unique(pairs)))
-    people = every.people[rows_of(every.ids, pairs)]
-    return [(one, other) for one, other in people.tolist() if one and other]
+    every = _joined(table, gallery.table(np.unique(np.append(pairs, barred[:, 0]))))
+
+    def people_of(faces: IntArray) -> IntArray:
+        rows = rows_of(every.ids, faces)
+        return np.where(rows >= 0, every.people[rows], 0)
+
+    ends = np.concatenate([people_of(pairs), np.stack([people_of(barred[:, 0]), barred[:, 1]], axis=1)])
+    return [(one, other) for one, other in ends.tolist() if one and other]
 
 
 def _with_rows(items: Iterable[Assignment], table: FaceTable) -> list[tuple[Assignment, int]]:

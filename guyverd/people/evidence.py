@@ -170,8 +170,9 @@ class Measure:
             centre[row], width[row] = nothing / steepness, 1 / steepness
 
 
-DOUBT = 2.0
-"""A face whose mean evidence for its group is so much less than a join asks for does not belong, links or no links."""
+DOUBT, FEW = 2.0, 0.25
+"""A face whose mean evidence for its group is so much less than a join asks for, and which has links to a smaller share
+of it than that, does not belong there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,19 @@ def tidy(sources: IntArray, targets: IntArray, weights: FloatArray) -> Edges:
     return Edges(low[first], high[first], heaviest.astype(np.float32, copy=False))
 
 
+def linked_share(edges: Edges, groups: IntArray, sizes: IntArray) -> FloatArray:
+    """For each row, the share of the others in its group it has a link to, float32[n].
+
+    `groups`, int64[n], is each row's group, from 0 on, below 0 for none; `sizes`, int64[g], counts all faces of each.
+    """
+    same = groups[edges.sources] == groups[edges.targets]
+    ends = np.concatenate([edges.sources[same], edges.targets[same]])
+    links = np.bincount(ends, minlength=len(groups))
+    others = np.where(groups >= 0, sizes[groups] - 1, 0) if len(sizes) else np.zeros(len(groups), dtype=np.int64)
+    share: FloatArray = (links / np.maximum(others, 1)).astype(np.float32)
+    return share
+
+
 def with_certain(edges: Edges, pairs: Collection[tuple[int, int]]) -> Edges:
     """The edges and, between these pairs of rows, some that outweigh all others: the user's word."""
     if not len(pairs):

@@ -13,8 +13,8 @@ import numpy as np
 
 from guyverd.model import NOTHING_SAID, FaceTable, Standing
 from guyverd.people.directions import unit
-from guyverd.people.evidence import DOUBT, Measure, Scales, belonging, evidence
-from guyverd.people.graph import tidy, with_certain
+from guyverd.people.evidence import DOUBT, FEW, Measure, Scales, belonging, evidence
+from guyverd.people.graph import linked_share, tidy, with_certain
 from guyverd.people.identity import voters
 from guyverd.people.rules import Rules, rules
 from guyverd.people.union import Ranks, merges
@@ -60,9 +60,10 @@ def group(table: FaceTable, index: Index, measure: Measure, *, seed: int, said: 
     good = voters(table, measure.settings)
     pinned = _pinned(table, said)
     linked = told > measure.link
+    edges = with_certain(tidy(sources[linked], targets[linked], told[linked] - np.float32(measure.link)), rule.together)
     labels = whisper(
         len(table),
-        with_certain(tidy(sources[linked], targets[linked], told[linked] - np.float32(measure.link)), rule.together),
+        edges,
         seed=seed,
         photos=table.photos,
         anchors=np.where(pinned > 0, pinned, -1),
@@ -73,7 +74,9 @@ def group(table: FaceTable, index: Index, measure: Measure, *, seed: int, said: 
     )
     labels = _joined(table, labels, np.stack([sources, targets], axis=1), scales=scales, measure=measure, rule=rule)
     _, place = np.unique(labels, return_inverse=True)
-    doubtful = belonging(unit(table.vectors), scales, place.astype(np.int64)) < measure.join - DOUBT
+    place = place.astype(np.int64)
+    doubtful = belonging(unit(table.vectors), scales, place) < measure.join - DOUBT
+    doubtful &= linked_share(edges, place, np.bincount(place)) < FEW
     # Numbers that no group has; a face on its own is told as nobody.
     labels = np.where(doubtful & (pinned == 0), -1 - len(table) - np.arange(len(table)), labels)
     return Grouped(_founded(labels, good, pinned), rule, scales)
