@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 
 import pytest
@@ -11,7 +12,19 @@ from hypothesis import strategies as st
 from guyverd.catalogue.rows import RootRow
 from guyverd.catalogue.store import Catalogue
 from guyverd.errors import CannotMerge, CatalogueError, PersonError, UnknownPerson
-from guyverd.model import Assignment, Author, Changes, FaceId, FileId, Merge, PersonId
+from guyverd.model import (
+    Assignment,
+    Author,
+    Changes,
+    Decision,
+    DecisionId,
+    DecisionKind,
+    FaceId,
+    FileId,
+    Merge,
+    PersonId,
+)
+from guyverd.people.decisions import replay
 from tests.catalogue.conftest import NOW, add, library, merge, read
 
 NAMES = st.none() | st.sampled_from(["Al", "Bo", "Céline"])
@@ -257,6 +270,24 @@ def test_the_log_is_only_added_to(catalogue: Catalogue, root: RootRow) -> None:
             catalogue._db.write(lambda db, statement=statement: db.execute(statement))  # type: ignore[misc]
     assert catalogue.decisions.log() == before
     assert [decision.name for decision in before] == ["Al", "Bo"]
+
+
+def test_a_decision_that_was_thought_out_before_another_was_made_is_refused(
+    catalogue: Catalogue, root: RootRow
+) -> None:
+    library(catalogue, root, [1, 1])
+    catalogue.people.assign([*founding(0, 1), *founding(1, 2)], [], 2, NOW)
+    late = Decision(DecisionId(1), NOW, DecisionKind.HIDE, Author.USER, PersonId(1), None, None, ())
+    after = replay([late])
+    catalogue.decisions.name(PersonId(2), "Bo", NOW)
+    before = all_that_was_said(catalogue)
+    for decision in (late, dataclasses.replace(late, id=DecisionId(2)), dataclasses.replace(late, id=DecisionId(7))):
+        with pytest.raises(CatalogueError, match="at the same moment"):
+            catalogue.decisions.record(decision, after)
+    assert all_that_was_said(catalogue) == before
+    late = dataclasses.replace(late, id=DecisionId(2))
+    assert catalogue.decisions.record(late, replay([*catalogue.decisions.log(), late])) == ()
+    assert catalogue.people.hidden() == {1}
 
 
 # ---- albums ----------------------------------------------------------------------------------------------------------

@@ -15,11 +15,15 @@ import numpy as np
 import pytest
 
 from guyverd.catalogue.database import Database
+from guyverd.catalogue.rows import RootRow
 from guyverd.catalogue.store import Catalogue
-from guyverd.model import Changes, FileId, PersonId, PhotoId, RootId
-from tests.catalogue.conftest import NOW
+from guyverd.model import Assignment, Changes, DecisionId, FaceId, FileId, PersonId, PhotoId, RootId
+from guyverd.service.pipeline.deciding import Deciding
+from guyverd.service.pipeline.undoing import redo, undo
+from tests.catalogue.conftest import NOW, library
 
 FACES = np.arange(1, 9)
+ASSIGNMENT = Assignment(FaceId(1), PersonId(2), None, 0.9)
 
 ASKED_OFTEN: dict[str, Callable[[Catalogue], Any]] = {
     "backlog": lambda catalogue: catalogue.backlog(),
@@ -44,6 +48,17 @@ ASKED_OFTEN: dict[str, Callable[[Catalogue], Any]] = {
     "photos.faces of one": lambda catalogue: list(catalogue.photos.faces(PersonId(1))),
     "photos.pictures_of": lambda catalogue: catalogue.photos.pictures_of(PersonId(1)),
     "photos.failures": lambda catalogue: list(catalogue.photos.failures()),
+    "people.members": lambda catalogue: catalogue.people.members(PersonId(1)),
+    "people.in_photo": lambda catalogue: catalogue.people.in_photo(PhotoId(1)),
+    "people.holdings": lambda catalogue: catalogue.people.holdings([FaceId(1), FaceId(2)]),
+    "people.assign": lambda catalogue: catalogue.people.assign([ASSIGNMENT], [], 0, NOW),
+    "decisions.log": lambda catalogue: catalogue.decisions.log(2),
+    "decisions.last": lambda catalogue: catalogue.decisions.last(),
+    "decisions.next_person": lambda catalogue: catalogue.decisions.next_person(),
+    "decisions.moves": lambda catalogue: list(catalogue.decisions.moves(DecisionId(1))),
+    "decisions.moves_now": lambda catalogue: list(catalogue.decisions.moves_now(DecisionId(1))),
+    "decisions.moves_of_face": lambda catalogue: catalogue.decisions.moves_of_face(FaceId(1)),
+    "files.photo_of": lambda catalogue: catalogue.files.photo_of(RootId(1), b"a"),
     "people.photos_in_common": lambda catalogue: catalogue.people.photos_in_common(PersonId(1), PersonId(2)),
     "files.apply": lambda catalogue: catalogue.files.apply(RootId(1), Changes(gone=(FileId(1),)), NOW),
     "files.identified": lambda catalogue: catalogue.files.identified([]),
@@ -58,8 +73,17 @@ LOOKED_UP: dict[str, Callable[[Catalogue], Any]] = {
     "photos.faces": lambda catalogue: list(catalogue.photos.faces()),
     "files.overdue": lambda catalogue: catalogue.files.overdue(NOW),
 }
+WORDS: dict[str, Callable[[Deciding], Any]] = {
+    "merge": lambda deciding: deciding.merge(PersonId(1), PersonId(2)),
+    "confirm": lambda deciding: deciding.confirm(PersonId(1), [FaceId(3)]),
+    "reject": lambda deciding: deciding.reject(PersonId(1), [FaceId(1)]),
+    "split": lambda deciding: deciding.split(PersonId(1), [FaceId(1)]),
+    "same": lambda deciding: deciding.same(FaceId(1), FaceId(3)),
+    "different": lambda deciding: deciding.different(FaceId(1), FaceId(2)),
+    "hide": lambda deciding: deciding.hide(PersonId(1)),
+}
 _SMALL = r"(files|photos)_(pending|ungrouped|failed|new|apart)\b"
-LARGE = re.compile(rf"SCAN (files|photos|faces)(?! USING (COVERING )?INDEX {_SMALL})")
+LARGE = re.compile(rf"SCAN (files|photos|faces|moves)(?! USING (COVERING )?INDEX {_SMALL})")
 """A table gone through from end to end, other than by an index that holds only what is left to do."""
 
 
@@ -119,6 +143,23 @@ def test_what_is_asked_often_goes_through_no_large_table(
     listener.statements.clear()
     ASKED_OFTEN[what](catalogue)
     assert listener.statements
+    for statement, steps in plans(path, listener.statements).items():
+        assert not [step for step in steps if LARGE.search(step)], (statement, steps)
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_a_word_and_its_undo_go_through_no_large_table(
+    listened: tuple[Listener, Catalogue], root: RootRow, path: bytes, word: str
+) -> None:
+    listener, catalogue = listened
+    library(catalogue, root, [1] * 4)
+    founding = [Assignment(FaceId(face), None, group, 0.9) for face, group in ((1, 0), (2, 0), (3, 1), (4, 1))]
+    catalogue.people.assign(founding, [], 4, NOW)
+    listener.statements.clear()
+    WORDS[word](Deciding(catalogue))
+    undo(catalogue)
+    redo(catalogue)
+    assert sum(statement.startswith("INSERT INTO decisions") for statement in listener.statements) == 3
     for statement, steps in plans(path, listener.statements).items():
         assert not [step for step in steps if LARGE.search(step)], (statement, steps)
 
