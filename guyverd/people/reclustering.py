@@ -1,12 +1,22 @@
 """A plan for the whole library: what would change if all faces were grouped anew. It moves nothing by itself.
 
-Groups have no names; people have. So each group is given to the person most of whose faces it holds, and keeps that
-number for life. What was said stands: pinned faces stay, nobody who is barred comes back, people the user made one stay
-one, and whoever has a name never vanishes.
+Groups have no names; people have. So each group is given to somebody whose faces it holds, who keeps that number for
+life. Two kinds of people are told apart:
+
+- People who last are somebody's word: they have a name, are hidden, were made one of several, or have a pinned face.
+  Such a person is at home in the group that holds most of their faces, and that group is theirs. Where two of them
+  are at home in one group, or one is and most of it is another's, the grouping cannot tell them apart and has no say:
+  all in it stays as it is. So nobody who lasts ever vanishes, however alike two are.
+- The others are what was grouped before. Where nobody who lasts is at home, a group goes to the one it has most faces
+  of, each of them getting one group at most; what is left founds somebody new.
+
+A face without a group stays where it is. What was said holds in all of it (`fitting`). A plan that was applied leaves
+nothing to be done: planning again from the same grouping moves no face.
 """
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,10 +24,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from guyverd.model import FaceId, FaceTable, Move, PersonId, Standing
+from guyverd.people.fitting import NEW, Fitting, components
 from guyverd.people.grouping import Grouped
 
 if TYPE_CHECKING:
-    from guyverd.model import IntArray
+    from guyverd.model import BoolArray, IntArray
+
+_ROUNDS = 20
+"""A round may set free what keeps another face from its place; more than three were never seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,128 +39,141 @@ class Plan:
     """What would change."""
 
     moves: tuple[Move, ...]
-    """In the order of the table's rows."""
+    """In the order of the table's rows; each face at most once."""
     appearing: dict[int, int]
-    """Each new person's number of faces, by `Move.group`."""
+    """Each new person's number of faces, two at least, by `Move.group`."""
     vanishing: tuple[PersonId, ...]
-    """People who would have no face left."""
+    """People who would have no face left, rising. None of them lasts."""
     alike: tuple[tuple[FaceId, FaceId], ...]
-    """Faces of one photo that are evidently one face seen twice, the smaller number first."""
+    """Faces of one photo that are evidently one face seen twice, and are one person then; the smaller number first."""
 
 
 def plan(table: FaceTable, grouped: Grouped, said: Standing, *, held: Collection[PersonId] = ()) -> Plan:
     """The moves that lead from where the faces are (`table.people`) to the groups.
 
-    `held` are people the user made of several: they may consist of several groups. A face that belongs to no group
-    stays where it is. Hidden and named people, and those in `held`, never lose their last face.
+    `held` are people the user made of several: they may be at home in several groups. Where the table goes against a
+    word, the plan puts that right.
     """
-    now = _people(table, grouped.labels, said, held)
-    now = _lawful(table, now, grouped, said)
-    lasting = set(said.names) | said.hidden | set(held)
-    before, after = set(table.people[table.people > 0].tolist()), set(now[now > 0].tolist())
-    for person in sorted((before - after) & {int(one) for one in lasting}):
-        # All it had went elsewhere: it is somebody's word that it exists, so it keeps what it had.
-        mine = table.people == person
-        now[mine & (_pinned_elsewhere(table, said, person) == 0)] = person
-    now = _lawful(table, now, grouped, said)
-    now = _large_enough(now)
-    moved = np.flatnonzero(now != table.people)
-    moves = tuple(_move(int(table.ids[row]), int(table.people[row]), int(now[row])) for row in moved.tolist())
-    groups, counts = np.unique(now[now < 0], return_counts=True)
-    after = set(now[now > 0].tolist())
+    pinned = np.array([said.pinned.get(face, 0) for face in table.ids.tolist()], dtype=np.int64)
+    fitting = Fitting(table, grouped.rules, pinned, grouped.labels)
+    lasting = {*said.names, *said.hidden, *held, *said.pinned.values()}
+    now = fitting.fit(table.people, table.people)
+    for _ in range(_ROUNDS):
+        before = now
+        now = fitting.fit(before, _wanted(fitting.labels, before, lasting, held))
+        now = _without_remnants(now, before, fitting.labels != 0, lasting)
+        if (now == before).all():
+            break
+    return _told(table, now, grouped, said)
+
+
+def _wanted(labels: IntArray, people: IntArray, lasting: Collection[int], held: Collection[int]) -> IntArray:
+    """Whose each face should be: the owner of its group, a number from `NEW` on for somebody new, else as it is."""
+    groups, which = np.unique(labels, return_inverse=True)
+    owners, frozen = _owners(groups, _shares(which, people, groups != 0), lasting, held)
+    return np.where((labels == 0) | frozen[which], people, owners[which])
+
+
+@dataclass(frozen=True, slots=True)
+class _Shares:
+    """How many faces of each group are whose, one row for each pair; nobody's are not counted."""
+
+    groups: IntArray
+    people: IntArray
+    counts: IntArray
+
+
+def _shares(which: IntArray, people: IntArray, real: BoolArray) -> _Shares:
+    rows = np.flatnonzero(real[which] & (people > 0))
+    everyone, who = np.unique(people[rows], return_inverse=True)
+    pairs, counts = np.unique(which[rows] * max(1, len(everyone)) + who, return_counts=True)
+    at, person = np.divmod(pairs, max(1, len(everyone)))
+    return _Shares(at, everyone[person], counts)
+
+
+def _owners(
+    groups: IntArray, shares: _Shares, lasting: Collection[int], held: Collection[int]
+) -> tuple[IntArray, BoolArray]:
+    """For each group whose it is, and whether it is to be left as it is."""
+    owners = np.where(groups > 0, groups, NEW - 1 - groups)
+    frozen = np.zeros(len(groups), dtype=bool)
+    stays = np.isin(shares.people, np.array([*lasting], dtype=np.int64))
+    # Whom a group has most faces of; of equals the older.
+    order = np.lexsort((shares.people, -shares.counts, shares.groups))
+    top = dict(zip(shares.groups[order][::-1].tolist(), shares.people[order][::-1].tolist(), strict=True))
+    # Where most faces of each of those who last are; of equals the first.
+    order = np.lexsort((shares.groups, -shares.counts, shares.people))
+    order = order[stays[order]]
+    main = dict(zip(shares.people[order][::-1].tolist(), shares.groups[order][::-1].tolist(), strict=True))
+    home: dict[int, set[int]] = defaultdict(set)
+    for person, at in main.items():
+        home[at].add(person)
+    for at in np.flatnonzero(groups > 0).tolist():
+        home[at].add(int(groups[at]))
+    for at, person in top.items():
+        if person in held:
+            home[at].add(person)
+    for at, people in home.items():
+        person = min(people)
+        first = top.get(at, person)
+        frozen[at] = len(people) > 1 or (first != person and first in lasting)
+        owners[at] = person
+    _deal(owners, home, shares, stays & ~np.isin(shares.people, np.array([*held], dtype=np.int64)), held)
+    return owners, frozen
+
+
+def _deal(
+    owners: IntArray, home: Collection[int], shares: _Shares, passed_over: BoolArray, held: Collection[int]
+) -> None:
+    """Give the groups where nobody is at home to those they have most faces of; it is a stable matching."""
+    taken: set[int] = set()
+    given = set(home)
+    order = np.lexsort((shares.groups, shares.people, -shares.counts))
+    order = order[~passed_over[order]]
+    for at, person in zip(shares.groups[order].tolist(), shares.people[order].tolist(), strict=True):
+        if at not in given and person not in taken:
+            owners[at] = person
+            given.add(at)
+            if person not in held:
+                taken.add(person)
+
+
+def _without_remnants(now: IntArray, before: IntArray, grouped: BoolArray, lasting: Collection[int]) -> IntArray:
+    """Without people of whom the grouping left a single face that it found nothing for: that face waits."""
+    lost = np.unique(before[(before > 0) & (now != before)])
+    values, inverse, counts = np.unique(now, return_inverse=True, return_counts=True)
+    small = (counts < 2) & np.isin(values, lost) & ~np.isin(values, np.array([*lasting], dtype=np.int64))
+    return np.where(small[inverse] & ~grouped, 0, now)
+
+
+def _told(table: FaceTable, now: IntArray, grouped: Grouped, said: Standing) -> Plan:
+    rows = np.flatnonzero(now != table.people)
+    moves = tuple(
+        _move(*values)
+        for values in zip(table.ids[rows].tolist(), table.people[rows].tolist(), now[rows].tolist(), strict=True)
+    )
+    before, after = np.unique(table.people[table.people > 0]), np.unique(now[now > 0])
     return Plan(
         moves,
-        {-1 - number: count for number, count in zip(groups.tolist(), counts.tolist(), strict=True)},
-        tuple(PersonId(person) for person in sorted(before - after)),
-        tuple(sorted(_ids(table, *pair) for pair in grouped.rules.waived - grouped.rules.together)),
+        dict(sorted(Counter((now[now >= NEW] - NEW).tolist()).items())),
+        tuple(PersonId(person) for person in np.setdiff1d(before, after).tolist()),
+        _alike(table, now, grouped, said),
     )
 
 
-def _people(table: FaceTable, labels: IntArray, said: Standing, held: Collection[PersonId]) -> IntArray:
-    """Each row's person, or −1 − g where group g is a new one; a face without a group stays where it is."""
-    rows = np.flatnonzero((labels < 0) & (table.people > 0))
-    key, counts = np.unique(np.stack([labels[rows], table.people[rows]], axis=1), axis=0, return_counts=True)
-    # Who has a name is asked first, then the largest share; the older of equals.
-    named = np.isin(key[:, 1], np.array([*said.names], dtype=np.int64))
-    order = np.lexsort((key[:, 1], -key[:, 0], -counts, ~named))
-    most = _plurality(key, counts)
-    owner: dict[int, int] = {}
-    taken: set[int] = set()
-    for at in order.tolist():
-        label, person = int(key[at, 0]), int(key[at, 1])
-        if label in owner or most[label] != person:
-            continue
-        if person not in taken or person in held:
-            owner[label] = person
-            taken.add(person)
-    for at in order.tolist():
-        # What is left of a group whose largest part is taken elsewhere may still be somebody smaller.
-        label, person = int(key[at, 0]), int(key[at, 1])
-        if label not in owner and person not in taken:
-            owner[label] = person
-            taken.add(person)
-    values, inverse = np.unique(labels, return_inverse=True)
-    mapped = np.array([owner.get(value, value) for value in values.tolist()], dtype=np.int64)
-    return np.where(labels == 0, table.people, mapped[inverse])
-
-
-def _plurality(key: IntArray, counts: IntArray) -> dict[int, int]:
-    """For each group the person it holds most faces of; the older of equals."""
-    order = np.lexsort((-key[:, 1], counts))
-    return {int(key[at, 0]): int(key[at, 1]) for at in order.tolist()}
-
-
-def _lawful(table: FaceTable, now: IntArray, grouped: Grouped, said: Standing) -> IntArray:
-    """Without what a word or a photo speaks against: of two who cannot both be there the firmer stays."""
-    now = now.copy()
-    rule = grouped.rules
-    for row, person in rule.barred:
-        if now[row] == person:
-            now[row] = 0
-    pinned = np.array([face in said.pinned for face in table.ids.tolist()], dtype=bool)
-    grouped_here = grouped.labels != 0
-    settled = table.people == now
-    firm = pinned * 4.0 + grouped_here * 2.0 + settled * 1.0 + table.quality * 0.5
-    pairs = set(rule.apart)
-    order = np.lexsort((now, table.photos))
-    same = (table.photos[order][1:] == table.photos[order][:-1]) & (now[order][1:] == now[order][:-1])
-    for photo in np.unique(table.photos[order][1:][same & (now[order][1:] != 0)]).tolist():
-        rows = np.flatnonzero(table.photos == photo).tolist()
-        pairs |= {
-            (one, other)
-            for place, one in enumerate(rows)
-            for other in rows[place + 1 :]
-            if now[one] == now[other] and (one, other) not in rule.waived
-        }
-    for one, other in sorted(pairs, key=lambda pair: (-max(firm[pair[0]], firm[pair[1]]), pair)):
-        if now[one] and now[one] == now[other]:
-            loser = one if (firm[one], -one) < (firm[other], -other) else other
-            now[loser] = 0
-    for one, other in rule.together:
-        if now[one] != now[other]:
-            firmer, softer = (one, other) if firm[one] >= firm[other] else (other, one)
-            now[softer] = now[firmer]
-    return now
-
-
-def _pinned_elsewhere(table: FaceTable, said: Standing, person: int) -> IntArray:
-    """1 for each row that is somebody else by the user's word."""
-    return np.array(
-        [int(said.pinned.get(FaceId(face), person) != person) for face in table.ids.tolist()], dtype=np.int64
-    )
-
-
-def _large_enough(now: IntArray) -> IntArray:
-    """A new person has two faces at least; what is left of a smaller group waits."""
-    groups, counts = np.unique(now[now < 0], return_counts=True)
-    small = np.isin(now, groups[counts < 2])
-    return np.where(small, 0, now)
+def _alike(table: FaceTable, now: IntArray, grouped: Grouped, said: Standing) -> tuple[tuple[FaceId, FaceId], ...]:
+    """What has to be known so that faces of one photo may be one person, and is not yet."""
+    kin = components(grouped.rules.waived)
+    beside = Counter((first, int(table.photos[row]), int(now[row])) for row, first in kin.items() if now[row])
+    needed = {first for (first, _, _), count in beside.items() if count > 1}
+    told = {_ids(table, one, other) for one, other in grouped.rules.waived if kin[one] in needed}
+    return tuple(sorted(told - said.alike - said.together))
 
 
 def _move(face: int, was: int, now: int) -> Move:
     before = PersonId(was) if was > 0 else None
-    if now < 0:
-        return Move(FaceId(face), before, None, -1 - now)
+    if now >= NEW:
+        return Move(FaceId(face), before, None, now - NEW)
     return Move(FaceId(face), before, PersonId(now) if now > 0 else None)
 
 

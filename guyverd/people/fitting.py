@@ -1,0 +1,175 @@
+"""Wishes for whole tables of faces, carried out as far as words and photos allow: each face has its place, or yields.
+
+What may not be: a face with somebody it is barred from, faces of one photo that are one person without being seen
+twice, faces that were said to be two people in one, a face that goes over between two people who were said to be two.
+Of two faces that cannot both be there the firmer stays; the other goes back to where it was, or to nobody.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from guyverd.people.rules import Pair, Rules
+
+if TYPE_CHECKING:
+    from guyverd.model import FaceTable, FloatArray, IntArray
+
+NEW = 1 << 48
+"""People who do not stand yet have numbers from here on: they are founded by two faces at least."""
+
+
+class Fitting:
+    """The faces of one table, what was said of them, and what the grouping found."""
+
+    def __init__(self, table: FaceTable, rules: Rules, pinned: IntArray, labels: IntArray) -> None:
+        """`pinned`, int64[n]: whose each row is by the user's word, 0 where nothing was said. `labels`: 0 for none."""
+        self._table, self._rules, self._pinned = table, rules, pinned
+        self._kin = components(rules.waived)
+        self._beside = _in_company(table.photos)
+        quality = np.clip(np.nan_to_num(table.quality), 0, 1)
+        self._worth: FloatArray = 4.0 * (pinned > 0) + 0.5 * quality
+        self.labels: IntArray = labels.copy()
+        """The group of each; faces said to be one person have the same."""
+        self._together: dict[int, list[int]] = defaultdict(list)
+        for row, first in components(rules.together).items():
+            self._together[first].append(row)
+        for rows in self._together.values():
+            leader = min(rows, key=lambda row: (pinned[row] <= 0, not labels[row], -self._worth[row], row))
+            self.labels[rows] = labels[leader]
+
+    def fit(self, present: IntArray, wanted: IntArray) -> IntArray:
+        """Where each face is to be, int64[n]: `wanted`, else where it is at `present`, else 0, which is nobody.
+
+        The firmest are those that are pinned; then those that the grouping puts where they are wanted; then those that
+        are there already; then the better ones. Faces said to be one person go where the firmest of them is.
+        """
+        units = self._units(present)
+        wanted = self._without_going_over(wanted, present, units)
+        now = wanted.copy()
+        followers = {row for rows in units for row in rows[1:]}
+        refused: set[Pair] = set()
+        fallen: set[int] = set()
+        while True:
+            for leader, *others in units:
+                for row in others:
+                    now[row] = 0 if (row, int(now[leader])) in refused else now[leader]
+            losers = self._losers(now, wanted, present)
+            if not losers:
+                return now
+            for row in losers:
+                if row in followers:
+                    refused.add((row, int(now[row])))
+                    now[row] = 0
+                else:
+                    back = row not in fallen and now[row] != present[row]
+                    now[row] = present[row] if back else 0
+                    fallen.add(row)
+
+    def _units(self, present: IntArray) -> list[list[int]]:
+        """The faces that were said to be one person, the one that the others follow first."""
+
+        def rank(row: int) -> tuple[bool, bool, float, int]:
+            idle = not self.labels[row] and not present[row]
+            return self._pinned[row] <= 0, idle, -float(self._worth[row]), row
+
+        return [sorted(rows, key=rank) for rows in self._together.values()]
+
+    def _without_going_over(self, wanted: IntArray, present: IntArray, units: list[list[int]]) -> IntArray:
+        """The wishes, without those by which a face would go from one to the other of two people who are two."""
+        wanted = np.where(self._pinned > 0, self._pinned, wanted)
+        pairs = self._rules.apart_people
+        if not pairs:
+            return wanted
+
+        def over(row: int, to: int) -> bool:
+            person = int(present[row])
+            return self._pinned[row] <= 0 and (min(person, to), max(person, to)) in pairs
+
+        people = np.unique(np.array([*pairs], dtype=np.int64))
+        rows = np.flatnonzero((wanted != present) & np.isin(wanted, people) & np.isin(present, people))
+        staying = [row for row in rows.tolist() if over(row, int(wanted[row]))]
+        wanted[staying] = present[staying]
+        for unit in units:
+            if any(over(row, int(wanted[unit[0]])) for row in unit):
+                unit.sort(key=lambda row: not present[row])
+                wanted[unit] = present[unit]
+        return wanted
+
+    # ---- who has to yield --------------------------------------------------------------------------------------------
+
+    def _losers(self, now: IntArray, wanted: IntArray, present: IntArray) -> list[int]:
+        out = {row for row, person in self._rules.barred if now[row] == person}
+        out |= _alone(now)
+        against = self._conflicts(now)
+        if against:
+            rows = np.array(sorted(against), dtype=np.int64)
+            firm = self._worth[rows] + 2.0 * ((self.labels[rows] != 0) & (now[rows] == wanted[rows]))
+            firm += 1.0 * (now[rows] == present[rows])
+            inside: set[int] = set()
+            for row in rows[np.lexsort((rows, -firm))].tolist():
+                if row not in out and against[row] & inside:
+                    out.add(row)
+                elif row not in out:
+                    inside.add(row)
+        return sorted(out)
+
+    def _conflicts(self, now: IntArray) -> dict[int, set[int]]:
+        """For each face that cannot be where it is beside some others: these."""
+        found: dict[int, set[int]] = defaultdict(set)
+        for one, other in (*self._said_apart(now), *self._of_one_photo(now)):
+            found[one].add(other)
+            found[other].add(one)
+        return found
+
+    def _said_apart(self, now: IntArray) -> Iterator[Pair]:
+        return ((one, other) for one, other in self._rules.apart if now[one] and now[one] == now[other])
+
+    def _of_one_photo(self, now: IntArray) -> Iterator[Pair]:
+        rows = self._beside[now[self._beside] != 0]
+        rows = rows[np.lexsort((rows, now[rows], self._table.photos[rows]))]
+        photos, people = self._table.photos[rows], now[rows]
+        first = np.flatnonzero(np.concatenate([[True], (photos[1:] != photos[:-1]) | (people[1:] != people[:-1])]))
+        ends = np.append(first[1:], len(rows))
+        for start, end in zip(first.tolist(), ends.tolist(), strict=False):
+            if end - start < 2:
+                continue
+            some = rows[start:end].tolist()
+            for at, one in enumerate(some):
+                for other in some[at + 1 :]:
+                    if one not in self._kin or self._kin[one] != self._kin.get(other):
+                        yield one, other
+
+
+def components(pairs: Collection[Pair]) -> dict[int, int]:
+    """For each row in a pair, the first of all that it hangs together with."""
+    ends: dict[int, set[int]] = defaultdict(set)
+    for one, other in pairs:
+        ends[one].add(other)
+        ends[other].add(one)
+    found: dict[int, int] = {}
+    for first in sorted(ends):
+        waiting: list[int] = [first]
+        while waiting:
+            row = waiting.pop()
+            if row not in found:
+                found[row] = first
+                waiting += ends[row]
+    return found
+
+
+def _in_company(photos: IntArray) -> IntArray:
+    """The rows whose photo has other faces too."""
+    _, inverse, counts = np.unique(photos, return_inverse=True, return_counts=True)
+    found: IntArray = np.flatnonzero(counts[inverse] > 1).astype(np.int64)
+    return found
+
+
+def _alone(now: IntArray) -> set[int]:
+    """Faces that would found somebody without any other."""
+    rows = np.flatnonzero(now >= NEW)
+    _, inverse, counts = np.unique(now[rows], return_inverse=True, return_counts=True)
+    return set(rows[counts[inverse] < 2].tolist())
