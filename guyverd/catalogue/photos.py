@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from guyverd.catalogue.columns import Everybody, Whose, everybody, whose
 from guyverd.catalogue.database import Database, Row
 from guyverd.catalogue.files import Files, slices
 from guyverd.catalogue.placing import place
@@ -208,6 +209,14 @@ class Photos:
         return [PictureRow(PhotoId(r["id"]), paths[r["id"]], r["taken_at"], r["width"], r["height"]) for r in rows]
 
     # ---- columns for clustering --------------------------------------------------------------------------------------
+
+    def everybody(self) -> Everybody:
+        """All faces as columns, by photo and ordinal, with the newest decision of that moment."""
+        return everybody(self._db)
+
+    def whose(self) -> Whose:
+        """Whose every face is."""
+        return whose(self._db)
 
     def table(self, faces: IntArray) -> FaceTable:
         """Those faces as columns, ordered by photo and ordinal; unknown ids are passed over."""

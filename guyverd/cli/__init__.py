@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from guyverd import __version__
-from guyverd.cli import boxes, completion, decisions, evaluate, find, library, people
+from guyverd.cli import boxes, completion, decisions, evaluate, find, library, people, recluster
 from guyverd.cli.guard import Guarded
 from guyverd.cli.session import Session
 
@@ -58,6 +58,7 @@ for _command in (
     decisions.undo,
     decisions.redo,
     decisions.log,
+    recluster.recluster,
     boxes.box,
     find.who,
     find.search,

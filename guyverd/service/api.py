@@ -28,6 +28,7 @@ METHODS = frozenset(
         "different",
         "undo",
         "redo",
+        "recluster",
         "log",
         "box",
         "who",
@@ -119,6 +120,16 @@ class Library(Protocol):
 
     def redo(self, decision: int | None = None) -> Row:
         """Make a decision again that was undone, or the one that was undone last."""
+
+    def recluster(self, apply: bool = False, strictness: float | None = None, stamp: str | None = None) -> Row:
+        """What would change if all faces were grouped anew; with `apply`, make it so, as one decision.
+
+        `strictness` is used instead of the config's, this once. With `stamp` only the plan that has it is applied: it
+        tells one plan from another. Keys: `stamp`, `strictness`, `faces`, `people` (with a face, before), `moved`
+        (how many faces would change their person), `appearing` [{`group`, `id` (null until it is applied), `faces`}],
+        `vanishing` [{`id`, `faces`}], `decision` (id, or null where nothing was applied), `moves` [{`face`, `files`,
+        `was` {`id`, `name`} or null, `now` likewise, `group` (of whom would appear, or null)}].
+        """
 
     def log(self, person: str | None = None, face: str | None = None) -> Iterable[Row]:
         """All decisions, or those that concern a person or a face, oldest first.

@@ -215,6 +215,10 @@ class RemoteLibrary:
         """See `Library.redo`."""
         return self._one("redo", decision=decision)
 
+    def recluster(self, apply: bool = False, strictness: float | None = None, stamp: str | None = None) -> Row:
+        """See `Library.recluster`."""
+        return self._one("recluster", apply=apply or None, strictness=strictness, stamp=stamp)
+
     def log(self, person: str | None = None, face: str | None = None) -> Iterable[Row]:
         """See `Library.log`."""
         return self._many("log", person=person, face=face)

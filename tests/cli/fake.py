@@ -88,6 +88,7 @@ class FakeLibrary:
             decision_row(2, "reject", {"id": 12, "name": "Alice"}, None, [1]),
         ]
         self.said_already = False
+        self.settled = False
         self.kept = 0
         self.faces_in_picture = 1
         self.in_one_photo = 0
@@ -259,6 +260,27 @@ class FakeLibrary:
         for row in self.decisions:
             told = {key: row[key] for key in row if key not in ("moved", "moves")}
             yield {**told, "undone_by": None, "moved": row["moved"], "moves": row["moves"]}
+
+    def recluster(self, apply: bool = False, strictness: float | None = None, stamp: str | None = None) -> Row:
+        self._asked("recluster", apply, strictness, stamp)
+        moves = [
+            {"face": 1, "files": [LONG], "was": {"id": 12, "name": "Alice"}, "now": None, "group": 1},
+            {"face": 2, "files": [ODD], "was": None, "now": {"id": 3, "name": EVIL}, "group": None},
+            {"face": 3, "files": [], "was": {"id": 31, "name": None}, "now": None, "group": None},
+        ]
+        if apply:
+            moves[0]["now"] = {"id": 32, "name": None}
+        return {
+            "stamp": "0a1b2c3d4e",
+            "strictness": 0.0 if strictness is None else strictness,
+            "faces": 1242,
+            "people": 3,
+            "moved": 0 if self.settled else len(moves),
+            "appearing": [] if self.settled else [{"group": 1, "id": 32 if apply else None, "faces": 2}],
+            "vanishing": [] if self.settled else [{"id": 31, "faces": 1}],
+            "decision": 42 if apply and not self.settled else None,
+            "moves": [] if self.settled else moves,
+        }
 
     def _numbered(self, path: str) -> list[Row]:
         if not self.faces_in_picture:

@@ -36,6 +36,7 @@ DATA = {
     "undo": [],
     "redo": [],
     "log": [],
+    "recluster": [],
     "box": ["/x.jpg", "10", "20", "110", "140", "--name", "Bob"],
     "who": ["/x.jpg"],
     "search": ["/x.jpg"],

@@ -121,6 +121,10 @@ class WorkingLibrary(Listing):
         """See `Library.redo`."""
         return self._whole.redo(decision)
 
+    def recluster(self, apply: bool = False, strictness: float | None = None, stamp: str | None = None) -> Row:
+        """See `Library.recluster`."""
+        return self._whole.recluster(apply, strictness, stamp)
+
     def box(self, path: str, box: list[int], person: str | None = None, name: str | None = None) -> Row:
         """See `Library.box`."""
         return self._whole.box(path, box, person, name)

@@ -28,6 +28,7 @@ from guyverd.service.pipeline.boxing import draw
 from guyverd.service.pipeline.checking import check
 from guyverd.service.pipeline.coordinator import Coordinator
 from guyverd.service.pipeline.reading import Wanted
+from guyverd.service.pipeline.reclustering import Reclustering
 from guyverd.service.pipeline.saying import Saying
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class LocalLibrary(Saying):
 
     def __init__(self, coordinator: Coordinator, *, daemon: bool) -> None:
         super().__init__(coordinator)
+        self._reclustering = Reclustering(coordinator)
         self._daemon = daemon
         self._since = datetime.now(UTC).isoformat(timespec="seconds")
 
@@ -184,6 +186,10 @@ class LocalLibrary(Saying):
         self._at_work.renewing.begin(self._at_work.renewing.ask(), every=every)
 
     # ---- people ------------------------------------------------------------------------------------------------------
+
+    def recluster(self, apply: bool = False, strictness: float | None = None, stamp: str | None = None) -> Row:
+        """See `Library.recluster`."""
+        return self._reclustering.recluster(apply=apply, strictness=strictness, stamp=stamp)
 
     def box(self, path: str, box: list[int], person: str | None = None, name: str | None = None) -> Row:
         """See `Library.box`."""
