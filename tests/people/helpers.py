@@ -106,6 +106,7 @@ class Library:
         self.all = table
         self.people = table.people.copy()
         self.at_most = at_most
+        self.measure = measure_of(table)
         self._next = 1 + int(self.people.max(initial=0))
 
     def _view(self, rows_: IntArray) -> FaceTable:

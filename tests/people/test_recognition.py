@@ -12,7 +12,8 @@ from .helpers import NO_FACES, SETTINGS, Library, beside, directions, faces_of, 
 
 
 def people_of(found: Recognition) -> tuple[int | None, int | None]:
-    return (found.best and found.best.person, found.runner_up and found.runner_up.person)
+    best, next_ = (None if one is None else int(one.person) for one in (found.best, found.runner_up))
+    return best, next_
 
 
 def recognised(library: Library, vectors: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> list[Recognition]:

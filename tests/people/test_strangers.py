@@ -67,8 +67,8 @@ def test_the_farther_from_everybody_the_fewer_are_alike() -> None:
     middles = unit(model.means @ model.axes)
     rng = np.random.default_rng(0)
     for middle in middles:
-        away = rng.normal(size=128)
-        away = unit((away - (away @ middle) * middle)[None].astype(np.float32))
+        somewhere = rng.normal(size=128)
+        away = unit((somewhere - (somewhere @ middle) * middle)[None].astype(np.float32))
         centre, _ = model.likeness(unit(middle + np.linspace(0, 1.5, 20, dtype=np.float32)[:, None] * away))
         assert (np.diff(centre) < 0).all()
         assert centre[0] > 0.94

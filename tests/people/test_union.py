@@ -284,7 +284,7 @@ def slowly(
     def mean(one: Party, other: Party) -> float:
         a = [row for row in one.rows if good[row]] or one.rows
         b = [row for row in other.rows if good[row]] or other.rows
-        return float(told[np.ix_(a, b)].mean())
+        return float(told[np.ix_(a, b)].mean(dtype=np.float64))
 
     def whole(party: Party) -> list[Party]:
         return [other for other in parties if other.owner == party.owner]
@@ -420,7 +420,7 @@ def every_pair(table: FaceTable) -> IntArray:
 @settings(max_examples=300, deadline=None)
 @given(cases())
 def test_it_is_average_linkage(case: Case) -> None:
-    told = told_between(case.table.vectors, measure_of(case.table)).astype(np.float64)
+    told = told_between(case.table.vectors, measure_of(case.table))
     try:
         expected = slowly(
             case.table,
