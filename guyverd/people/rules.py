@@ -43,6 +43,8 @@ class Rules:
     """People, not rows."""
     enemies: Mapping[int, frozenset[int]] = field(default_factory=dict)
     """For each row those it is apart from."""
+    kin: Mapping[int, int] = field(default_factory=dict)
+    """For each row that was said to be one person with other faces: which one; equal for equals."""
 
     def welcome(self, row: int, members: Iterable[int], photos: IntArray) -> bool:
         """Whether a face may stand beside these: another photo than each of theirs, and no word against it."""
@@ -66,6 +68,8 @@ def rules(table: FaceTable, said: Standing) -> Rules:
         enemies[one].add(other)
         enemies[other].add(one)
     people = set(table.people[table.people > 0].tolist())
+    same = kin(said.together)
+    faces = table.ids.tolist() if same else []
     return Rules(
         together,
         waived - apart,
@@ -73,7 +77,25 @@ def rules(table: FaceTable, said: Standing) -> Rules:
         frozenset(_barred(table, said.barred)),
         frozenset((one, other) for one, other in said.apart_people if one in people and other in people),
         {row: frozenset(others) for row, others in enemies.items()},
+        {row: int(same[face]) for row, face in enumerate(faces) if face in same},
     )
+
+
+def kin(together: Iterable[tuple[FaceId, FaceId]]) -> dict[FaceId, FaceId]:
+    """For each face in these pairs the smallest that is the same person, be it by way of others."""
+    ends: dict[FaceId, list[FaceId]] = defaultdict(list)
+    for one, other in together:
+        ends[one].append(other)
+        ends[other].append(one)
+    found: dict[FaceId, FaceId] = {}
+    for first in sorted(ends):
+        waiting = [first]
+        while waiting:
+            face = waiting.pop()
+            if face not in found:
+                found[face] = first
+                waiting += ends[face]
+    return found
 
 
 def evident(table: FaceTable) -> frozenset[Pair]:
