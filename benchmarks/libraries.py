@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from benchmarks.common import progress
+from benchmarks.made_faces import made_faces
 from guyverd import config_file
 from guyverd.catalogue.store import Catalogue
 from guyverd.config import Config
@@ -30,6 +33,7 @@ from guyverd.model import (
     SeenFile,
     Stamp,
 )
+from guyverd.service.pipeline.grouping import Grouping
 from guyverd.service.pipeline.publishing import Publishing
 from guyverd.watch.mounts import identify
 
@@ -40,6 +44,7 @@ T = TypeVar("T")
 
 _IN_FOLDER = 1000
 _STEP = 5000
+_MADE_UP = "none: made up for a benchmark"
 _OLD = 1_600_000_000
 """Seconds since 1970: files of that age are read at once, younger ones may still be written."""
 
@@ -96,6 +101,58 @@ def fill(config: Config, *, photos: int, faces: int, people: int) -> None:
         _add_faces(catalogue, photos, faces, people)
 
 
+@contextlib.contextmanager
+def arriving(scratch: Path, *, faces: int, photos: int) -> Iterator[Callable[[], object]]:
+    """A library of so many faces, two in each photo; each call of what it gives has one of `photos` more arrive.
+
+    Everybody with two faces and more is a person already, and everybody else waits.
+    """
+    config = Config(photos=(scratch / "photos",), people=scratch / "People", state=scratch)
+    vectors, whose = made_faces(faces + 2 * photos)
+    numbers, counts = np.unique(whose[:faces], return_counts=True)
+    often = dict(zip(numbers.tolist(), counts.tolist(), strict=True))
+    with Catalogue(os.fsencode(scratch / "catalogue.db")) as catalogue:
+        readings = _readings(catalogue, vectors)
+        held = faces // 2
+        for some in _steps(range(held)):
+            catalogue.photos.read(list(itertools.islice(readings, len(some))), _MADE_UP, catalogue.now())
+        founded: dict[int, PersonId] = {}
+        for through in (*range(_STEP, held, _STEP), held):
+            assignments = []
+            for face in catalogue.photos.ungrouped(through).tolist():
+                person = int(whose[face - 1])
+                if often[person] > 1:
+                    # Ids begin at 1 and are given in the order in which people are founded.
+                    group = None if person in founded else len(founded)
+                    known = founded.setdefault(person, PersonId(len(founded) + 1))
+                    assignments.append(Assignment(FaceId(face), None if group is not None else known, group, 4.0))
+            catalogue.people.assign(assignments, (), through, catalogue.now())
+            progress(f"{through} photos of {held}")
+        grouping = Grouping(config, catalogue)
+        assert len(grouping.index) == faces
+
+        def arrive() -> None:
+            catalogue.photos.read([next(readings)], _MADE_UP, catalogue.now())
+            grouping.advance(first_unread=None)
+
+        yield arrive
+
+
+def _readings(catalogue: Catalogue, vectors: FloatArray) -> Iterator[tuple[PhotoId, PhotoReading]]:
+    """Readings of photos with two faces each, in turn; the first one that is taken makes all their files known."""
+    catalogue.files.configure([b"/made-up"])
+    root = catalogue.files.roots()[0].id
+    for numbers in _steps(range(len(vectors) // 2)):
+        seen = tuple(SeenFile(b"%d.jpg" % number, Stamp(number + 1, 0, number + 1)) for number in numbers)
+        catalogue.files.apply(root, Changes(new=seen), catalogue.now())
+        waiting = catalogue.files.pending(len(seen))
+        catalogue.files.identified([(file.id, file.stamp, b"%032d" % file.id) for file in waiting])
+        progress(f"{numbers[-1] + 1} files of {len(vectors) // 2}")
+    for number in range(len(vectors) // 2):
+        faces = tuple(_face(at, vectors[2 * number + at]) for at in range(2))
+        yield PhotoId(number + 1), PhotoReading(b"%032d" % (number + 1), 4000, 3000, "JPEG", None, faces)
+
+
 def publish(config: Config) -> int:
     """Make the people folder that the catalogue asks for; returns how many links are in it."""
     with Catalogue(os.fsencode(config.state / "catalogue.db")) as catalogue:
@@ -132,7 +189,7 @@ def _add_faces(catalogue: Catalogue, photos: int, faces: int, people: int) -> No
         for number in numbers:
             found = tuple(_face(at, chance.standard_normal(128).astype(np.float32)) for at in range(counts[number]))
             readings.append((PhotoId(number + 1), PhotoReading(b"\0" * 32, 4000, 3000, "JPEG", _date(number), found)))
-        catalogue.photos.read(readings, "none: made up for a benchmark", catalogue.now())
+        catalogue.photos.read(readings, _MADE_UP, catalogue.now())
         new = [int(face) for face in catalogue.photos.ungrouped(numbers[-1] + 1)]
         assignments = [
             # Ids begin at 1 and are given in the order in which people are founded: here, by their number.
