@@ -147,19 +147,37 @@ def test_a_word_of_the_user_keeps_faces_and_people_apart() -> None:
     assert library.people[4] == 0
 
 
-def test_a_word_of_the_user_keeps_a_face_from_a_person() -> None:
+@pytest.mark.parametrize("people", [ints(4, 4, 4, 4, 0), ints(4, 6, 6, 6, 0), ints(4, 4, 6, 6, 0)])
+def test_a_word_of_the_user_keeps_a_face_from_a_person(people: IntArray) -> None:
+    """Also when that person and the one it has joined, or waits for, turn out to be one."""
     vectors = faces_of(ints(0, 0, 0, 0, 0))
-    said = Standing(barred=frozenset({(FaceId(5), PersonId(4))}))
-    library = Library(table_of(vectors, people=ints(4, 4, 4, 4, 0)))
-    assert arriving(library, ints(5), said).assignments == ()
-    # 4 and 6 are one, and the face is not that one. It has most links to 6, so it would join if asked first.
-    library = Library(table_of(vectors, people=ints(4, 6, 6, 6, 0)))
-    arriving(library, ints(5), said)
-    assert library.people[4] == 0 or 4 not in library.people.tolist() or library.people[4] != library.people[0]
-    # 6 and 4 in equal parts: it waits between them; then they are one.
-    library = Library(table_of(vectors, people=ints(4, 4, 6, 6, 0)))
-    outcome = arriving(library, ints(5), said)
-    assert not (outcome.merges and library.people[4] == outcome.merges[0].into)
+    library = Library(table_of(vectors, people=people.copy()))
+    arriving(library, ints(5))
+    assert library.people.tolist() == [4, 4, 4, 4, 4]
+    library = Library(table_of(vectors, people=people.copy()))
+    outcome = arriving(library, ints(5), Standing(barred=frozenset({(FaceId(5), PersonId(4))})))
+    assert library.people[4] != library.people[0]
+    assert library.people[4] != 4
+    assert not outcome.merges or library.people[4] == 0
+
+
+@pytest.mark.parametrize("said_of_it", [False, True])
+def test_who_is_not_somebody_keeps_whoever_holds_them_from_that_person(said_of_it: bool) -> None:
+    """One of the many faces of 1 is not 2, though `arrive` is shown only some of them, and not that one."""
+    vectors = faces_of(np.zeros(243, np.int64), spread=0.15)
+    vectors[240:242] = vectors[242] + 0.001 * vectors[:2]
+    table = table_of(vectors, people=np.array([1] * 240 + [2, 2, 0], np.int64))
+    near = FaceIndex.build(table.ids, vectors).neighbours(vectors[242:], SETTINGS.neighbours + 1).ids
+    unseen = np.setdiff1d(table.ids[:240], [*Library(table).members(ints(1)).ids, *near[0]])[0]
+    said = Standing(barred=frozenset({(FaceId(int(unseen)), PersonId(2))} if said_of_it else ()))
+    outcome = arriving(Library(table), ints(243), said)
+    assert [(item.absorbed, item.into) for item in outcome.merges] == ([] if said_of_it else [(2, 1)])
+
+
+def test_words_of_faces_that_the_catalogue_has_forgotten_keep_nobody_apart() -> None:
+    library = Library(table_of(faces_of(ints(0, 0, 0, 0, 0)), people=ints(4, 4, 6, 6, 0)))
+    said = Standing(apart=of_faces((1, 99)), barred=frozenset({(FaceId(98), PersonId(4))}))
+    assert len(arriving(library, ints(5), said).merges) == 1
 
 
 def test_two_people_who_were_said_to_be_two_stay_two() -> None:
