@@ -309,12 +309,13 @@ class FakeLibrary:
         self._asked("who", path)
         known = {
             "person": {"id": 12, "name": "Alice"},
+            "evidence": 7.35,
             "distance": 0.1234,
-            "runner_up": {"id": 31, "name": None, "distance": 0.5},
+            "runner_up": {"id": 31, "name": None, "evidence": -1.5, "distance": 0.5},
         }
-        unknown = {"person": None, "distance": None, "runner_up": None}
+        unknown = {"person": None, "evidence": None, "distance": None, "runner_up": None}
         faces = [{**face, **(known if face["number"] == 1 else unknown)} for face in self._numbered(path)]
-        return {"path": path, "width": 640, "height": 480, "faces": faces}
+        return {"path": path, "width": 640, "height": 480, "enough": 3.9, "faces": faces}
 
     def search(self, path: str, k: int = 20, face: int | None = None) -> Row:
         self._asked("search", path, k, face)
@@ -323,9 +324,9 @@ class FakeLibrary:
             raise FaceChoice(path=path, count=len(faces), face=face)
         chosen = face or (1 if len(faces) == 1 else None)
         results = [
-            {"file": LONG, "face": 1, "distance": 0.2, "person": 12, "name": "Alice", "photo": 10},
-            {"file": ODD, "face": 2, "distance": 0.3, "person": 3, "name": EVIL, "photo": 20},
-            {"file": ODD, "face": 3, "distance": 0.9, "person": None, "name": None, "photo": 20},
+            {"file": LONG, "face": 1, "evidence": 6.5, "distance": 0.2, "person": 12, "name": "Alice", "photo": 10},
+            {"file": ODD, "face": 2, "evidence": 5.25, "distance": 0.3, "person": 3, "name": EVIL, "photo": 20},
+            {"file": ODD, "face": 3, "evidence": -4, "distance": 0.9, "person": None, "name": None, "photo": 20},
         ]
         return {"path": path, "faces": faces, "face": chosen, "results": results[:k] if chosen else []}
 

@@ -16,13 +16,15 @@ pytestmark = pytest.mark.usefixtures("config")
 def test_who(run: Run, library: FakeLibrary) -> None:
     library.faces_in_picture = 2
     (row,) = parsed(run("who", "/x.jpg", "--json"))
-    assert list(row) == ["path", "width", "height", "faces"]
-    assert set(row["faces"][0]) == {"number", "box", "confidence", "quality", "person", "distance", "runner_up"}
-    assert row["faces"][0]["runner_up"] == {"id": 31, "name": None, "distance": 0.5}
+    assert list(row) == ["path", "width", "height", "enough", "faces"]
+    of_face = {"number", "box", "confidence", "quality", "person", "evidence", "distance", "runner_up"}
+    assert set(row["faces"][0]) == of_face
+    assert row["faces"][0]["runner_up"] == {"id": 31, "name": None, "evidence": -1.5, "distance": 0.5}
     table = run("who", "/x.jpg").stdout.splitlines()
     assert "Alice (12)" in table[1]
     assert "person 31" in table[1]
-    assert "0.123" in table[1]
+    assert "7.35" in table[1]
+    assert "-1.5" in table[1]
     assert "unknown" in table[2]
 
 
@@ -40,11 +42,12 @@ def test_paths_are_sent_absolute_and_otherwise_as_given(
 
 def test_search(run: Run, library: FakeLibrary) -> None:
     rows = parsed(run("search", "/x.jpg", "--json"))
-    assert list(rows[0]) == ["file", "face", "distance", "person", "name", "photo"]
+    assert list(rows[0]) == ["file", "face", "evidence", "distance", "person", "name", "photo"]
     assert [row["person"] for row in rows] == [12, 3, None]
     assert ("search", "/x.jpg", 20, None) in library.calls
     table = run("search", "/x.jpg").stdout.splitlines()
     assert LONG in table[1]
+    assert table[1].split()[:2] == ["6.50", "0.200"]
     assert EVIL not in table[2]
     assert "[bold]Eve[/bold]" in table[2]
 
