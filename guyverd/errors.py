@@ -7,6 +7,7 @@ what to do next; `exit_code` is what the command line returns. One family, one e
     ├── ConfigError        3   ConfigNotFound, ConfigExists
     ├── AlreadyRunning     4
     ├── PersonError        5   UnknownPerson, AmbiguousPerson, NameTaken, CannotMerge, CannotDecide, UnknownDecision
+    │   └── NoSuchQuestion 5
     ├── PictureError       6   PictureMissing, PictureUnreadable, NoFaceFound, FaceChoice, NoSuchFace, Unread, WhichFace
     │   └── BoxRefused     6
     ├── CatalogueError     7   CatalogueNewer, CatalogueDamaged
@@ -170,6 +171,12 @@ class UnknownDecision(PersonError):
     """There is no decision {decision}."""
 
     hint = "`guyverd log` lists them."
+
+
+class NoSuchQuestion(PersonError):
+    """There is no question {question} now."""
+
+    hint = "It may be answered, or no longer make sense; `guyverd review --json` lists them."
 
 
 class PictureError(GuyverError):

@@ -94,22 +94,21 @@ class Questions:
 
     # ---- what was left unanswered ------------------------------------------------------------------------------------
 
-    def skip(self, keys: Collection[str], at: str) -> None:
-        """Remember that these were skipped."""
+    def skip(self, question: str, keys: Collection[str], at: str) -> None:
+        """Remember that a question about these was skipped."""
 
         def job(db: Utils) -> None:
             db.conn.executemany(
-                "INSERT INTO skipped (key, at) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET at = excluded.at",
-                [(key, at) for key in sorted(keys)],
+                "INSERT INTO skipped (key, question, at) VALUES (?, ?, ?)"
+                " ON CONFLICT (key) DO UPDATE SET question = excluded.question, at = excluded.at",
+                [(key, question, at) for key in sorted(keys)],
             )
 
         self._db.write(job)
 
-    def unskip(self, keys: Collection[str]) -> None:
-        """Forget that these were."""
-        self._db.write(
-            lambda db: db.conn.executemany("DELETE FROM skipped WHERE key = ?", [(key,) for key in sorted(keys)])
-        )
+    def unskip(self, question: str) -> None:
+        """Forget that it was."""
+        self._db.write(lambda db: db.execute("DELETE FROM skipped WHERE question = ?", (question,)))
 
     def skipped(self, since: str) -> frozenset[str]:
         """What was skipped at that time or later."""

@@ -230,6 +230,7 @@ CREATE INDEX photos_apart ON photos (id) WHERE engine IS NOT NULL
 SKIPPED = """
 CREATE TABLE skipped (
     key TEXT PRIMARY KEY,
+    question TEXT NOT NULL,
     at TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 """

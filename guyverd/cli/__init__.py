@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from guyverd import __version__
-from guyverd.cli import boxes, completion, decisions, evaluate, find, library, people, recluster
+from guyverd.cli import boxes, completion, decisions, evaluate, find, library, people, recluster, review
 from guyverd.cli.guard import Guarded
 from guyverd.cli.session import Session
 
@@ -59,6 +59,7 @@ for _command in (
     decisions.redo,
     decisions.log,
     recluster.recluster,
+    review.review,
     boxes.box,
     find.who,
     find.search,

@@ -89,6 +89,7 @@ def _task(here: Session, photos: Path, labels: Path | None, rule: str, keep: Pat
 @click.command()
 @_options
 @click.option("--no-stability", is_flag=True, help="Leave out how much changes when photos arrive in other ways.")
+@click.option("--no-review", is_flag=True, help="Leave out how many answers it takes until everybody has a name.")
 @click.option("--compare", is_flag=True, help="Group the same faces by six other methods as well.")
 @click.option("--html", metavar="FILE", type=_TO_BE, help="Write a page that shows the worst mixes and splits.")
 @json_option
@@ -100,6 +101,7 @@ def evaluate(  # noqa: PLR0917  one for each option
     rule: str,
     keep: Path | None,
     no_stability: bool,
+    no_review: bool,
     compare: bool,
     html: Path | None,
     as_json: bool,
@@ -123,7 +125,7 @@ def evaluate(  # noqa: PLR0917  one for each option
     if page is not None and page.is_relative_to(task.photos):
         raise click.UsageError("--html: nothing is written into a folder of photos.")
     with output.logging_as_notes():
-        answer = session.evaluate(task, Extras(not no_stability, compare, page), progress)
+        answer = session.evaluate(task, Extras(not no_stability, compare, page, not no_review), progress)
     if as_json:
         output.record(answer)
     else:
@@ -190,6 +192,8 @@ def _show(answer: Row) -> None:
         ([title, *(show(row) for row in methods)] for title, show in _MEASURES),
     )
     _table(["all photos of a person from one", ""], _retrieval(answer["retrieval"]))
+    if answer["review"] is not None:
+        _table(["answers until 95 % of the faces bear the right name", ""], _review(answer["review"]))
     if answer["stability"] is not None:
         _stability(answer["stability"])
     if answer["page"] is not None:
@@ -202,6 +206,14 @@ def _retrieval(found: Row) -> list[list[object]]:
         ["sensitivity", decimal(found["sensitivity"], 3)],
         ["precision", decimal(found["precision"], 3)],
         ["the person among the 20 most alike", _percent(found["hit_rate"])],
+    ]
+
+
+def _review(found: Row) -> list[list[object]]:
+    return [
+        ["in a review", number(found["answers"]) + ("" if found["reached"] else f", for {_percent(found['share'])}")],
+        ["asking group by group, the largest first", number(found["baseline"])],
+        ["at least, one for each name", number(found["least"])],
     ]
 
 

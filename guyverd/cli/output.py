@@ -126,6 +126,11 @@ def say(text: str = "") -> None:
     _write(safe(text) + "\n")
 
 
+def draw(text: str) -> None:
+    """Something for a terminal as it is, with its own escapes: a picture."""
+    _write(text)
+
+
 def table(columns: Sequence[Column], rows: Iterable[Row], *, empty: str) -> None:
     """A table for people; `empty` is noted when there are no rows."""
     left = iter(rows)

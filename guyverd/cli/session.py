@@ -1,7 +1,7 @@
 """What every command shares: which config is meant, and the library behind it.
 
-`open_library`, `run_daemon`, `evaluate` and `tune` are the only doors to the service. They import it when they are
-called, so that help and completion stay quick; tests put a fake behind them.
+`open_library`, `run_daemon`, `evaluate`, `tune` and `crop` are the only doors to the service. They import it when they
+are called, so that help and completion stay quick; tests put a fake behind them.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -52,6 +52,13 @@ def tune(task: Task, audience: Audience) -> dict[str, Any]:
     from guyverd.service import evaluation
 
     return evaluation.tune(task, audience)
+
+
+def crop(file: str, box: Sequence[int], size: tuple[int, int]) -> bytes | None:
+    """A face cut from its photo, a small JPEG; None where the photo cannot be read."""
+    from guyverd.service import crops
+
+    return crops.crop(file, box, size)
 
 
 class Session:

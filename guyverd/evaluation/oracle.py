@@ -9,7 +9,7 @@ The baseline is what any program can offer: asking cluster by cluster, the large
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -61,6 +61,16 @@ class Oracle:
         one, other = self._majority(rows), self._majority(others)
         return None if not one or not other else one == other
 
+    def which(self, rows: IntArray, others: Sequence[IntArray]) -> list[bool]:
+        """Which of several groups are, for the most part, the person of the first.
+
+        One answer for all, and one more for each that differs from what most of them are.
+        """
+        person = self._majority(rows)
+        found = [person != 0 and self._majority(some) == person for some in others]
+        self.answers += 1 + min(sum(found), len(found) - sum(found))
+        return found
+
     def _majority(self, rows: IntArray) -> int:
         people, counts = np.unique(self._truth[rows], return_counts=True)
         return int(people[np.argmax(counts)])
@@ -95,6 +105,14 @@ def baseline(truth: IntArray, found: IntArray, goal: float = GOAL) -> Effort:
             answers += 1
             right += bool(counts[row])
     return _effort(answers, right, int(counts.sum()), goal)
+
+
+def least(truth: IntArray, goal: float = GOAL) -> int:
+    """Fewer answers cannot do: each person must be named once, and the largest go furthest."""
+    counts = counting(truth)
+    sizes = np.sort(np.unique(truth[counts], return_counts=True)[1])[::-1]
+    wanted = goal * counts.sum()
+    return int(np.searchsorted(np.cumsum(sizes), wanted)) + 1 if wanted else 0
 
 
 def needed(

@@ -223,6 +223,24 @@ class RemoteLibrary:
         """See `Library.log`."""
         return self._many("log", person=person, face=face)
 
+    def review(self, limit: int = 20) -> Iterable[Row]:
+        """See `Library.review`."""
+        return self._many("review", limit=limit)
+
+    def answer(
+        self,
+        question: str,
+        answer: str,
+        but: Sequence[int] = (),
+        *,
+        name: str | None = None,
+        person: str | None = None,
+        decisions: Sequence[int] = (),
+    ) -> Row:
+        """See `Library.answer`."""
+        given = {"question": question, "answer": answer, "but": list(but), "decisions": list(decisions)}
+        return self._one("answer", **given, name=name, person=person)
+
     def box(self, path: str, box: list[int], person: str | None = None, name: str | None = None) -> Row:
         """See `Library.box`."""
         return self._one("box", path=path, box=box, person=person, name=name)

@@ -52,6 +52,7 @@ class Extras:
     stability: bool = True
     compare: bool = False
     page: Path | None = None
+    review: bool = True
 
 
 def evaluate(task: Task, extras: Extras, audience: Audience) -> Row:
@@ -59,12 +60,13 @@ def evaluate(task: Task, extras: Extras, audience: Audience) -> Row:
 
     Keys: `folder`, `photos`, `faces`, `labelled` (faces that were found), `people`, `not_found` (labelled faces that
     were not), `unreadable` (labelled files), `contradicting` (photos that are there under several names), `seconds`,
-    `scores`, `retrieval`, `stability` (or null), `methods` (or null), `page` (its path, or null).
+    `scores`, `retrieval`, `review` (or null), `stability` (or null), `methods` (or null), `page` (its path, or null).
 
     `scores` and each of `methods`: `method`, `clusters`, `surplus`, `unattached`, `pairwise` and `bcubed` {`precision`,
     `recall`, `f`}, `misplaced`, `collisions`, `ari`, `ami`, `homogeneity`, `completeness`, `v_measure`,
     `fowlkes_mallows`, `silhouette`; of `methods` also `settings`, `seconds`. `retrieval`: `queries`, `answered`,
-    `sensitivity`, `precision`, `hit_rate`. `stability`: `added` [{`photos`, `times`, `faces`, `moved`, `company`,
+    `sensitivity`, `precision`, `hit_rate`. `review`: `answers`, `reached`, `share`, `baseline`, `baseline_share`,
+    `least`. `stability`: `added` [{`photos`, `times`, `faces`, `moved`, `company`,
     `settled`, `named`, `named_affected`}], `orders` {`bcubed_f`, `agreement`, `mean_agreement`}, `arrivals` [{`how`,
     `bcubed_f`, `agreement`}].
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from guyverd.errors import FaceChoice, NameTaken, NoFaceFound, UnknownPerson
+from guyverd.errors import FaceChoice, NameTaken, NoFaceFound, NoSuchQuestion, UnknownPerson
 from guyverd.service.api import Library
 
 Row = dict[str, Any]
@@ -59,6 +59,42 @@ def decision_row(
     }
 
 
+ALICE: Row = {"id": 12, "name": "Alice", "faces": 1234}
+PERSON_31: Row = {"id": 31, "name": None, "faces": 7}
+
+
+def _question(
+    question: str,
+    kind: str,
+    person: Row | None,
+    *,
+    others: Sequence[Row] = (),
+    faces: Sequence[int] = (),
+    shown: int = 0,
+    beside: int = 0,
+) -> Row:
+    def pictures(count: int) -> list[Row]:
+        sizes = {"width": 640, "height": 480}
+        return [
+            {"face": at, "photo": at, "file": f"/photos/{at}.jpg", "box": [10, 20, 110, 140], **sizes}
+            for at in range(1, count + 1)
+        ]
+
+    return {
+        "question": question,
+        "kind": kind,
+        "person": person,
+        "others": list(others),
+        "faces": list(faces),
+        "settles": 7,
+        "likely": 0.9,
+        "evidence": None if person is None else 2.5,
+        "worth": 5.6,
+        "shown": pictures(shown),
+        "beside": pictures(beside),
+    }
+
+
 class FakeLibrary:
     """Answers from lists; `calls` tells what was asked.
 
@@ -90,6 +126,14 @@ class FakeLibrary:
         self.said_already = False
         self.settled = False
         self.kept = 0
+        self.answered: dict[str, str] = {}
+        self.questions: list[Row] = [
+            _question("who-31", "who", {"id": 31, "name": None, "faces": 7}, shown=3),
+            _question("same-12-0d3f", "same", ALICE, others=[PERSON_31], faces=[5, 6], shown=6, beside=3),
+            _question("one-12-77aa", "one", ALICE, faces=[8, 9, 10], shown=6, beside=3),
+            _question("belong-12-11", "belong", ALICE, faces=[11], shown=6, beside=1),
+            _question("who-f13", "who", None, faces=[13], shown=1),
+        ]
         self.faces_in_picture = 1
         self.in_one_photo = 0
         self.checks: list[Row] = [
@@ -289,6 +333,33 @@ class FakeLibrary:
             {"number": number, "box": [100 * number, 20, 100 * number + 80, 110], "confidence": 1.5, "quality": 0.9}
             for number in range(1, self.faces_in_picture + 1)
         ]
+
+    def review(self, limit: int = 20) -> Iterable[Row]:
+        self._asked("review", limit)
+        return [row for row in self.questions if row["question"] not in self.answered][:limit]
+
+    def answer(
+        self,
+        question: str,
+        answer: str,
+        but: Sequence[int] = (),
+        *,
+        name: str | None = None,
+        person: str | None = None,
+        decisions: Sequence[int] = (),
+    ) -> Row:
+        self._asked("answer", question, answer, list(but), name, person, list(decisions))
+        if answer == "undo":
+            self.answered.pop(question)
+            return {"question": question, "answer": answer, "decisions": [], "moved": 0}
+        if question not in {row["question"] for row in self.questions}:
+            raise NoSuchQuestion(question=question)
+        for other in self.everyone:
+            if name is not None and other["name"] == name:
+                raise NameTaken(name=name, person=other["id"], other=31)
+        self.answered[question] = answer
+        made = [] if answer == "skip" else [100 + len(self.answered)]
+        return {"question": question, "answer": answer, "decisions": made, "moved": 7 * len(made)}
 
     def box(self, path: str, box: list[int], person: str | None = None, name: str | None = None) -> Row:
         self._asked("box", path, box, person, name)

@@ -50,6 +50,8 @@ STABILITY = {
     ],
 }
 
+REVIEW = {"answers": 880, "reached": True, "share": 0.95, "baseline": 1091, "baseline_share": 0.95, "least": 746}
+
 
 class FakeEvaluator:
     """Answers at once; `calls` tells what was asked, and `steps` how many steps it showed."""
@@ -81,6 +83,7 @@ class FakeEvaluator:
             "seconds": 61.0,
             "scores": scores("guyverd", 0.96),
             "retrieval": {"queries": 900, "answered": 890, "sensitivity": 0.95, "precision": 0.99, "hit_rate": 0.9825},
+            "review": REVIEW if extras.review else None,
             "stability": STABILITY if extras.stability else None,
             "methods": others if extras.compare else None,
             "page": None if extras.page is None else str(extras.page),

@@ -37,6 +37,7 @@ DATA = {
     "redo": [],
     "log": [],
     "recluster": [],
+    "review": [],
     "box": ["/x.jpg", "10", "20", "110", "140", "--name", "Bob"],
     "who": ["/x.jpg"],
     "search": ["/x.jpg"],
@@ -148,8 +149,8 @@ def test_the_page_lists_the_keys_of_a_search_without_a_choice(run: Run, library:
 
 @pytest.mark.usefixtures("config")
 def test_the_page_lists_the_keys_of_what_is_inside(run: Run, library: FakeLibrary) -> None:
-    for name, key in (("person", "pictures"), ("who", "faces"), ("check", "checks")):
-        (row,) = parsed(run(name, *DATA[name], "--json"))
+    for name, key in (("person", "pictures"), ("review", "shown"), ("who", "faces"), ("check", "checks")):
+        row = parsed(run(name, *DATA[name], "--json"))[0]
         match = re.search(rf"Each of `{key}` has ((?:(?:and )?`\w+`,?\s*)+)", " ".join(sections()[name].split()))
         assert match
         assert set(re.findall(r"`(\w+)`", match[1])) == set(row[key][0])
@@ -162,8 +163,8 @@ def test_the_page_lists_the_exit_codes() -> None:
 
 
 def test_every_use_case_has_a_command() -> None:
-    # `progress` is what `scan` shows.
-    assert set(METHODS) - {"progress"} <= set(main.commands)
+    # `progress` is what `scan` shows, `answer` what `review` gives.
+    assert set(METHODS) - {"progress", "answer"} <= set(main.commands)
 
 
 @pytest.mark.parametrize("method", sorted(METHODS))
@@ -180,6 +181,7 @@ def test_the_fake_has_the_documented_keys(method: str) -> None:
         "different": ["1", "2"],
         "hide": ["12"],
         "unhide": ["12"],
+        "answer": ["who-31", "yes"],
         "box": ["/x", [1, 2, 30, 40], "12"],
         "who": ["/x"],
         "search": ["/x"],

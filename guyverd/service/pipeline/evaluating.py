@@ -22,6 +22,7 @@ from guyverd.evaluation.metrics import Scores
 from guyverd.service.api import Row
 from guyverd.service.evaluation import Audience, Extras, Task
 from guyverd.service.lock import held
+from guyverd.service.pipeline.asking import effort
 from guyverd.service.pipeline.grouping import Grouping
 from guyverd.service.pipeline.labelling import Truth, compare, read_labels
 from guyverd.service.pipeline.local import working_library
@@ -55,6 +56,8 @@ def evaluate(task: Task, extras: Extras, audience: Audience) -> Row:
         with Catalogue(_catalogue(done.config)) as catalogue:
             grouping = Grouping(done.config, catalogue)
             retrieval = retrieve(material, truth, catalogue, grouping.index, grouping.measuring.now())
+            # It names people in this state; what else is told of it has been read from it before.
+            review = effort(catalogue, grouping, material.faces(), _known(truth, material)) if extras.review else None
         stability = None
         if extras.stability:
             with TemporaryDirectory(prefix="guyverd-rehearsal-") as folder:
@@ -71,6 +74,7 @@ def evaluate(task: Task, extras: Extras, audience: Audience) -> Row:
             "seconds": round(done.seconds, 1),
             "scores": scores,
             "retrieval": asdict(retrieval),
+            "review": review,
             "stability": stability,
             "methods": _others(truth, material, vectors, audience) if extras.compare else None,
             "page": None,
@@ -126,6 +130,13 @@ def scored(method: str, truth: Truth, material: Material, people: IntArray, vect
         "collisions": report.collisions,
         **asdict(standard.standard(real, people[rows], vectors[rows])),
     }
+
+
+def _known(truth: Truth, material: Material) -> IntArray:
+    """int64[faces of the material]: who each is by its label, 0 for a bystander."""
+    found = np.zeros(len(material), dtype=np.int64)
+    found[truth.rows[truth.found]] = truth.people[truth.found]
+    return found
 
 
 def _scores(scores: Scores) -> Row:

@@ -121,6 +121,23 @@ class WorkingLibrary(Listing):
         """See `Library.redo`."""
         return self._whole.redo(decision)
 
+    def review(self, limit: int = 20) -> Iterator[Row]:
+        """See `Library.review`."""
+        return self._whole.review(limit)
+
+    def answer(
+        self,
+        question: str,
+        answer: str,
+        but: Sequence[int] = (),
+        *,
+        name: str | None = None,
+        person: str | None = None,
+        decisions: Sequence[int] = (),
+    ) -> Row:
+        """See `Library.answer`."""
+        return self._whole.answer(question, answer, but, name=name, person=person, decisions=decisions)
+
     def recluster(self, apply: bool = False, strictness: float | None = None, stamp: str | None = None) -> Row:
         """See `Library.recluster`."""
         return self._whole.recluster(apply, strictness, stamp)

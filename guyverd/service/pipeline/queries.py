@@ -27,9 +27,9 @@ from guyverd.service.api import Row
 from guyverd.service.pipeline.boxing import draw
 from guyverd.service.pipeline.checking import check
 from guyverd.service.pipeline.coordinator import Coordinator
+from guyverd.service.pipeline.inquiring import Inquiring
 from guyverd.service.pipeline.reading import Wanted
 from guyverd.service.pipeline.reclustering import Reclustering
-from guyverd.service.pipeline.saying import Saying
 
 if TYPE_CHECKING:
     from guyverd.model import FloatArray
@@ -47,7 +47,7 @@ _LIBRARIES = (
 )
 
 
-class LocalLibrary(Saying):
+class LocalLibrary(Inquiring):
     """Answers from a coordinator in this process; every method may be called from any thread."""
 
     def __init__(self, coordinator: Coordinator, *, daemon: bool) -> None:
@@ -62,6 +62,7 @@ class LocalLibrary(Saying):
 
     def stop(self) -> None:
         """Finish or roll back the step in hand; everything closes."""
+        self._reviewing.let_go()
         self._at_work.stop()
 
     # ---- how it stands -----------------------------------------------------------------------------------------------

@@ -1,0 +1,155 @@
+"""An answer becomes decisions of the user's. To be used on the coordinator's thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from guyverd.catalogue.store import Catalogue
+from guyverd.errors import AmbiguousPerson, CannotDecide, GuyverError, NameTaken
+from guyverd.model import Author, Decision, DecisionId, DecisionKind, FaceId, PersonId
+from guyverd.people.questions import Kind, Question
+from guyverd.service.pipeline.deciding import Deciding, record
+from guyverd.service.pipeline.undoing import undo
+
+ANSWERS = ("yes", "no", "skip", "hide")
+SEEN = 6
+"""Faces of each side that are shown: what a yes is said of, where it is about many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What somebody answered."""
+
+    yes: bool
+    but: Collection[int] = ()
+    """Numbers, from 1, of the parts to which the opposite applies. In a no to two halves of a person, 1 says that it is
+    the other faces that are not the person."""
+    name: str | None = None
+    """Who it is, where that was asked: somebody who bears no name yet."""
+    person: PersonId | None = None
+    """Or somebody who is known."""
+
+
+class Answering:
+    """Turns answers into decisions, all of them or none."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._deciding = Deciding(catalogue)
+
+    def answer(self, question: Question, word: Word) -> tuple[DecisionId, ...]:
+        """Record what follows; the numbers of the decisions, oldest first.
+
+        Raises CannotDecide for what is no answer to it, NameTaken for a name that somebody else bears, and what
+        decisions raise.
+        """
+        acts: dict[Kind, Callable[[Question, Word], None]] = {
+            Kind.WHO: self._who,
+            Kind.SAME: self._same,
+            Kind.BELONG: self._belong,
+            Kind.ONE: self._one,
+        }
+        if question.kind is not Kind.WHO and (word.name is not None or word.person is not None):
+            raise CannotDecide(detail=f"question {question.id} does not ask for a name", hint="Answer yes or no.")
+        count = {Kind.WHO: 0, Kind.ONE: 0 if word.yes else 1}.get(
+            question.kind, len(question.others) + len(question.faces)
+        )
+        if not set(word.but) <= set(range(1, count + 1)):
+            raise CannotDecide(
+                detail=f"question {question.id} has {count} parts to except", hint="They are numbered from 1."
+            )
+        return self._all_or_none(lambda: acts[question.kind](question, word))
+
+    def hide(self, question: Question) -> tuple[DecisionId, ...]:
+        """The person asked about is to have no folder."""
+        person = question.person
+        if question.kind is not Kind.WHO or person is None:
+            raise CannotDecide(detail="there is nobody to hide in this question", hint="Skip it.")
+        return self._all_or_none(lambda: self._deciding.hide(person))
+
+    def take_back(self, decisions: Collection[DecisionId]) -> None:
+        """Undo those, the youngest first."""
+        for decision in sorted(decisions, reverse=True):
+            undo(self._catalogue, decision)
+
+    # ---- inside ------------------------------------------------------------------------------------------------------
+
+    def _all_or_none(self, act: Callable[[], object]) -> tuple[DecisionId, ...]:
+        before = self._catalogue.decisions.last()
+        try:
+            act()
+        except GuyverError:
+            self.take_back(self._since(before))
+            raise
+        return self._since(before)
+
+    def _since(self, before: DecisionId) -> tuple[DecisionId, ...]:
+        return tuple(one.id for one in self._catalogue.decisions.log(before))
+
+    def _who(self, question: Question, word: Word) -> None:
+        if not word.yes or (word.name is None) == (word.person is None):
+            raise CannotDecide(
+                detail=f"question {question.id} asks for a name", hint="Give the name, skip it, or hide the person."
+            )
+        known = word.person
+        if word.name is not None and (taken := [one for one in self._named(word.name) if one != question.person]):
+            if len(taken) > 1:
+                raise AmbiguousPerson(person=word.name, ids=", ".join(map(str, taken)))
+            raise NameTaken(name=word.name, person=taken[0], other=question.person or question.faces[0])
+        if known is not None and question.person is not None:
+            self._deciding.merge(known, question.person)
+        elif known is not None:
+            self._deciding.confirm(known, question.faces)
+        elif word.name is not None:
+            person = question.person if question.person is not None else self._founded(question.faces)
+            self._catalogue.decisions.name(person, word.name, self._catalogue.now())
+
+    def _named(self, name: str) -> list[PersonId]:
+        return self._catalogue.people.named(name)
+
+    def _founded(self, faces: tuple[FaceId, ...]) -> PersonId:
+        """Somebody new, who has these faces."""
+        new = self._catalogue.decisions.next_person()
+        record(
+            self._catalogue,
+            Decision(DecisionId(0), "", DecisionKind.CONFIRM, Author.USER, new, None, None, faces),
+            founded=new,
+        )
+        return new
+
+    def _same(self, question: Question, word: Word) -> None:
+        assert question.person is not None
+        agreed: dict[bool, list[FaceId]] = {True: [], False: []}
+        for number, other in enumerate(question.others, 1):
+            if word.yes != (number in word.but):
+                self._deciding.merge(question.person, other)
+            else:
+                self._deciding.different_people(question.person, other)
+        for number, face in enumerate(question.faces, 1 + len(question.others)):
+            agreed[word.yes != (number in word.but)].append(face)
+        self._of_faces(question.person, agreed)
+
+    def _belong(self, question: Question, word: Word) -> None:
+        assert question.person is not None
+        agreed: dict[bool, list[FaceId]] = {True: [], False: []}
+        for number, face in enumerate(question.faces, 1):
+            agreed[word.yes != (number in word.but)].append(face)
+        self._of_faces(question.person, agreed)
+
+    def _of_faces(self, person: PersonId, agreed: dict[bool, list[FaceId]]) -> None:
+        if agreed[True]:
+            self._deciding.confirm(person, agreed[True])
+        if agreed[False]:
+            self._deciding.reject(person, agreed[False])
+
+    def _one(self, question: Question, word: Word) -> None:
+        assert question.person is not None
+        if word.yes:
+            self._deciding.confirm(question.person, (*question.shown[:SEEN], *question.beside[:SEEN]))
+            return
+        leaving = list(question.faces)
+        if word.but:
+            every = [one.face for one in self._catalogue.people.members(question.person)]
+            leaving = [face for face in every if face not in set(question.faces)]
+        self._deciding.split(question.person, leaving)

@@ -1,0 +1,195 @@
+"""Questions to the user about the library as it stands, and what becomes of the answers.
+
+Vectors are kept between two questions, since nothing takes longer than to load them; they are let go after a while.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from guyverd.catalogue.store import Catalogue
+from guyverd.errors import NoSuchQuestion
+from guyverd.model import FaceTable
+from guyverd.people.directions import unit
+from guyverd.people.evidence import Measure, Scales
+from guyverd.people.graph import rows_of
+from guyverd.people.questions import Question
+from guyverd.people.suggestions import suggest
+from guyverd.service.pipeline.deciding import standing
+
+if TYPE_CHECKING:
+    from guyverd.catalogue.questions import Glance
+    from guyverd.model import FloatArray, IntArray
+
+WAITS = timedelta(days=30)
+"""So long a question that was skipped is not asked again."""
+_KEPT = 600.0
+"""Seconds after the last question for which vectors are kept."""
+_AT_ONCE = 10_000
+"""Of every so many faces one more answer is given before the list is made anew: that takes 1.5 s for 200,000."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Faces whose vectors were loaded."""
+
+    ids: IntArray
+    read: IntArray
+    vectors: FloatArray
+    """Of unit length."""
+    scales: Scales
+    measure: Measure
+
+
+@dataclass(slots=True)
+class _Listed:
+    """The questions that were made last, as far as they still stand."""
+
+    stamp: tuple[object, ...]
+    questions: list[Question]
+    complete: bool
+    faces: int
+    answers: int = 0
+
+
+class Reviewing:
+    """What is to be asked of one library. From any thread."""
+
+    def __init__(self, catalogue: Catalogue, measure: Callable[[], Measure]) -> None:
+        self._catalogue = catalogue
+        self._measure = measure
+        self._guard = threading.RLock()
+        self._known: _Known | None = None
+        self._listed: _Listed | None = None
+        self._given: dict[str, Question] = {}
+        self._rest: threading.Timer | None = None
+
+    def questions(self, limit: int | None = None) -> list[Question]:
+        """What to ask, most worthwhile first."""
+        with self._guard:
+            listed = self._listed
+            if listed is None or not self._still_good(listed, limit):
+                listed = self._made(limit)
+            found = listed.questions[:limit]
+            self._given |= {question.id: question for question in found}
+            return found
+
+    def question(self, name: str) -> Question:
+        """The question of that id; raises NoSuchQuestion where there is none by now."""
+        with self._guard:
+            if self._listed is None or self._listed.stamp != self._stamp():
+                self._given.clear()
+            if name not in self._given:
+                self._given |= {question.id: question for question in self._made(None).questions}
+            if name not in self._given:
+                raise NoSuchQuestion(question=name)
+            return self._given[name]
+
+    def answered(self, question: Question, touched: Collection[int]) -> None:
+        """Go on with the questions that do not concern the same people or faces; to be told after the decisions.
+
+        `touched` are people whom the answer turned out to be about.
+        """
+        with self._guard:
+            if self._listed is None:
+                return
+            people = {question.person, *question.others, *touched} - {None}
+            faces = set(question.faces)
+
+            def stands(other: Question) -> bool:
+                return not (people & {other.person, *other.others} or faces & set(other.faces))
+
+            self._listed.questions = [one for one in self._listed.questions if stands(one)]
+            self._listed.answers += 1
+            self._listed.stamp = self._stamp()
+            self._given = {name: one for name, one in self._given.items() if stands(one)}
+
+    def skip(self, question: Question) -> None:
+        """Do not ask it for a while."""
+        self._catalogue.questions.skip(question.id, question.keys, self._catalogue.now())
+
+    def unskip(self, question: str) -> None:
+        """Ask the question of that id again."""
+        self._catalogue.questions.unskip(question)
+        self.forget()
+
+    def forget(self) -> None:
+        """Make the list anew the next time."""
+        with self._guard:
+            self._listed = None
+
+    def let_go(self) -> None:
+        """Keep nothing in memory."""
+        with self._guard:
+            self._known = self._listed = None
+            self._given.clear()
+            if self._rest is not None:
+                self._rest.cancel()
+                self._rest = None
+
+    # ---- inside ------------------------------------------------------------------------------------------------------
+
+    def _stamp(self) -> tuple[object, ...]:
+        """Differs when people may be others than before."""
+        photos = self._catalogue.photos
+        return (self._catalogue.decisions.last(), photos.next_id(), photos.ungrouped_range())
+
+    def _still_good(self, listed: _Listed, limit: int | None) -> bool:
+        enough = listed.complete or (limit is not None and len(listed.questions) >= limit)
+        few = listed.answers <= listed.faces // _AT_ONCE
+        return enough and few and listed.stamp == self._stamp()
+
+    def _made(self, limit: int | None) -> _Listed:
+        stamp = self._stamp()
+        glance = self._catalogue.questions.glance()
+        # More than are asked for, so that some answers can be given before it has to be made again.
+        wanted = None if limit is None else limit + 4 * (1 + len(glance.ids) // _AT_ONCE)
+        known = self._loaded(glance)
+        table = FaceTable(glance.ids, glance.photos, glance.quality, glance.people, known.vectors)
+        since = datetime.fromisoformat(self._catalogue.now()) - WAITS
+        skipped = self._catalogue.questions.skipped(since.isoformat(timespec="seconds"))
+        said = standing(self._catalogue)
+        found = suggest(table, known.scales, known.measure, said, skipped=skipped, limit=wanted)
+        complete = wanted is None or len(found) < wanted
+        self._listed = _Listed(stamp, list(found), complete, len(table))
+        return self._listed
+
+    def _loaded(self, glance: Glance) -> _Known:
+        """All faces' vectors and scales; only those that are new are loaded and measured."""
+        measure, known = self._measure(), self._known
+        n = len(glance.ids)
+        rows = np.full(n, -1, dtype=np.int64) if known is None else rows_of(known.ids, glance.ids)
+        if known is not None:
+            rows = np.where((rows >= 0) & (known.read[rows] == glance.read), rows, -1)
+        held, new = rows >= 0, np.flatnonzero(rows < 0)
+        vectors = np.empty((n, 128), dtype=np.float32)
+        if known is not None:
+            vectors[held] = known.vectors[rows[held]]
+        if len(new):
+            vectors[new] = unit(self._catalogue.questions.vectors(glance.ids[new]))
+        if known is not None and known.measure is measure:
+            centre, width = np.empty(n, np.float32), np.empty(n, np.float32)
+            some = known.scales.of(rows[held])
+            centre[held], width[held] = some.centre, some.width
+            if len(new):
+                some = measure.scales(vectors[new])
+                centre[new], width[new] = some.centre, some.width
+            scales = Scales(centre, width)
+        else:
+            scales = measure.scales(vectors) if n else Scales(np.empty(0, np.float32), np.empty(0, np.float32))
+        self._known = _Known(glance.ids, glance.read, vectors, scales, measure)
+        self._tire()
+        return self._known
+
+    def _tire(self) -> None:
+        if self._rest is not None:
+            self._rest.cancel()
+        self._rest = threading.Timer(_KEPT, self.let_go)
+        self._rest.daemon = True
+        self._rest.start()
