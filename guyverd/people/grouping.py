@@ -77,8 +77,11 @@ def group(table: FaceTable, index: Index, measure: Measure, *, seed: int, said: 
     place = place.astype(np.int64)
     doubtful = belonging(unit(table.vectors), scales, place) < measure.join - DOUBT
     doubtful &= linked_share(edges, place, np.bincount(place)) < FEW
+    # Of whom somebody said who they are, or with whom, there is no doubt.
+    doubtful &= pinned == 0
+    doubtful[[row for pair in rule.together for row in pair]] = False
     # Numbers that no group has; a face on its own is told as nobody.
-    labels = np.where(doubtful & (pinned == 0), -1 - len(table) - np.arange(len(table)), labels)
+    labels = np.where(doubtful, -1 - len(table) - np.arange(len(table)), labels)
     return Grouped(_founded(labels, good, pinned), rule, scales)
 
 
