@@ -34,6 +34,7 @@ MOST_OF_ONE = 2
 
 
 def main() -> None:
+    """Fit the model to the faces of a library, look at how many made each part of it, and write it."""
     parser = argparse.ArgumentParser(description="Fit the model of strangers.")
     parser.add_argument("state", type=Path, help="the state folder of a library with many people")
     chosen = parser.parse_args()

@@ -156,7 +156,7 @@ PATHS = ("photos", "people", "state")
 
 RETIRED = {
     "clustering.link_distance": "`strictness` says how much evidence is asked for (the default suits most libraries)",
-    "clustering.merge_distance": "`group_bonus` says how much less is asked of groups (the default suits most libraries)",
+    "clustering.merge_distance": "`group_bonus` says how much less is asked of groups (the default suits most)",
     "faces.canvas": "`smallest` says how large pictures are looked at",
     "faces.detector": "`level` says how hard faces are looked for",
     "workers.gentle": "write `speed: gentle` where it was true, `speed: full` where it was false",
