@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import click
 
 from guyverd.cli import output
@@ -63,6 +65,8 @@ def recluster(
     """
     if plan and apply_:
         raise click.UsageError("--plan only shows, --apply makes it so: give one of them.")
+    if strictness is not None and math.isnan(strictness):
+        raise click.UsageError("--strictness is a number from -3 to 3.")
     if expect is not None and not apply_:
         raise click.UsageError("--expect needs --apply.")
     with here.library() as library:
@@ -94,6 +98,6 @@ def _summary(answer: Row, looked_at: str) -> str:
     came, went = len(answer["appearing"]), len(answer["vanishing"])
     faces, number_ = f"{answer['moved']:,} of {looked_at}", answer["decision"]
     if number_ is not None:
-        return f"Decision {number_}: {faces} changed hands; {came:,} people appeared, {went:,} vanished."
+        return f"Decision {number_}: {faces} changed hands; {plural(came, 'person', 'people')} appeared, {went:,} vanished."
     people = plural(answer["people"], "person", "people")
     return f"{faces} would change hands; of {people} {went:,} would vanish, and {came:,} would appear."
