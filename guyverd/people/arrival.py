@@ -84,7 +84,7 @@ def arrive(
     if missing:
         raise ValueError(f"face {missing[0]} is not in the index")
     settings = measure.settings
-    hood = _Neighbourhood(new, gallery, index, measure, said)
+    hood = _Neighbourhood(new, gallery, index, _Book(measure), said)
     table, scales, rule = hood.table, hood.scales, hood.rules
     if not len(table):
         return Outcome((), ())
@@ -102,7 +102,7 @@ def arrive(
     )
     decided = decide(table, edges, labels, scales=scales, measure=measure, rules=rule)
     placed = _placed(table, labels, decided)
-    folded = _folded(placed, gallery, measure, said, seed)
+    folded = _folded(placed, gallery, hood.book, said, seed)
     found = folded.merges
     into = {int(item.absorbed): int(item.into) for item in found}
     people = _renamed(placed.people, into)
@@ -132,6 +132,26 @@ def arrive(
     )
 
 
+class _Book:
+    """A measure that remembers the scales of the faces it was asked about: most are met several times."""
+
+    def __init__(self, measure: Measure) -> None:
+        self.measure = measure
+        self._ids: IntArray = np.empty(0, dtype=np.int64)
+        self._scales = Scales(np.empty(0, np.float32), np.empty(0, np.float32))
+
+    def scales(self, table: FaceTable) -> Scales:
+        """The scales of these faces."""
+        new = np.flatnonzero(rows_of(self._ids, table.ids) < 0)
+        if len(new):
+            found = self.measure.scales(table.vectors[new])
+            self._ids = np.concatenate([self._ids, table.ids[new]])
+            self._scales = Scales(
+                np.concatenate([self._scales.centre, found.centre]), np.concatenate([self._scales.width, found.width])
+            )
+        return self._scales.of(rows_of(self._ids, table.ids))
+
+
 class _Neighbourhood:
     """The faces that matter to some new ones, and the neighbours of those among them that are free."""
 
@@ -140,11 +160,11 @@ class _Neighbourhood:
         new: IntArray,
         gallery: Gallery,
         index: FaceIndex,
-        measure: Measure,
+        book: _Book,
         said: Standing,
     ) -> None:
         self._gallery, self._index = gallery, index
-        self._measure = measure
+        self.book, self._measure = book, book.measure
         asked, attached = self._reached(new)
         self.table = gallery.table(np.empty(0, dtype=np.int64))
         if len(asked):
@@ -156,7 +176,7 @@ class _Neighbourhood:
             attached.append(_attached(gallery.table(np.unique(np.concatenate(partners)))))
             self.table = gallery.table(np.unique(np.concatenate([asked, *attached])))
         self._asked = asked
-        self.scales: Scales = measure.scales(self.table.vectors)
+        self.scales: Scales = book.scales(self.table)
         self.rules: Rules = rules(self.table, said)
 
     def _reached(self, new: IntArray) -> tuple[IntArray, list[IntArray]]:
@@ -170,7 +190,7 @@ class _Neighbourhood:
             found = self._index.neighbours(free.vectors, self._measure.settings.neighbours + 1)
             self._ids.append(found.ids)
             self._similarity.append(found.similarity)
-            scales = measure.scales(free.vectors)
+            scales = self.book.scales(free)
             column = Scales(scales.centre[:, None], scales.width[:, None])
             near = np.unique(found.ids[(column.alone(found.similarity) > measure.join - SLACK) & (found.ids >= 0)])
             around = gallery.table(np.setdiff1d(near, np.concatenate(asked)))
@@ -178,7 +198,7 @@ class _Neighbourhood:
             if hop == HOPS:
                 break
             rows = rows_of(around.ids, found.ids)
-            told = evidence(found.similarity, column, measure.scales(around.vectors).of(rows)) if len(around) else None
+            told = evidence(found.similarity, column, self.book.scales(around).of(rows)) if len(around) else None
             linked = np.unique(rows[(rows >= 0) & (told > measure.link)]) if told is not None else rows.ravel()[:0]
             free = _rows(around, linked)
             free = _rows(free, free.people <= 0)
@@ -279,8 +299,9 @@ def _against(table: FaceTable, people: IntArray, into: Mapping[int, int], rule: 
     return found
 
 
-def _folded(placed: FaceTable, gallery: Gallery, measure: Measure, said: Standing, seed: int) -> _Folded:
+def _folded(placed: FaceTable, gallery: Gallery, book: _Book, said: Standing, seed: int) -> _Folded:
     """What the second look, at whole groups, makes one."""
+    measure = book.measure
     standing = np.unique(placed.people[placed.people > 0])
     members = gallery.members(standing)
     people, counts = np.unique(members.people, return_counts=True)
@@ -290,7 +311,7 @@ def _folded(placed: FaceTable, gallery: Gallery, measure: Measure, said: Standin
     # Who was made of several, or of faces that the user named one by one, may look like several.
     several = np.intersect1d(standing, np.array([*said.forwards.values(), *said.pinned.values()], np.int64)).tolist()
     while True:
-        scales, good = measure.scales(table.vectors), voters(table, measure.settings)
+        scales, good = book.scales(table), voters(table, measure.settings)
         looks = part(table, scales, measure, good=good, several=several, seed=seed)
         numbers = np.unique(looks.table.people).tolist()
         ranks = Ranks(
