@@ -113,7 +113,8 @@ class Groups:
     def alike(self, focus: IntArray, least: float) -> Pairs:
         """Groups that are like one of the groups in `focus`, with mean evidence above `least`; each pair both ways."""
         ones = np.arange(len(self), dtype=np.int64)
-        return _joined(self._compared(ones, _long(self._vectors, self._scaled), self._offsets, focus, least))
+        found = _joined(self._compared(ones, _long(self._vectors, self._scaled), self._offsets, focus, least))
+        return found.of(found.one != found.group)
 
     def like(self, rows: IntArray, focus: IntArray, least: float) -> Pairs:
         """Those of the faces in `rows` that are like one of those groups: rows, and groups."""

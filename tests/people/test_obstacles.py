@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from guyverd.model import NOTHING_SAID, FaceId, PersonId, Standing
+from guyverd.people.directions import unit
+from guyverd.people.likening import Groups, Pairs
+from guyverd.people.obstacles import Obstacles
+
+from .helpers import drawn, ints, measure_of, table_of
+
+# Faces 1 to 8: persons 5, 5, 6, 7, 7 and three that wait. Face 6 is in the photo of face 1, face 3 in that of face 4.
+PEOPLE = ints(5, 5, 6, 7, 7, 0, 0, 0)
+PHOTOS = ints(1, 2, 3, 3, 4, 1, 5, 6)
+
+
+def obstacles(said: Standing = NOTHING_SAID) -> Obstacles:
+    vectors = unit(drawn(8))
+    table = table_of(vectors, photos=PHOTOS, people=PEOPLE)
+    return Obstacles(Groups(table, measure_of(table).scales(vectors), np.ones(8, bool)), said)
+
+
+def pairs(*ends: tuple[int, int]) -> Pairs:
+    return Pairs(ints(*(one for one, _ in ends)), ints(*(two for _, two in ends)), np.zeros(len(ends), np.float32))
+
+
+def faces_against(said: Standing = NOTHING_SAID) -> set[tuple[int, int]]:
+    """Faces that wait, and people they cannot be."""
+    every = [(row, place) for row in (5, 6, 7) for place in range(3)]
+    against = obstacles(said).of_faces(pairs(*every)).tolist()
+    return {(row + 1, place + 5) for (row, place), no in zip(every, against, strict=True) if no}
+
+
+def people_against(said: Standing = NOTHING_SAID) -> set[tuple[int, int]]:
+    every = [(one, other) for one in range(3) for other in range(3) if one != other]
+    against = obstacles(said).of_people(pairs(*every)).tolist()
+    return {(one + 5, other + 5) for (one, other), no in zip(every, against, strict=True) if no}
+
+
+def both_ways(ends: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:
+    return {*ends, *((other, one) for one, other in ends)}
+
+
+def test_photos_tell_who_is_two() -> None:
+    assert faces_against() == {(6, 5)}
+    assert people_against() == {(6, 7), (7, 6)}
+
+
+def test_words_tell_who_is_two() -> None:
+    said = Standing(
+        barred=frozenset({(FaceId(7), PersonId(6)), (FaceId(99), PersonId(6)), (FaceId(7), PersonId(99))}),
+        apart=frozenset({(FaceId(2), FaceId(8)), (FaceId(7), FaceId(8))}),
+    )
+    assert faces_against(said) == {(6, 5), (7, 6), (8, 5)}
+    assert people_against(said) == {(6, 7), (7, 6)}
+
+
+def test_words_about_people_and_about_faces_of_theirs() -> None:
+    apart = both_ways([(6, 7)])
+    people = Standing(apart_people=frozenset({(PersonId(5), PersonId(6)), (PersonId(5), PersonId(99))}))
+    assert people_against(people) == apart | both_ways([(5, 6)])
+    faces = Standing(apart=frozenset({(FaceId(2), FaceId(5))}))
+    assert people_against(faces) == apart | both_ways([(5, 7)])
+    barred = Standing(barred=frozenset({(FaceId(2), PersonId(7))}))
+    assert people_against(barred) == apart | both_ways([(5, 7)])
+
+
+def test_nobody_is_asked_whether_they_are_themselves() -> None:
+    assert obstacles().of_people(pairs((0, 0), (1, 1))).all()
+
+
+def test_an_empty_library_has_none() -> None:
+    table = table_of(unit(drawn(2)), people=ints(0, 0))
+    nobody = Obstacles(Groups(table, measure_of(table).scales(table.vectors), np.ones(2, bool)), Standing())
+    assert not len(nobody.of_faces(pairs()))
+    assert not len(nobody.of_people(pairs()))
