@@ -85,9 +85,9 @@ def recluster(
         output.table(_PEOPLE, changes, empty="")
     output.table(_MOVES, answer["moves"], empty="")
     if answer["decision"] is None:
-        setting = "" if strictness is None else f" --strictness {strictness:g}"
+        setting = "" if strictness is None else f"--strictness {strictness} "
         output.note(
-            f"Nothing was changed. To make it so: guyverd recluster{setting} --apply --expect {answer['stamp']}"
+            f"Nothing was changed. To make it so: guyverd recluster {setting}--apply --expect {answer['stamp']}"
         )
     else:
         output.note(f"To take it back: guyverd undo {answer['decision']}")
@@ -96,8 +96,9 @@ def recluster(
 def _summary(answer: Row, looked_at: str) -> str:
     """The first line: how much would change, or did."""
     came, went = len(answer["appearing"]), len(answer["vanishing"])
-    faces, number_ = f"{answer['moved']:,} of {looked_at}", answer["decision"]
-    if number_ is not None:
-        return f"Decision {number_}: {faces} changed hands; {plural(came, 'person', 'people')} appeared, {went:,} vanished."
+    faces, decision = f"{answer['moved']:,} of {looked_at}", answer["decision"]
+    if decision is not None:
+        appeared = plural(came, "person", "people")
+        return f"Decision {decision}: {faces} changed hands; {appeared} appeared, {went:,} vanished."
     people = plural(answer["people"], "person", "people")
     return f"{faces} would change hands; of {people} {went:,} would vanish, and {came:,} would appear."
