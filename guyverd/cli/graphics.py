@@ -69,7 +69,7 @@ def _asked(terminal: IO[str]) -> bytes:
                 break
             got += os.read(here, 1024)
     finally:
-        termios.tcsetattr(here, termios.TCSADRAIN, before)
+        termios.tcsetattr(here, termios.TCSAFLUSH, before)
     return got
 
 

@@ -6,7 +6,7 @@ Vectors are kept between two questions, since nothing takes longer than to load 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -67,7 +67,6 @@ class Reviewing:
         self._guard = threading.RLock()
         self._known: _Known | None = None
         self._listed: _Listed | None = None
-        self._given: dict[str, Question] = {}
         self._rest: threading.Timer | None = None
 
     def questions(self, limit: int | None = None) -> list[Question]:
@@ -76,20 +75,16 @@ class Reviewing:
             listed = self._listed
             if listed is None or not self._still_good(listed, limit):
                 listed = self._made(limit)
-            found = listed.questions[:limit]
-            self._given |= {question.id: question for question in found}
-            return found
+            return listed.questions[:limit]
 
     def question(self, name: str) -> Question:
         """The question of that id; raises NoSuchQuestion where there is none by now."""
         with self._guard:
-            if self._listed is None or self._listed.stamp != self._stamp():
-                self._given.clear()
-            if name not in self._given:
-                self._given |= {question.id: question for question in self._made(None).questions}
-            if name not in self._given:
-                raise NoSuchQuestion(question=name)
-            return self._given[name]
+            listed = self._listed
+            current = listed.questions if listed is not None and listed.stamp == self._stamp() else []
+            if (found := _called(name, current) or _called(name, self._made(None).questions)) is not None:
+                return found
+            raise NoSuchQuestion(question=name)
 
     def answered(self, question: Question, touched: Collection[int]) -> None:
         """Go on with the questions that do not concern the same people or faces; to be told after the decisions.
@@ -108,7 +103,6 @@ class Reviewing:
             self._listed.questions = [one for one in self._listed.questions if stands(one)]
             self._listed.answers += 1
             self._listed.stamp = self._stamp()
-            self._given = {name: one for name, one in self._given.items() if stands(one)}
 
     def skip(self, question: Question) -> None:
         """Do not ask it for a while."""
@@ -128,7 +122,6 @@ class Reviewing:
         """Keep nothing in memory."""
         with self._guard:
             self._known = self._listed = None
-            self._given.clear()
             if self._rest is not None:
                 self._rest.cancel()
                 self._rest = None
@@ -193,3 +186,7 @@ class Reviewing:
         self._rest = threading.Timer(_KEPT, self.let_go)
         self._rest.daemon = True
         self._rest.start()
+
+
+def _called(name: str, questions: Iterable[Question]) -> Question | None:
+    return next((question for question in questions if question.id == name), None)
