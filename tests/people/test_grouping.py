@@ -159,6 +159,19 @@ def test_groups_between_whose_faces_a_word_stands_are_never_joined() -> None:
     assert found[0] != found[5]
 
 
+def test_two_faces_alone_are_one_person_only_where_they_are_linked() -> None:
+    one = directions(1)[0]
+    for told, found in ((0.3, True), (-0.3, False)):
+        table = table_of(np.stack([one, beside(one, told=measure_of(table_of(one[None])).link + told)]))
+        assert bool(labels(table).any()) == found
+    # As much as that for a whole group is enough.
+    asked = measure_of(table_of(one[None]))
+    other = beside(one, told=(asked.link + asked.join) / 2)
+    noise = np.random.default_rng(3).normal(size=(4, 128)) / np.sqrt(128)
+    table = table_of((np.stack([one, one, one, other]) + 0.02 * noise).astype(np.float32))
+    assert len(partition(labels(table))) == 1
+
+
 @st.composite
 def words(draw: st.DrawFn) -> Standing:
     """Words that do not contradict one another, said of `CROWDED`."""
