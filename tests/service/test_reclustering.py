@@ -16,6 +16,8 @@ from guyverd.errors import CannotDecide
 from guyverd.model import DecisionKind, FaceId, Move, PersonId, PhotoId, Stamp
 from guyverd.service.access import open_library
 from guyverd.service.api import Row
+from guyverd.service.control import RemoteLibrary, Server
+from guyverd.service.lock import Holder
 from guyverd.service.pipeline.agreeing import disagreements
 from guyverd.service.pipeline.checking import check
 from guyverd.service.pipeline.coordinator import Coordinator
@@ -24,7 +26,8 @@ from guyverd.service.pipeline.queries import LocalLibrary
 from guyverd.service.pipeline.reclustering import held_of
 from guyverd.service.pipeline.rehearsing import put
 from guyverd.service.pipeline.undoing import undo
-from tests.service.conftest import ASTRONAUT, groups, scan, tree
+from tests.cli.fake import FakeLibrary
+from tests.service.conftest import ASTRONAUT, eventually, groups, scan, tree
 from tests.service.material import made_up
 
 PHOTOS = [[1, 2], [1, 2], [1, 2], [1], [1], [3], [3], [3], [2]]
@@ -357,6 +360,31 @@ def test_columns_are_what_the_catalogue_holds(shelf: Shelf) -> None:
     assert everybody.compared.all()
     assert everybody.last == standing(shelf.catalogue).last == shelf.catalogue.photos.whose().last
     assert shelf.catalogue.photos.whose().ids.tolist() == sorted(table.ids.tolist())
+
+
+def test_it_is_done_while_the_library_works(shelf: Shelf) -> None:
+    shelf.mix()
+    shelf.library.start()
+    eventually(lambda: shelf.work.idle)
+    shown = shelf.library.recluster()
+    done = shelf.library.recluster(apply=True, stamp=shown["stamp"])
+    assert (done["moved"], shelf.of(THREE)) == (2, {shelf.whose()[11]})
+    assert groups(shelf.config.people) == {
+        frozenset(f"{at}.jpg" for at, who in enumerate(PHOTOS) if one in who) for one in (1, 2, 3)
+    }, "the folders follow before it returns"
+    assert all(row["ok"] for row in shelf.library.check()["checks"])
+
+
+def test_it_can_be_asked_of_a_daemon(tmp_path: Path) -> None:
+    fake = FakeLibrary()
+    server = Server(fake, tmp_path / "s.sock")
+    try:
+        remote = RemoteLibrary(Holder(os.getpid(), str(server.path)))
+        assert remote.recluster() == fake.recluster()
+        assert remote.recluster(apply=True, strictness=0.0, stamp="0a")["decision"] == 42
+        assert fake.calls[-1] == ("recluster", True, 0.0, "0a")
+    finally:
+        server.close()
 
 
 def test_real_photos(config: Config) -> None:
