@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 ARGUMENTS = {"photos.py": ["--no-cnn"], "library.py": ["--peer"]}
 SAYS = {
+    "clustering.py": ["pairwise F", "one photo among 4,000", "3,000"],
     "cold.py": ["guyverd --help", "guyverd people, no daemon", "guyverd people, a daemon answers"],
     "detector.py": ["dlib, CNN", "ours, CNN", "ours against dlib as installed", "the boxes of the two are the same"],
     "embedding.py": ["dlib", "ours against dlib as installed, faces/s", "ours against sgemm, GFLOP/s"],
