@@ -27,7 +27,8 @@ CENTRE = 0.0035
 WIDE, NARROW = 0.01, 0.0005
 """`width` is the distance between the similarities that these shares of strangers exceed, divided by `_SPAN`."""
 _SPAN = 2.77
-"""What makes `width` the standard deviation of the most alike 1 %."""
+"""What makes `width` about the standard deviation of the most alike 1 %. Like `CENTRE` it holds for the model as it is
+reckoned with here: strangers drawn from it are a fifth of a width less alike."""
 _TO_CENTRE, _TO_NARROW = 0.006, 0.011
 _NARROWEST = 0.001
 """No face is so odd that nobody resembles it; vectors that are not faces could have no width at all."""

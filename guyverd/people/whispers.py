@@ -290,9 +290,10 @@ class _Crowd:
         label, mine = self.labels[nodes], part[nodes]
         held = np.isin(label, self.labels[~self.free])
         order = np.lexsort((mine, label))
-        first = np.full(int(self.fresh) + 1, -1, dtype=np.int64)
-        first[label[order][::-1]] = mine[order][::-1]
-        leave = np.where(held, ~anchored[mine], first[label] != mine)
+        numbers, place = np.unique(label, return_inverse=True)
+        first = np.empty(len(numbers), dtype=np.int64)
+        first[place[order][::-1]] = mine[order][::-1]
+        leave = np.where(held, ~anchored[mine], first[place] != mine)
         if not leave.any():
             return
         # A part has the label of its smallest node, which nobody else has: it is above all that were given.
