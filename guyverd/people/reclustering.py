@@ -51,11 +51,12 @@ class Plan:
 def plan(table: FaceTable, grouped: Grouped, said: Standing, *, held: Collection[PersonId] = ()) -> Plan:
     """The moves that lead from where the faces are (`table.people`) to the groups.
 
-    `held` are people the user made of several: they may be at home in several groups. Where the table goes against a
-    word, the plan puts that right.
+    `held` are people the user made of several: they, and those who are to be kept whole, may have several groups.
+    Where the table goes against a word, the plan puts that right.
     """
     pinned = np.array([said.pinned.get(face, 0) for face in table.ids.tolist()], dtype=np.int64)
     fitting = Fitting(table, grouped.rules, pinned, grouped.labels)
+    held = {*held, *said.whole}
     lasting = {*said.names, *said.hidden, *held, *said.pinned.values()}
     now = fitting.fit(table.people, table.people)
     for _ in range(_ROUNDS):
@@ -110,9 +111,6 @@ def _owners(
         home[at].add(person)
     for at in np.flatnonzero(groups > 0).tolist():
         home[at].add(int(groups[at]))
-    for at, person in top.items():
-        if person in held:
-            home[at].add(person)
     for at, people in home.items():
         person = min(people)
         first = top.get(at, person)

@@ -125,6 +125,7 @@ def test_whom_the_user_made_of_several_keeps_several_groups() -> None:
     labels = [-1, -1, -1, -2, -2, -2]
     assert len(planned(table, labels).appearing) == 1
     assert whose(table, planned(table, labels, held=[1])) == [1] * 6
+    assert whose(table, planned(table, labels, Standing(whole=frozenset({PersonId(1)})))) == [1] * 6
 
 
 def test_a_pinned_face_stays_and_draws_its_group() -> None:
@@ -173,6 +174,24 @@ def test_faces_that_are_one_person_go_together() -> None:
     assert whose(table, planned(table, [-1, -1, -1, 0, -2, -2], said)) == [1, 1, 1, 1, 2, 2]
     both = replace(said, barred=frozenset({(FaceId(3), PersonId(1)), (FaceId(4), PersonId(1))}))
     assert whose(table, planned(table, [-1, -1, -1, 0, -2, -2], both)) == [1, 1, 0, 0, 2, 2]
+
+
+def test_faces_that_are_one_person_count_as_one_group() -> None:
+    table = table_of([0, 0, 0, 1, 1])
+    said = Standing(together=frozenset({(FaceId(1), FaceId(2))}))
+    made = planned(table, [-1, -2, -2, -3, -3], said)
+    assert list(made.appearing.values()) == [2], "the better one leads, and the other's group has too few faces left"
+    people = after(table, made)
+    assert people[0] == people[1] != 0
+    assert planned(replace(table, people=people), [-1, -2, -2, -3, -3], said).moves == ()
+
+
+def test_what_a_move_sets_free_is_used_at_once() -> None:
+    # When face 1 has come, most of person 1 is in another group than before: 2 and 4, who are one, found somebody.
+    table = table_of([0, 0, 1, 0, 1], photos=[1, 1, 1, 1, 2], twins=[(0, 2)])
+    said = Standing(pinned={FaceId(5): PersonId(1)}, together=frozenset({(FaceId(2), FaceId(4))}))
+    made = planned(table, [1, 0, -1, -1, 1], said)
+    assert planned(replace(table, people=after(table, made)), [1, 0, -1, -1, 1], said).moves == ()
 
 
 def test_a_single_face_that_is_left_of_somebody_waits() -> None:
