@@ -47,10 +47,11 @@ class Fitting:
         The firmest are those that are pinned; then those that the grouping puts where they are wanted; then those that
         are there already; then the better ones. Faces said to be one person go where the firmest of them is.
         """
-        units = self._units(present)
+        wanted = np.where(self._pinned > 0, self._pinned, wanted)
+        units = self._units(wanted)
         wanted = self._without_going_over(wanted, present, units)
         now = wanted.copy()
-        followers = {row for rows in units for row in rows[1:]}
+        unit_of = {row: unit for unit in units for row in unit}
         refused: set[Pair] = set()
         fallen: set[int] = set()
         while True:
@@ -60,27 +61,32 @@ class Fitting:
             losers = self._losers(now, wanted, present)
             if not losers:
                 return now
-            for row in losers:
-                if row in followers:
-                    refused.add((row, int(now[row])))
+            lost = {row: int(now[row]) for row in losers}
+            for row, place in lost.items():
+                unit = unit_of.get(row, [row])
+                if now[row] != place:
+                    continue  # it went with its unit
+                if row != unit[0]:
+                    refused.add((row, place))
                     now[row] = 0
-                else:
-                    back = row not in fallen and now[row] != present[row]
-                    now[row] = present[row] if back else 0
-                    fallen.add(row)
+                    continue
+                home = int(present[unit].max())
+                back = row not in fallen and place != home
+                if back:
+                    unit.sort(key=lambda row: not present[row])
+                now[unit] = home if back else 0
+                fallen.update(unit)
 
-    def _units(self, present: IntArray) -> list[list[int]]:
+    def _units(self, wanted: IntArray) -> list[list[int]]:
         """The faces that were said to be one person, the one that the others follow first."""
 
         def rank(row: int) -> tuple[bool, bool, float, int]:
-            idle = not self.labels[row] and not present[row]
-            return self._pinned[row] <= 0, idle, -float(self._worth[row]), row
+            return self._pinned[row] <= 0, not wanted[row], -float(self._worth[row]), row
 
         return [sorted(rows, key=rank) for rows in self._together.values()]
 
     def _without_going_over(self, wanted: IntArray, present: IntArray, units: list[list[int]]) -> IntArray:
         """The wishes, without those by which a face would go from one to the other of two people who are two."""
-        wanted = np.where(self._pinned > 0, self._pinned, wanted)
         pairs = self._rules.apart_people
         if not pairs:
             return wanted
@@ -92,6 +98,7 @@ class Fitting:
         people = np.unique(np.array([*pairs], dtype=np.int64))
         rows = np.flatnonzero((wanted != present) & np.isin(wanted, people) & np.isin(present, people))
         staying = [row for row in rows.tolist() if over(row, int(wanted[row]))]
+        wanted = wanted.copy()
         wanted[staying] = present[staying]
         for unit in units:
             if any(over(row, int(wanted[unit[0]])) for row in unit):
