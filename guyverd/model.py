@@ -312,6 +312,8 @@ class Standing:
     """People who are two and must not become one by themselves, the smaller number first."""
     alike: frozenset[tuple[FaceId, FaceId]] = frozenset()
     """Pairs that guyverd found to be one person though in one photo: they may be together, and need not."""
+    whole: frozenset[PersonId] = frozenset()
+    """People whom guyverd had parted and the user put together again: it does not part them any more."""
     refused: tuple[DecisionId, ...] = ()
     """Decisions that cannot be, such as a merge of somebody absorbed before."""
     last: DecisionId = field(default=DecisionId(0), compare=False)

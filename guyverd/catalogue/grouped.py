@@ -196,8 +196,18 @@ class Arriving:
         return person
 
 
-def apply(db: Utils, moves: Sequence[Move], said: Standing, at: str) -> tuple[DecisionId, dict[int, PersonId]]:
-    """Make a plan for the whole library so, as one decision; the people it founded, by the number of their group.
+def apply(
+    db: Utils,
+    moves: Sequence[Move],
+    said: Standing,
+    at: str,
+    *,
+    author: Author = Author.USER,
+    about: PersonId | None = None,
+) -> tuple[DecisionId, dict[int, PersonId]]:
+    """Make a plan for the library so, as one decision; the people it founded, by the number of their group.
+
+    `about` is who it is about, where it is about one.
 
     Raises CannotDecide where a face is no longer where the plan found it, or where the plan goes against a word.
     """
@@ -224,7 +234,7 @@ def apply(db: Utils, moves: Sequence[Move], said: Standing, at: str) -> tuple[De
         for face in house.without_room(person, members, lambda face: face in places):
             raise _outdated(f"face {face} cannot be person {person} beside the others")
     _none_torn(faces, said, places)
-    decision = write(db, DecisionKind.APPLY, Author.USER, at, moves=faces.moves())
+    decision = write(db, DecisionKind.APPLY, author, at, person=about, moves=faces.moves())
     return decision, groups
 
 

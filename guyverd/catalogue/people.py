@@ -16,6 +16,7 @@ from guyverd.model import (
     Album,
     AlbumPhoto,
     Assignment,
+    Author,
     DecisionId,
     FaceId,
     Merge,
@@ -188,9 +189,16 @@ class People:
         return self._db.write(job)
 
     def apply(
-        self, moves: Sequence[Move], at: str, *, said: Standing, alike: Sequence[tuple[FaceId, FaceId]] = ()
+        self,
+        moves: Sequence[Move],
+        at: str,
+        *,
+        said: Standing,
+        alike: Sequence[tuple[FaceId, FaceId]] = (),
+        author: Author = Author.USER,
+        about: PersonId | None = None,
     ) -> tuple[DecisionId, dict[int, PersonId]]:
-        """Make the moves of a plan for the whole library, as one decision of the user that can be undone.
+        """Make the moves of a plan, as one decision that can be undone; `about` is whom it parts, if it is one person.
 
         All or nothing; returns the decision and, for each group, the person it became. Raises CannotDecide where a face
         is no longer where the plan found it or where the plan goes against a word, UnknownPerson where somebody in it
@@ -199,7 +207,7 @@ class People:
 
         def job(db: Utils) -> tuple[DecisionId, dict[int, PersonId]]:
             self._check_up_to_date(db, said)
-            return apply(db, moves, note_alike(db, said, alike, at), at)
+            return apply(db, moves, note_alike(db, said, alike, at), at, author=author, about=about)
 
         return self._db.write(job)
 

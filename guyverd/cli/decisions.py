@@ -37,7 +37,11 @@ def sentence(row: Row) -> str:
         "same": f"faces {two} may be one person in one photo",
         "different": f"faces {two} are two people" if faces else f"{who} and {other} are two people",
         "box": f"face {two} was drawn by hand" + ("" if row["person"] is None else f", it is {who}"),
-        "apply": "a plan for the whole library was applied",
+        "apply": (
+            "a plan for the whole library was applied"
+            if row["person"] is None
+            else f"{who} was evidently several people and was parted"
+        ),
     }
     kind: str = row["kind"]
     return texts.get(kind, kind)

@@ -11,16 +11,16 @@ from collections.abc import Iterable, Mapping
 from guyverd.model import Author, Decision, DecisionId, DecisionKind, PersonId, Standing
 from guyverd.people.words import Words
 
-__all__ = ["Replay", "Standing", "depth", "replay", "subject", "undone"]
+__all__ = ["Replay", "Standing", "depth", "held_of", "replay", "subject", "undone"]
 
 
 def replay(decisions: Iterable[Decision]) -> Standing:
     """The state that the log implies; decisions are taken by rising id, whatever order they come in.
 
     A decision that was undone counts as if it had never been made, except that what guyverd found by itself and the
-    user took back is thereby denied: two people it had merged are two, two faces it thought one are two people. A name
-    given to somebody who was absorbed goes to the survivor, and so does all that is said of them. One decision given
-    twice counts once.
+    user took back is thereby denied: two people it had merged are two, two faces it thought one are two people, and
+    somebody it had parted is one. A name given to somebody who was absorbed goes to the survivor, and so does all that
+    is said of them. One decision given twice counts once.
     """
     replayed = Replay()
     replayed.add(decisions)
@@ -79,6 +79,21 @@ def undone(decisions: Iterable[Decision]) -> dict[DecisionId, DecisionId]:
     return _undone(_in_order(decisions))
 
 
+def held_of(log: Iterable[Decision], said: Standing) -> frozenset[PersonId]:
+    """The people whom the user made of two: they may have several looks."""
+    log = tuple(log)
+    gone = {*undone(log), *said.refused}
+    return frozenset(
+        said.survivor(one.person)
+        for one in log
+        if one.author is Author.USER
+        and one.id not in gone
+        and one.person is not None
+        and one.other is not None
+        and one.kind in (DecisionKind.MERGE, DecisionKind.SAME)
+    )
+
+
 def subject(log: Mapping[DecisionId, Decision], decision: Decision) -> Decision:
     """What an undo, or an undo of an undo, is about in the end; any other decision is about itself."""
     while (earlier := _earlier(log, decision)) is not None:
@@ -121,6 +136,8 @@ def _deny(words: Words, found: Decision) -> None:
         words.two_people(words.survivor(found.person), words.survivor(found.other))
     elif found.kind is DecisionKind.SAME:
         words.not_alike(found.faces)
+    elif found.kind is DecisionKind.APPLY and found.person is not None:
+        words.keep_whole(words.survivor(found.person))
 
 
 def _say(words: Words, decision: Decision) -> bool:

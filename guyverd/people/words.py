@@ -29,6 +29,7 @@ class Words:
         self._apart: dict[FaceId, set[FaceId]] = defaultdict(set)
         self._apart_people: dict[PersonId, set[PersonId]] = defaultdict(set)
         self._alike: set[tuple[FaceId, FaceId]] = set()
+        self._whole: set[PersonId] = set()
 
     def standing(self, refused: tuple[DecisionId, ...], last: DecisionId) -> Standing:
         """All of it, frozen."""
@@ -44,6 +45,7 @@ class Words:
                 (one, other) for one, ends in self._apart_people.items() for other in ends if one < other
             ),
             alike=frozenset(self._alike),
+            whole=frozenset(self._whole),
             refused=refused,
             last=last,
         )
@@ -86,6 +88,9 @@ class Words:
         self.names[into] = self.names.get(into) or self.names.get(absorbed)
         self.names.pop(absorbed, None)
         self.hidden.discard(absorbed)
+        if absorbed in self._whole:
+            self._whole.discard(absorbed)
+            self._whole.add(into)
         joining = self._pinned_to.pop(absorbed, set())
         for face in joining:
             self._pinned[face] = into
@@ -107,6 +112,10 @@ class Words:
         self._apart_people[one].add(other)
         self._apart_people[other].add(one)
         return True
+
+    def keep_whole(self, person: PersonId) -> None:
+        """Whatever grouping finds, this is one person."""
+        self._whole.add(person)
 
     def same(self, faces: Sequence[FaceId], person: PersonId | None, other: PersonId | None, *, by_user: bool) -> bool:
         """Two faces are one person: `person`, where one is given, into whom `other` is merged first.

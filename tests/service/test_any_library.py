@@ -22,9 +22,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from guyverd.catalogue.rows import ReadPhoto
 from guyverd.config import People
 from guyverd.model import DetectedFace, FaceId, PersonId
+from guyverd.people.decisions import held_of
 from guyverd.people.evidence import Measure
 from guyverd.service.pipeline.deciding import Deciding, log_of, standing
-from guyverd.service.pipeline.reclustering import Made, held_of, make
+from guyverd.service.pipeline.reclustering import Made, make
 from guyverd.service.pipeline.rehearsing import Material, Rehearsal
 from tests.people.helpers import NO_FACES, SETTINGS, beside, directions
 from tests.service.material import made_up

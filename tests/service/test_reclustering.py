@@ -14,6 +14,7 @@ from guyverd.catalogue.store import Catalogue
 from guyverd.config import Config
 from guyverd.errors import CannotDecide
 from guyverd.model import DecisionKind, FaceId, Move, PersonId, PhotoId, Stamp
+from guyverd.people.decisions import held_of
 from guyverd.service.access import open_library
 from guyverd.service.api import Row
 from guyverd.service.control import RemoteLibrary, Server
@@ -23,7 +24,6 @@ from guyverd.service.pipeline.checking import check
 from guyverd.service.pipeline.coordinator import Coordinator
 from guyverd.service.pipeline.deciding import Deciding, log_of, standing
 from guyverd.service.pipeline.queries import LocalLibrary
-from guyverd.service.pipeline.reclustering import held_of
 from guyverd.service.pipeline.rehearsing import put
 from guyverd.service.pipeline.undoing import undo
 from tests.cli.fake import FakeLibrary

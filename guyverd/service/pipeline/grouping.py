@@ -16,13 +16,15 @@ import numpy as np
 from guyverd.catalogue.store import Catalogue
 from guyverd.config import Config
 from guyverd.errors import StateError
-from guyverd.people.arrival import arrive
+from guyverd.people.arrival import Outcome, arrive
 from guyverd.people.index import FaceIndex
 from guyverd.service.pipeline.deciding import standing
 from guyverd.service.pipeline.measuring import Measuring
+from guyverd.service.pipeline.parting import freed, part
 
 if TYPE_CHECKING:
-    from guyverd.model import IntArray
+    from guyverd.model import IntArray, PersonId
+    from guyverd.people.evidence import Measure
 
 log = logging.getLogger(__name__)
 
@@ -154,18 +156,12 @@ class Grouping:
         self._unsaved()
         # In a photo that was read again, most faces have their person already.
         new = table.ids[table.people == 0]
-        said = standing(self._catalogue)
-        outcome = arrive(
-            new,
-            photos,
-            index,
-            self.measuring.at(through),
-            seed=SEED,
-            said=said,
-        )
-        touched = self._catalogue.people.assign(
-            outcome.assignments, outcome.merges, through, self._catalogue.now(), said=said, alike=outcome.alike
-        )
+        measure = self.measuring.at(through)
+        outcome, touched = self._arrive(new, index, measure, through)
+        if touched:
+            alone = freed(part(self._catalogue, measure, outcome, touched, seed=SEED))
+            if len(alone):
+                self._arrive(alone, index, measure, through)
         log.info(
             "%d new faces grouped in %.1f s: %d found their person, %d wait.",
             len(new),
@@ -174,6 +170,17 @@ class Grouping:
             len(new) - len({item.face for item in outcome.assignments} & set(new.tolist())),
         )
         return bool(touched)
+
+    def _arrive(
+        self, new: IntArray, index: FaceIndex, measure: Measure, through: int
+    ) -> tuple[Outcome, list[PersonId]]:
+        """Let faces find their people; with that, the photos up to that number are grouped."""
+        said = standing(self._catalogue)
+        outcome = arrive(new, self._catalogue.photos, index, measure, seed=SEED, said=said)
+        touched = self._catalogue.people.assign(
+            outcome.assignments, outcome.merges, through, self._catalogue.now(), said=said, alike=outcome.alike
+        )
+        return outcome, touched
 
 
 def _generation(file: str) -> int:

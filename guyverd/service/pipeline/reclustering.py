@@ -12,7 +12,7 @@ import hashlib
 import os
 import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -20,8 +20,8 @@ import numpy as np
 
 from guyverd.config import People
 from guyverd.errors import CannotDecide
-from guyverd.model import Author, Decision, DecisionKind, FaceId, FaceTable, Move, PersonId, Standing
-from guyverd.people.decisions import undone
+from guyverd.model import FaceId, FaceTable, Move, PersonId, Standing
+from guyverd.people.decisions import held_of
 from guyverd.people.graph import rows_of
 from guyverd.people.grouping import Grouped, group
 from guyverd.people.reclustering import Plan, plan
@@ -128,21 +128,6 @@ def make(catalogue: Catalogue, settings: People, index: Index, said: Standing, e
     what = plan(table, Grouped(labels, rule, found.scales), said, held=held_of(log_of(catalogue), said))
     return Made(
         what, settings.strictness, _stamp(what), replace(table, vectors=np.empty((len(table), 0), np.float32)), said
-    )
-
-
-def held_of(log: Iterable[Decision], said: Standing) -> frozenset[PersonId]:
-    """The people whom the user made of two: they may have several looks."""
-    log = tuple(log)
-    gone = {*undone(log), *said.refused}
-    return frozenset(
-        said.survivor(one.person)
-        for one in log
-        if one.author is Author.USER
-        and one.id not in gone
-        and one.person is not None
-        and one.other is not None
-        and one.kind in (DecisionKind.MERGE, DecisionKind.SAME)
     )
 
 

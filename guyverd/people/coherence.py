@@ -1,0 +1,128 @@
+"""People who have become several: who they are is measured anew as the library grows, and then they are parted.
+
+How alike a library's people are is learned from the library. Where they are much alike and come one photo at a time,
+the first of them look like one person, because nothing tells yet that there are many of their kind; and since attached
+faces are never moved, that person would draw in everybody who comes later. So people whose faces changed are looked at
+again by what is known now: how much speaks for their own faces being one, on average. Few people have little of it, and
+only for those it is asked whether their faces, grouped anew, are several groups of their own. Both must be so.
+
+Somebody of whom the user said anything is left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from guyverd.model import FaceId, FaceTable, Move, PersonId, Standing
+from guyverd.people.directions import unit
+from guyverd.people.evidence import Measure, belonging
+from guyverd.people.identity import voters
+from guyverd.people.index import Neighbours
+
+if TYPE_CHECKING:
+    from guyverd.model import FloatArray, IntArray
+
+SAMPLE = 48
+"""Faces of a person that tell how coherent they are: over a thousand pairs, which settles a mean."""
+_LEAST = 4
+"""Good faces somebody must have: two groups of two."""
+_DOUBT = 0.5
+"""Mean evidence among somebody's own faces, above what a join asks for, below which they are looked at closely.
+
+A join asks for its evidence between groups, and within each there is more. Of people who are one, 0.3 % have so little
+(albums and portraits, from 3 faces on), and grouped anew none of these falls apart; where two or more look-alikes are
+one person, nearly all have.
+"""
+_BLOCK = 1024
+_MANY, _STEPS = 256, 16
+"""Somebody with so many faces is grouped anew so often while their number doubles."""
+
+
+class Exact:
+    """Neighbours among few faces, found by looking at all: an index for `grouping.group`."""
+
+    def __init__(self, table: FaceTable) -> None:
+        self._ids = table.ids
+        self._vectors: FloatArray = unit(table.vectors)
+
+    def neighbours(self, vectors: FloatArray, k: int) -> Neighbours:
+        """The k most similar faces of each vector, float32[n, 128], most similar first; fewer where there are fewer."""
+        vectors = unit(vectors)
+        k = min(k, len(self._ids))
+        ids = np.empty((len(vectors), k), np.int64)
+        similarity = np.empty((len(vectors), k), np.float32)
+        for start in range(0, len(vectors), _BLOCK):
+            some = slice(start, start + _BLOCK)
+            likeness = vectors[some] @ self._vectors.T
+            near = np.argpartition(-likeness, k - 1, axis=1)[:, :k]
+            near = np.take_along_axis(near, np.argsort(-np.take_along_axis(likeness, near, 1), 1, kind="stable"), 1)
+            ids[some], similarity[some] = self._ids[near], np.take_along_axis(likeness, near, 1)
+        return Neighbours(ids, np.clip(similarity, -1, 1))
+
+
+def doubtful(table: FaceTable, measure: Measure) -> tuple[PersonId, ...]:
+    """Which of the people in `table.people` have faces that are hardly one person by that measure, rising.
+
+    0 is nobody. Poor faces are not counted, and who has few others is never doubted. The cost is that of the table.
+    """
+    good = voters(table, measure.settings) & (table.people > 0)
+    numbers, place, counts = np.unique(table.people[good], return_inverse=True, return_counts=True)
+    rows = np.flatnonzero(good)[counts[place] >= _LEAST]
+    if not len(rows):
+        return ()
+    groups = np.searchsorted(numbers, table.people[rows])
+    vectors = table.vectors[rows]
+    told = belonging(unit(vectors), measure.scales(vectors), groups)
+    means = np.bincount(groups, weights=told, minlength=len(numbers)) / counts
+    return tuple(PersonId(int(one)) for one in numbers[(counts >= _LEAST) & (means < measure.join + _DOUBT)])
+
+
+def is_due(faces: int, came: int) -> bool:
+    """Whether somebody with so many faces, of whom `came` are new, is to be grouped anew.
+
+    To group large people at each new face would cost more the larger they are; so it follows from their number alone.
+    """
+    step = max(1, (1 << (max(faces, 1).bit_length() - 1)) // _STEPS) if faces > _MANY else 1
+    return came > 0 and faces // step != (faces - came) // step
+
+
+def spoken_of(person: PersonId, faces: Collection[FaceId], said: Standing, held: Collection[PersonId] = ()) -> bool:
+    """Whether the user said anything of somebody whose faces are these, or of one of the faces.
+
+    `held` are the people the user made of several.
+    """
+    mine = frozenset(faces)
+    return (
+        person in said.names
+        or person in said.hidden
+        or person in said.whole
+        or person in held
+        or person in said.pinned.values()
+        or any(face in said.pinned for face in mine)
+        or any(whom == person or face in mine for face, whom in said.barred)
+        or any(person in pair for pair in said.apart_people)
+        or any(one in mine or other in mine for pairs in (said.together, said.apart) for one, other in pairs)
+    )
+
+
+def parting(table: FaceTable, labels: IntArray) -> tuple[Move, ...]:
+    """What parts the one person whose faces these are into groups, by rows; nothing where there is only one.
+
+    `labels`, int64[n], are those of `grouping.group`: below 0 a group, 0 a face on its own. The largest group keeps the
+    number, of equals the one that comes first; each other is somebody new, and faces on their own wait.
+    """
+    groups, counts = np.unique(labels[labels < 0], return_counts=True)
+    if len(groups) < 2:
+        return ()
+    # Groups are numbered from −1 down in the order of their first face.
+    ranked = groups[np.lexsort((-groups, -counts))].tolist()
+    number = {label: at for at, label in enumerate(ranked)}
+    moves = []
+    for face, was, label in zip(table.ids.tolist(), table.people.tolist(), labels.tolist(), strict=True):
+        if label != ranked[0]:
+            group = number[label] - 1 if label else None
+            moves.append(Move(FaceId(face), PersonId(was), None, group))
+    return tuple(moves)
