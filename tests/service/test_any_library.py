@@ -21,7 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from guyverd.catalogue.rows import ReadPhoto
 from guyverd.config import People
-from guyverd.model import DetectedFace, FaceId, PersonId
+from guyverd.model import DecisionKind, DetectedFace, FaceId, PersonId
 from guyverd.people.decisions import held_of
 from guyverd.people.evidence import Measure
 from guyverd.service.pipeline.deciding import Deciding, log_of, standing
@@ -91,9 +91,13 @@ class AnyLibrary(AnyDecisions):
         before, said = self.whose(), standing(self.catalogue)
         self.library.arrive(count)
         into = self.catalogue.people.forwards()
+        # Whom nobody spoke of may turn out to be several.
+        parted = {one.person for one in self.catalogue.decisions.log(said.last) if one.kind is DecisionKind.APPLY}
+        assert not parted & {*said.names, *said.hidden, *said.pinned.values()}
         for face, was in before.items():
-            now = self.whose()[face]
-            assert was is None or now in (was, into.get(was), None), "what is attached only moves with all the rest"
+            if was is not None and not {was, into.get(was)} & parted:
+                now = self.whose()[face]
+                assert now in (was, into.get(was), None), "what is attached only moves with all the rest"
         self.keeps_its_word(said)
 
     @rule(strictness=STRICTNESS)
