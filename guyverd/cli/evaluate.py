@@ -205,6 +205,8 @@ def _retrieval(found: Row) -> list[list[object]]:
         ["photos asked with", number(found["queries"])],
         ["sensitivity", decimal(found["sensitivity"], 3)],
         ["precision", decimal(found["precision"], 3)],
+        ["pooled sensitivity", decimal(found["pooled_sensitivity"], 3)],
+        ["pooled precision", decimal(found["pooled_precision"], 3)],
         ["the person among the 20 most alike", _percent(found["hit_rate"])],
     ]
 

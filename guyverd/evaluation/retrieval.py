@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
-    """The means over queries: every labelled face of a person who is labelled in two photos or more."""
+    """What came of all queries: every labelled face of a person who is labelled in two photos or more.
+
+    The means count each query alike; pooled, each pair of a query and a photo does, so people with many photos count
+    more.
+    """
 
     queries: int
     answered: int
@@ -31,6 +35,11 @@ class Retrieval:
     nobody is labelled do not count. None where nothing was answered."""
     hit_rate: float | None
     """Share, 0..1, of queries for which one of the most alike faces was the person, in another photo."""
+    pooled_sensitivity: float | None
+    """Share, 0..1, of all photos to be found, query by query, that were. None without queries."""
+    pooled_precision: float | None
+    """Share, 0..1, of all photos in all answers, so far as anybody in them is labelled, that were right. None where
+    nothing was answered."""
 
 
 def queries(truth: IntArray, photos: IntArray) -> IntArray:
@@ -55,11 +64,14 @@ def score(
     """
     everywhere = {person: set(photos[truth == person].tolist()) for person in np.unique(truth[asked]).tolist()}
     sensitivity, precision, hits = [], [], 0
+    wanted = answered = found = 0
     for row, answer, near in zip(asked.tolist(), answers, most_alike, strict=True):
         person, own = int(truth[row]), {int(photos[row])}
         told = set(photos[answer].tolist()) - own
         right = len(_showing(person, answer, truth, photos) - own)
-        sensitivity.append(right / len(everywhere[person] - own))
+        others = len(everywhere[person] - own)
+        wanted, answered, found = wanted + others, answered + len(told), found + right
+        sensitivity.append(right / others)
         if told:
             precision.append(right / len(told))
         hits += bool(_showing(person, near, truth, photos) - own)
@@ -70,6 +82,8 @@ def score(
         float(np.mean(sensitivity)) if count else None,
         float(np.mean(precision)) if precision else None,
         hits / count if count else None,
+        found / wanted if count else None,
+        found / answered if answered else None,
     )
 
 

@@ -65,10 +65,10 @@ def evaluate(task: Task, extras: Extras, audience: Audience) -> Row:
     `scores` and each of `methods`: `method`, `clusters`, `surplus`, `unattached`, `pairwise` and `bcubed` {`precision`,
     `recall`, `f`}, `misplaced`, `collisions`, `ari`, `ami`, `homogeneity`, `completeness`, `v_measure`,
     `fowlkes_mallows`, `silhouette`; of `methods` also `settings`, `seconds`. `retrieval`: `queries`, `answered`,
-    `sensitivity`, `precision`, `hit_rate`. `review`: `answers`, `reached`, `share`, `baseline`, `baseline_share`,
-    `least`. `stability`: `added` [{`photos`, `times`, `faces`, `moved`, `company`,
-    `settled`, `named`, `named_affected`}], `orders` {`bcubed_f`, `agreement`, `mean_agreement`}, `arrivals` [{`how`,
-    `bcubed_f`, `agreement`}].
+    `sensitivity`, `precision`, `hit_rate`, `pooled_sensitivity`, `pooled_precision`. `review`: `answers`, `reached`,
+    `share`, `baseline`, `baseline_share`, `least`. `stability`: `added` [{`photos`, `times`, `faces`, `moved`,
+    `company`, `settled`, `named`, `named_affected`}], `orders` {`bcubed_f`, `agreement`, `mean_agreement`}, `arrivals`
+    [{`how`, `bcubed_f`, `agreement`}].
 
     Raises EvaluationError, and what a scan raises.
     """

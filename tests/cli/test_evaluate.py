@@ -31,6 +31,8 @@ def test_everything_that_was_measured_is_told(run: Run, evaluator: FakeEvaluator
         r"silhouette +– +–",
         r"faces among mostly somebody else +1\.25% +1\.25%",
         r"sensitivity +0\.950",
+        r"pooled sensitivity +0\.925",
+        r"pooled precision +0\.985",
         r"the person among the 20 most alike +98\.25%",
         r"1 +20 +0\.10% +1\.00% +2\.00% +1 of 17",
         r"100 +1 +0\.10% +1\.00% +2\.00% +1 of 17",

@@ -32,14 +32,18 @@ def test_shares_by_hand() -> None:
     assert (told.queries, told.answered) == (5, 4)
     assert told.sensitivity == pytest.approx((1 / 2 + 0 + 1 + 1 + 1) / 5)
     assert told.precision == pytest.approx((1 / 2 + 1 + 1 + 1 / 2) / 4)
+    assert told.pooled_sensitivity == pytest.approx(5 / (2 + 2 + 2 + 1 + 1))
+    assert told.pooled_precision == pytest.approx(5 / (2 + 0 + 2 + 1 + 2))
     assert told.hit_rate == pytest.approx(2 / 5), "one's own photo is no hit, nor is who else is in a photo"
 
 
 def test_nothing_asked_and_nothing_answered() -> None:
     nothing = score(ints(1), ints(1), ints(), [], [])
     assert (nothing.queries, nothing.sensitivity, nothing.precision, nothing.hit_rate) == (0, None, None, None)
+    assert (nothing.pooled_sensitivity, nothing.pooled_precision) == (None, None)
     silent = score(ints(1, 1), ints(1, 2), ints(0, 1), [ints(), ints()], [ints(), ints()])
     assert (silent.answered, silent.sensitivity, silent.precision, silent.hit_rate) == (0, 0.0, None, 0.0)
+    assert (silent.pooled_sensitivity, silent.pooled_precision) == (0.0, None)
 
 
 @given(st.lists(st.tuples(st.integers(1, 3), st.integers(1, 3)), min_size=1, max_size=20))
@@ -50,14 +54,18 @@ def test_answering_with_groups_is_pairs_where_each_face_has_its_photo(pairs: lis
     answers = [np.flatnonzero(found == found[row]).astype(np.int64) for row in asked]
     told = score(truth, photos, asked, answers, answers)
     shares, precisions, hits = [], [], []
+    counts = np.zeros(3)
     for row in asked.tolist():
         others = [i for i in range(len(truth)) if i != row]
         same = [i for i in others if truth[i] == truth[row]]
         given_ = [i for i in others if found[i] == found[row]]
         right = len(set(same) & set(given_))
+        counts += right, len(same), len(given_)
         shares.append(right / len(same))
         precisions += [right / len(given_)] if given_ else []
         hits.append(right > 0)
     assert told.sensitivity == (pytest.approx(float(np.mean(shares))) if shares else None)
     assert told.precision == (pytest.approx(float(np.mean(precisions))) if precisions else None)
     assert told.hit_rate == (pytest.approx(float(np.mean(hits))) if hits else None)
+    assert told.pooled_sensitivity == (pytest.approx(counts[0] / counts[1]) if shares else None)
+    assert told.pooled_precision == (pytest.approx(counts[0] / counts[2]) if precisions else None)
