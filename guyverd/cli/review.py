@@ -11,6 +11,7 @@ import click
 from guyverd.cli import output
 from guyverd.cli.format import decimal, number, plural
 from guyverd.cli.graphics import WAYS, best_way
+from guyverd.cli.keys import Keys
 from guyverd.cli.output import Column, Row
 from guyverd.cli.people import NewName
 from guyverd.cli.reviewing import Review, sentence
@@ -85,7 +86,8 @@ def review(
             output.table(_LIST, library.review(count), empty="There is nothing to ask.")
         else:
             way = best_way(os.environ, sys.stdout) if pictures == "auto" else pictures
-            Review(library, way, shutil.get_terminal_size().columns).run(count)
+            with Keys(sys.stdin.fileno()) as keys:
+                Review(library, keys, way, shutil.get_terminal_size().columns).run(count)
 
 
 def _told(done: Row) -> str:

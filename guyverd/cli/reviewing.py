@@ -19,6 +19,7 @@ from guyverd.cli.people import NewName
 from guyverd.errors import GuyverError, NameTaken
 
 if TYPE_CHECKING:
+    from guyverd.cli.keys import Keys
     from guyverd.service.api import Library
 
 _AHEAD = 8
@@ -49,8 +50,9 @@ def sentence(row: Row) -> str:
 class Review:
     """Asks until there is nothing more, or somebody has had enough."""
 
-    def __init__(self, library: Library, way: str, across: int) -> None:
+    def __init__(self, library: Library, keys: Keys, way: str, across: int) -> None:
         self._library = library
+        self._keys = keys
         self._way = way
         self._across = across
         self._passed: set[str] = set()
@@ -80,9 +82,11 @@ class Review:
         self._show(row)
         parts = len(row["others"]) + len(row["faces"]) if row["kind"] in ("same", "belong") else 1
         but: set[int] = set()
+        self._keys.forget()
         output.say(_keys(row, parts))
         while True:
-            key = _key()
+            output.flush()
+            key = self._keys.next()
             if key in ("q", "\x04", "\x1b"):
                 return False
             if key == "o":
@@ -105,7 +109,7 @@ class Review:
             elif key in ("y", "n"):
                 answer = "yes" if key == "y" else "no"
                 if row["kind"] == "one" and answer == "no" and row["person"]["name"] is not None:
-                    but = _which(row)
+                    but = self._which(row)
                 self._give(row, answer, sorted(but))
                 return True
 
@@ -123,7 +127,8 @@ class Review:
 
     def _named(self, row: Row) -> bool:
         """Ask for the name; False where none is given after all."""
-        text = click.prompt("  Name (empty: none)", default="", show_default=False).strip()
+        with self._keys.lines():
+            text = click.prompt("  Name (empty: none)", default="", show_default=False).strip()
         if not text:
             return False
         try:
@@ -135,13 +140,18 @@ class Review:
         except NameTaken as problem:
             known = str(problem.fields["person"])
             output.say(f"  {safe(text)} is person {known}. Is it the same person? [y]es [n]o")
-            while (key := _key()) not in ("y", "n"):
-                pass
-            if key == "n":
+            output.flush()
+            if self._keys.one_of("yn") == "n":
                 output.say("  Then another name is needed, such as one with a surname.")
                 return False
             self._give(row, "yes", person=known)
         return True
+
+    def _which(self, row: Row) -> set[int]:
+        """Who of two people bears the name."""
+        output.say(f"  Which of them is {person_text(row['person'])}: the [1]st or the [2]nd?")
+        output.flush()
+        return {1} if self._keys.one_of("12") == "2" else set()
 
     def _take_back(self) -> None:
         if not self._given:
@@ -207,23 +217,6 @@ def _keys(row: Row, parts: int) -> str:
         return f"[n]ame{hide}  [s]kip  [u]ndo  [o]pen  [q]uit"
     digits = f"  [1-{parts}] differs" if parts > 1 else ""
     return f"[y]es  [n]o{digits}  [s]kip  [u]ndo  [o]pen  [q]uit"
-
-
-def _which(row: Row) -> set[int]:
-    """Who of two people bears the name."""
-    output.say(f"  Which of them is {person_text(row['person'])}: the [1]st or the [2]nd?")
-    while (key := _key()) not in ("1", "2"):
-        pass
-    return {1} if key == "2" else set()
-
-
-def _key() -> str:
-    """The next key, in small letters. Raises KeyboardInterrupt for Ctrl-C."""
-    output.flush()
-    try:
-        return click.getchar().lower()
-    except EOFError:
-        return "q"
 
 
 def _open(row: Row) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
-from guyverd.errors import FaceChoice, NameTaken, NoFaceFound, NoSuchQuestion, UnknownPerson
+from guyverd.errors import CannotDecide, FaceChoice, NameTaken, NoFaceFound, NoSuchQuestion, UnknownPerson
 from guyverd.service.api import Library
 
 Row = dict[str, Any]
@@ -127,6 +129,8 @@ class FakeLibrary:
         self.settled = False
         self.kept = 0
         self.answered: dict[str, str] = {}
+        self.answers: Path | None = None
+        self.refuses = ""
         self.questions: list[Row] = [
             _question("who-31", "who", {"id": 31, "name": None, "faces": 7}, shown=3),
             _question("same-12-0d3f", "same", ALICE, others=[PERSON_31], faces=[5, 6], shown=6, beside=3),
@@ -349,6 +353,11 @@ class FakeLibrary:
         decisions: Sequence[int] = (),
     ) -> Row:
         self._asked("answer", question, answer, list(but), name, person, list(decisions))
+        if self.answers is not None:
+            with self.answers.open("a") as file:
+                file.write(json.dumps([question, answer, list(but), name, person, list(decisions)]) + "\n")
+        if question == self.refuses:
+            raise CannotDecide(detail="it was refused", hint="Try another.")
         if answer == "undo":
             self.answered.pop(question)
             return {"question": question, "answer": answer, "decisions": [], "moved": 0}
