@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guyverd.evaluation.oracle import Effort, Oracle, baseline, counting, needed
+from guyverd.evaluation.oracle import Effort, Oracle, baseline, counting, least, needed
 
 if TYPE_CHECKING:
     from guyverd.model import IntArray
@@ -55,6 +55,37 @@ def test_the_oracle_answers_for_the_most_part_and_counts() -> None:
     assert oracle.same(ints(0), ints(2)) is False
     assert oracle.same(ints(0), ints(3)) is None
     assert oracle.answers == 7
+
+
+def test_of_several_at_once_each_that_differs_from_most_takes_an_answer_more() -> None:
+    truth = ints(1, 1, 2, 2, 1, 3, 0)
+    for rows, told, answers in (
+        ([[2, 3], [5]], [False, False], 1),
+        ([[1], [4]], [True, True], 1),
+        ([[1], [2], [4]], [True, False, True], 2),
+        ([[2], [4], [5], [6]], [False, True, False, False], 2),
+        ([[4]], [True], 1),
+    ):
+        oracle = Oracle(truth)
+        assert oracle.which(ints(0, 1, 2), [ints(*some) for some in rows]) == told
+        assert oracle.answers == answers
+    assert Oracle(truth).which(ints(6), [ints(6)]) == [False], "nobody known is no person"
+
+
+def test_fewer_answers_than_names_cannot_do() -> None:
+    truth = ints(*[1] * 10, *[2] * 6, *[3] * 3, 4, 4, 5, 0, 0)
+    assert least(truth) == 4
+    assert least(truth, 0.9) == 3
+    assert least(truth, 0.5) == 2
+    assert least(truth, 0.4) == 1
+    assert least(ints(1, 2, 0)) == 0
+    assert least(ints()) == 0
+
+
+@given(labellings)
+def test_no_baseline_beats_the_least(labels: tuple[IntArray, IntArray]) -> None:
+    truth, found = labels
+    assert baseline(truth, found).answers >= least(truth)
 
 
 @given(labellings)
