@@ -324,6 +324,7 @@ def _folded(placed: FaceTable, gallery: Gallery, book: _Book, said: Standing, se
                 looks.table,
                 scales,
                 least=measure.join,
+                least_of_two=measure.pair,
                 good=good,
                 ranks=ranks,
                 rules=rules(looks.table, said),

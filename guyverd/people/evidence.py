@@ -93,6 +93,9 @@ class Measure:
         """Evidence from which two faces may be one person."""
         self.join = self.link - settings.group_bonus
         """Mean evidence from which two groups of faces are one person: chance evens out over many pairs."""
+        self.pair = (self.link + self.join) / 2
+        """Evidence from which two single faces that whispers left alone are one person: there chance evens out nothing,
+        but neither has anybody else."""
         self.settings = settings
         self._strangers = shipped() if strangers is None else strangers
         self._crowd = unit(crowd) if len(crowd) else crowd

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 _BLOCK = 20_000
 """Faces whose neighbours are asked for together."""
-_NEAR = 1.0
-"""Pairs with so much less evidence than a join asks for may still lie in groups that are one person."""
 
 
 class Index(Protocol):
@@ -88,7 +86,7 @@ def group(table: FaceTable, index: Index, measure: Measure, *, seed: int, said: 
 def _pairs(
     table: FaceTable, scales: Scales, index: Index, measure: Measure, rule: Rules
 ) -> tuple[IntArray, IntArray, FloatArray]:
-    """Pairs of rows that come near one person, with the evidence, each once or twice."""
+    """Pairs of rows with as much evidence as a join asks for, each once or twice: no mean exceeds the most of them."""
     n = len(table)
     order = np.argsort(table.ids, kind="stable")
     ids = table.ids[order]
@@ -105,7 +103,7 @@ def _pairs(
         sources, targets, similarity = sources[known], order[place[known]], near.similarity.ravel()[known]
         told = evidence(similarity, scales.of(sources), scales.of(targets))
         low, high = np.minimum(sources, targets), np.maximum(sources, targets)
-        kept = (told > measure.join - _NEAR) & (low != high)
+        kept = (told > measure.join) & (low != high)
         kept &= (table.photos[sources] != table.photos[targets]) | np.isin(low * n + high, freed)
         found.append((low[kept], high[kept], told[kept]))
     columns = [np.concatenate(parts) for parts in zip(*found, strict=True)] if found else None
@@ -127,19 +125,16 @@ def _joined(
     # Labels of whispers are −1 − row for free groups, so all are different from 0 and from people's numbers.
     placed = FaceTable(table.ids, table.photos, table.quality, labels, table.vectors)
     ends = labels[pairs]
-    values, counts = np.unique(labels, return_counts=True)
-    # What is asked of groups is less because chance evens out over many pairs. Between two faces there is but one, and
-    # what does not link them is nothing: 109 such pairs in lfw-half were all of photos of two people.
-    lone = (counts[np.searchsorted(values, ends)] == 1).all(axis=1)
     anchored = np.unique(labels[labels > 0]).tolist()
     found = merges(
         placed,
         scales,
         least=measure.join,
+        least_of_two=measure.pair,
         good=voters(table, measure.settings),
         ranks=Ranks(named=anchored),
         rules=rule,
-        candidates=ends[(ends[:, 0] != ends[:, 1]) & ~lone],
+        candidates=ends[ends[:, 0] != ends[:, 1]],
     )
     if not found:
         return labels

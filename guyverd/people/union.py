@@ -45,6 +45,7 @@ def merges(
     scales: Scales,
     *,
     least: float,
+    least_of_two: float | None = None,
     good: BoolArray,
     ranks: Ranks = NOTHING_KNOWN,
     rules: Rules = NO_RULES,
@@ -59,13 +60,15 @@ def merges(
     two who share a photo (but for what `rules` waive) or stand `apart` (pairs of numbers). Who has several appearances
     is never absorbed; others join one of them, and what speaks against any speaks against all. Somebody without a name
     joins a named person only if there is not as much as `least` for another named one too. Faces that are not `good`,
-    bool[n], are not counted, and groups of nothing else only join others. `candidates`, int64[m, 2], are the pairs of
-    numbers to compare, where comparing all would be too many.
+    bool[n], are not counted, and groups of nothing else only join others. Two single faces take `least_of_two`, if
+    given: less is asked of groups because chance evens out over many pairs, and between two faces there is but one.
+    `candidates`, int64[m, 2], are the pairs of numbers to compare, where comparing all would be too many.
     """
     if not table.people.any():
         return ()
     union = _Union(table, scales, least=least, good=good, ranks=ranks, rules=rules, apart=apart)
-    return union.found(union.all_pairs() if candidates is None else union.these(candidates))
+    pairs = union.all_pairs() if candidates is None else union.these(candidates)
+    return union.found(pairs if least_of_two is None else union.without_lone(pairs, least_of_two))
 
 
 class _Union:
@@ -143,7 +146,11 @@ class _Union:
                     yield start + row, column, float(told[row, column])
 
     def these(self, candidates: IntArray) -> Iterator[tuple[int, int, float]]:
-        """Those of the given pairs of numbers that have enough; the others are remembered as near."""
+        """Those of the given pairs of numbers that have enough.
+
+        They are remembered as near, and no others need be: the mean between groups that have become larger is a mean
+        of means, and only exceeds what is asked if one of those did.
+        """
         ends = np.searchsorted(self.numbers, candidates)
         low, high = np.minimum(ends[:, 0], ends[:, 1]), np.maximum(ends[:, 0], ends[:, 1])
         key = np.unique((low * len(self.numbers) + high)[low != high])
@@ -154,10 +161,16 @@ class _Union:
             told = np.einsum("ij,ij->i", vectors[a], scaled[b]) + np.einsum("ij,ij->i", scaled[a], vectors[b])
             told = (told - offsets[a] - offsets[b]) / 2
             enough = told > self.least
-            for one, other in zip(a.tolist(), b.tolist(), strict=True):
+            for one, other, mean in zip(a[enough].tolist(), b[enough].tolist(), told[enough].tolist(), strict=True):
                 self.near[one].add(other)
                 self.near[other].add(one)
-            yield from zip(a[enough].tolist(), b[enough].tolist(), told[enough].tolist(), strict=True)
+                yield one, other, mean
+
+    def without_lone(self, pairs: Iterable[tuple[int, int, float]], least: float) -> Iterator[tuple[int, int, float]]:
+        """Those pairs but for two single faces with less evidence than that."""
+        for one, other, told in pairs:
+            if told > least or max(len(self.rows[one]), len(self.rows[other])) > 1:
+                yield one, other, told
 
     def _means(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         counts = np.maximum(self.sums.counts, 1)
@@ -242,8 +255,8 @@ class _Union:
             return False
         rivals = [
             place
-            for place in np.flatnonzero(self.named & self.alive).tolist()
-            if self.owner[place] != self.owner[survivor] and (not self.near or place in self.near[absorbed])
+            for place in self._others(absorbed).tolist()
+            if self.named[place] and self.owner[place] != self.owner[survivor]
         ]
         return bool(rivals) and bool((self._evidence(absorbed, np.array(rivals)) > self.least).any())
 

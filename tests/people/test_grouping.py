@@ -159,10 +159,10 @@ def test_groups_between_whose_faces_a_word_stands_are_never_joined() -> None:
     assert found[0] != found[5]
 
 
-def test_two_faces_alone_are_one_person_only_where_they_are_linked() -> None:
+def test_two_single_faces_take_more_than_groups_and_less_than_a_link() -> None:
     one = directions(1)[0]
     for told, found in ((0.3, True), (-0.3, False)):
-        table = table_of(np.stack([one, beside(one, told=measure_of(table_of(one[None])).link + told)]))
+        table = table_of(np.stack([one, beside(one, told=measure_of(table_of(one[None])).pair + told)]))
         assert bool(labels(table).any()) == found
     # As much as that for a whole group is enough.
     asked = measure_of(table_of(one[None]))
