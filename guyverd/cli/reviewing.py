@@ -80,7 +80,7 @@ class Review:
     def _asked(self, row: Row) -> bool:
         """Show a question and take its answer; False when there are to be no more."""
         self._show(row)
-        parts = len(row["others"]) + len(row["faces"]) if row["kind"] in ("same", "belong") else 1
+        parts = _parts(row)
         but: set[int] = set()
         self._keys.forget()
         output.say(_keys(row, parts))
@@ -102,9 +102,9 @@ class Review:
                 return True
             elif row["kind"] == "who":
                 if key == "h" and row["person"] is not None:
-                    self._give(row, "hide")
+                    self._give(row, "hide", sorted(but))
                     return True
-                if key in ("n", "y", "\r", "\n") and self._named(row):
+                if key in ("n", "y", "\r", "\n") and self._named(row, sorted(but)):
                     return True
             elif key in ("y", "n"):
                 answer = "yes" if key == "y" else "no"
@@ -125,7 +125,7 @@ class Review:
         self._given.append(done)
         output.say(f"  {answer}" + (f": {plural(done['moved'], 'face')} changed hands" if done["moved"] else ""))
 
-    def _named(self, row: Row) -> bool:
+    def _named(self, row: Row, but: Sequence[int]) -> bool:
         """Ask for the name; False where none is given after all."""
         with self._keys.lines():
             text = click.prompt("  Name (empty: none)", default="", show_default=False).strip()
@@ -133,7 +133,7 @@ class Review:
             return False
         try:
             wanted = NewName().convert(text, None, None)
-            self._give(row, "yes", name=wanted)
+            self._give(row, "yes", but, name=wanted)
         except click.BadParameter as problem:
             output.note(problem.message)
             return False
@@ -144,7 +144,7 @@ class Review:
             if self._keys.one_of("yn") == "n":
                 output.say("  Then another name is needed, such as one with a surname.")
                 return False
-            self._give(row, "yes", person=known)
+            self._give(row, "yes", but, person=known)
         return True
 
     def _which(self, row: Row) -> set[int]:
@@ -170,11 +170,11 @@ class Review:
     def _show(self, row: Row) -> None:
         output.say()
         output.say(f"{sentence(row)}  ({plural(row['settles'], 'face')})")
+        numbered = _parts(row) > 1
         if row["kind"] == "who":
-            self._faces("", row["shown"])
+            self._faces("", row["beside"] if numbered else row["shown"], numbered=numbered)
         else:
             self._faces(f"{_whom(row['person'])}:", row["shown"])
-            numbered = row["kind"] in ("same", "belong") and len(row["others"]) + len(row["faces"]) > 1
             self._faces(_beside(row), row["beside"], numbered=numbered)
 
     def _faces(self, title: str, faces: Sequence[Row], *, numbered: bool = False) -> None:
@@ -203,6 +203,11 @@ def _whom(person: Row) -> str:
     return f"{person_text(person)}, {plural(person['faces'], 'face')}"
 
 
+def _parts(row: Row) -> int:
+    """How many things can be told apart in an answer."""
+    return 1 if row["kind"] == "one" else len(row["others"]) + len(row["faces"])
+
+
 def _beside(row: Row) -> str:
     if row["kind"] == "one":
         return f"and {plural(len(row['faces']), 'face')} of the same:"
@@ -212,10 +217,10 @@ def _beside(row: Row) -> str:
 
 
 def _keys(row: Row, parts: int) -> str:
+    digits = f"  [1-{parts}] differs" if parts > 1 else ""
     if row["kind"] == "who":
         hide = "  [h]ide" if row["person"] is not None else ""
-        return f"[n]ame{hide}  [s]kip  [u]ndo  [o]pen  [q]uit"
-    digits = f"  [1-{parts}] differs" if parts > 1 else ""
+        return f"[n]ame{hide}{digits}  [s]kip  [u]ndo  [o]pen  [q]uit"
     return f"[y]es  [n]o{digits}  [s]kip  [u]ndo  [o]pen  [q]uit"
 
 

@@ -28,7 +28,7 @@ class Kind(StrEnum):
     """What is asked."""
 
     WHO = "who"
-    """Who is `person`; or, where there is none, the one of `faces`?"""
+    """Who is `person`, with all their `faces` where these are few; or, where there is none, the one of `faces`?"""
     SAME = "same"
     """Are `others` and `faces` all `person`? Faces may wait, or be attached to somebody they are less like."""
     BELONG = "belong"

@@ -149,10 +149,11 @@ class Library(Protocol):
         Keys: `question` (what to call it), `kind` ("who" is this person or face; are these all the "same" as the
         person; do these faces "belong" to the person; are these faces of the person and the others "one"), `person`
         {`id`, `name`, `faces` (how many)} or null, `others` [likewise] and `faces` [ids]: what is asked about, and in
-        this order the parts of the question; `settles` (faces), `likely` (the chance of a yes for a part; of "who",
-        that it is one person), `evidence` or null, `worth` (faces that a key is likely to settle), `shown` [{`face`,
-        `photo`, `file`, `box`, `width`, `height`}]: faces that show the person; `beside` [likewise]: faces of what is
-        asked about; where it has several parts one for each, in their order, with null for what is not there now.
+        this order the parts of the question, for "who" all faces of a person who has few; `settles` (faces), `likely`
+        (the chance of a yes for a part; of "who", that it is one person), `evidence` or null, `worth` (faces that a key
+        is likely to settle), `shown` [{`face`, `photo`, `file`, `box`, `width`, `height`}]: faces that show the person;
+        `beside` [likewise]: faces of what is asked about; where it has several parts one for each, in their order, with
+        null for what is not there now.
         """
 
     def answer(
@@ -167,10 +168,11 @@ class Library(Protocol):
     ) -> Row:
         """Answer a question "yes" or "no", "skip" it for a month, or "hide" the person of a "who".
 
-        `but` are the numbers, from 1, of parts to which the opposite applies; a no to "one" says that the faces asked
-        about are not the person, and with `but` 1, that they are and the person's others are not. A yes to "who" gives
-        the `name` of somebody new, or the `person` that it is. Returns {`question`, `answer`,
-        `decisions` [ids], `moved` (faces)}. "undo" takes back those `decisions`, or a skip.
+        `but` are the numbers, from 1, of parts to which the opposite applies: of "who", faces that are not the person,
+        whatever the others are. A no to "one" says that the faces asked about are not the person, and with `but` 1,
+        that they are and the person's others are not. A yes to "who" gives the `name` of somebody new, or the `person`
+        that it is. Returns {`question`, `answer`, `decisions` [ids], `moved` (faces)}. "undo" takes back those
+        `decisions`, or a skip.
         """
 
     def box(self, path: str, box: list[int], person: str | None = None, name: str | None = None) -> Row:

@@ -132,7 +132,7 @@ class FakeLibrary:
         self.answers: Path | None = None
         self.refuses = ""
         self.questions: list[Row] = [
-            _question("who-31", "who", {"id": 31, "name": None, "faces": 7}, shown=3),
+            _question("who-31", "who", {"id": 31, "name": None, "faces": 3}, faces=[1, 2, 3], shown=3, beside=3),
             _question("same-12-0d3f", "same", ALICE, others=[PERSON_31], faces=[5, 6], shown=6, beside=3),
             _question("one-12-77aa", "one", ALICE, faces=[8, 9, 10], shown=6, beside=3),
             _question("belong-12-11", "belong", ALICE, faces=[11], shown=6, beside=1),

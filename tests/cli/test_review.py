@@ -190,10 +190,12 @@ KEYS = "[y]es  [n]o"
 
 def test_a_whole_session(start: Start) -> None:
     session = start("--pictures", "none")
-    seen = session.sees("[n]ame  [h]ide  [s]kip  [u]ndo  [o]pen  [q]uit")
+    seen = session.sees("[n]ame  [h]ide  [1-3] differs  [s]kip  [u]ndo  [o]pen  [q]uit")
     assert "Who is person 31?  (7 faces)" in seen
     assert "/photos/1.jpg" in seen
 
+    session.press("2")
+    session.sees("differs: 2\n")
     session.press("n")
     session.sees("Name (empty: none)")
     session.press("Eve\r")
@@ -231,7 +233,7 @@ def test_a_whole_session(start: Start) -> None:
     session.press("q")
     assert session.ends().endswith("4 answers, 28 faces changed hands.\n")
     assert session.answers() == [
-        ["who-31", "yes", [], "Eve", None, []],
+        ["who-31", "yes", [2], "Eve", None, []],
         ["same-12-0d3f", "yes", [3], None, None, []],
         ["one-12-77aa", "no", [1], None, None, []],
         ["belong-12-11", "skip", [], None, None, []],

@@ -68,6 +68,9 @@ def test_whoever_has_no_name_is_asked_about_the_largest_first() -> None:
     assert (first.kind, first.person, first.likely) == (Kind.WHO, 1, 1.0)
     assert set(first.shown) <= set(range(1, 10))
     assert len(first.shown) == 9
+    assert first.faces == first.beside == tuple(range(1, 10)), "all of few can be told apart"
+    (large,) = asked(library(ints(*[0] * 10), ints(*[1] * 10)))
+    assert large.faces == large.beside == ()
 
 
 def test_poor_pictures_and_single_faces_are_less_urgent_and_never_forgotten() -> None:

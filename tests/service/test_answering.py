@@ -79,6 +79,24 @@ def test_who_of_a_face_founds_somebody_or_tells_who_it_is(catalogue: Catalogue, 
     assert disagreements(catalogue) == []
 
 
+def test_who_may_leave_faces_out(catalogue: Catalogue, answering: Answering) -> None:
+    asked = question(Kind.WHO, 2, about=[2, 4])
+    answering.answer(asked, Word(True, [2], "Bob"))
+    assert (whose(catalogue)[2], whose(catalogue)[4]) == (2, None)
+    assert standing(catalogue).barred == {(4, 2)}
+    assert standing(catalogue).names[PersonId(2)] == "Bob"
+    answering.answer(question(Kind.WHO, 3, about=[5]), Word(True, person=PersonId(2)))
+    assert whose(catalogue)[5] == 2
+
+
+def test_who_is_hidden_may_leave_faces_out(catalogue: Catalogue, answering: Answering) -> None:
+    answering.hide(question(Kind.WHO, 2, about=[2, 4]), [1])
+    assert (whose(catalogue)[2], whose(catalogue)[4]) == (None, 2)
+    assert standing(catalogue).hidden == {2}
+    with pytest.raises(CannotDecide):
+        answering.hide(question(Kind.WHO, 3, about=[5]), [2])
+
+
 def test_two_of_one_name_have_to_be_told_apart(catalogue: Catalogue, answering: Answering) -> None:
     catalogue.decisions.name(PersonId(2), "Ada", catalogue.now())
     with pytest.raises(AmbiguousPerson):

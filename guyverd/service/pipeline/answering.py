@@ -52,21 +52,21 @@ class Answering:
         }
         if question.kind is not Kind.WHO and (word.name is not None or word.person is not None):
             raise CannotDecide(detail=f"question {question.id} does not ask for a name", hint="Answer yes or no.")
-        count = {Kind.WHO: 0, Kind.ONE: 0 if word.yes else 1}.get(
-            question.kind, len(question.others) + len(question.faces)
-        )
-        if not set(word.but) <= set(range(1, count + 1)):
-            raise CannotDecide(
-                detail=f"question {question.id} has {count} parts to except", hint="They are numbered from 1."
-            )
+        self._check(question, word.but, halves=not word.yes)
         return self._all_or_none(lambda: acts[question.kind](question, word))
 
-    def hide(self, question: Question) -> tuple[DecisionId, ...]:
-        """The person asked about is to have no folder."""
+    def hide(self, question: Question, but: Collection[int] = ()) -> tuple[DecisionId, ...]:
+        """The person asked about is to have no folder; faces of those numbers are not the person."""
         person = question.person
         if question.kind is not Kind.WHO or person is None:
             raise CannotDecide(detail="there is nobody to hide in this question", hint="Skip it.")
-        return self._all_or_none(lambda: self._deciding.hide(person))
+        self._check(question, but)
+
+        def act() -> None:
+            self._except(question, person, but)
+            self._deciding.hide(person)
+
+        return self._all_or_none(act)
 
     def take_back(self, decisions: Collection[DecisionId]) -> None:
         """Undo those, the youngest first."""
@@ -74,6 +74,24 @@ class Answering:
             undo(self._catalogue, decision)
 
     # ---- inside ------------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _check(question: Question, but: Collection[int], *, halves: bool = False) -> None:
+        """Raises CannotDecide for parts that the question does not have."""
+        count = len(question.others) + len(question.faces)
+        if question.kind is Kind.ONE:
+            count = int(halves)
+        elif question.kind is Kind.WHO and question.person is None:
+            count = 0
+        if not set(but) <= set(range(1, count + 1)):
+            raise CannotDecide(
+                detail=f"question {question.id} has {count} parts to except", hint="They are numbered from 1."
+            )
+
+    def _except(self, question: Question, person: PersonId, but: Collection[int]) -> None:
+        """Faces of a person who was asked about are not them."""
+        if but:
+            self._deciding.reject(person, [question.faces[number - 1] for number in but])
 
     def _all_or_none(self, act: Callable[[], object]) -> tuple[DecisionId, ...]:
         before = self._catalogue.decisions.last()
@@ -97,6 +115,8 @@ class Answering:
             if len(taken) > 1:
                 raise AmbiguousPerson(person=word.name, ids=", ".join(map(str, taken)))
             raise NameTaken(name=word.name, person=taken[0], other=question.person or question.faces[0])
+        if question.person is not None:
+            self._except(question, question.person, word.but)
         if known is not None and question.person is not None:
             self._deciding.merge(known, question.person)
         elif known is not None:

@@ -114,15 +114,25 @@ class _Review:
         mine = self._rows(question)[0] if question.person is None else np.flatnonzero(self._people == question.person)
         who = oracle.who(mine)
         known = self._catalogue.people.named(str(who)) if who else []
-        if not who and question.person is not None:
-            self._answering.hide(question)
-        elif not who:
-            self._reviewing.skip(question)
+        if not who:
+            self._nobody(oracle, question, mine)
         elif known:
             self._touched.add(int(known[0]))
             self._say(question, Word(True, person=known[0]))
         else:
             self._say(question, Word(True, name=str(who)))
+
+    def _nobody(self, oracle: Oracle, question: Question, mine: IntArray) -> None:
+        """Most of them are nobody known; of few faces those of somebody are excepted, with an answer each."""
+        if question.person is None:
+            self._reviewing.skip(question)
+            return
+        known = [number for number, row in enumerate(self._rows(question), 1) if self._truth[row].any()]
+        if self._truth[mine].any() and not known:
+            self._reviewing.skip(question)
+            return
+        oracle.answers += len(known)
+        self._answering.hide(question, known)
 
     def _whether(self, oracle: Oracle, question: Question) -> None:
         mine = np.flatnonzero(self._people == question.person)

@@ -55,7 +55,7 @@ class Inquiring(Saying):
                 self._reviewing.skip(asked)
                 made: tuple[DecisionId, ...] = ()
             elif answer == "hide":
-                made = self._answering.hide(asked)
+                made = self._answering.hide(asked, but)
             elif answer in ANSWERS:
                 made = self._answering.answer(asked, Word(answer == "yes", but, wanted or None, known))
             else:
@@ -122,7 +122,7 @@ class _Shown:
 
     def beside(self, question: Question) -> list[Row]:
         """What is asked about: where that are several things, one for each, also of those that are away."""
-        several = question.kind in (Kind.SAME, Kind.BELONG) and len(question.others) + len(question.faces) > 1
+        several = question.kind is not Kind.ONE and len(question.others) + len(question.faces) > 1
         return [self._row(face) for face in question.beside] if several else self.some(question.beside)
 
     def _row(self, face: FaceId) -> Row:

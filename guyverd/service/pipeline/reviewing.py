@@ -32,7 +32,8 @@ WAITS = timedelta(days=30)
 _KEPT = 600.0
 """Seconds after the last question for which vectors are kept."""
 _AT_ONCE = 10_000
-"""Of every so many faces one more answer is given before the list is made anew: that takes 1.5 s for 200,000."""
+"""For every so many faces one more answer is taken before the list is made anew. With 200,000 faces and 20,000 people,
+on two busy cores, the first list took 8 s, an answer with the next question 0.01 s, and a list made anew 3 s."""
 
 
 @dataclass(frozen=True, slots=True)
