@@ -4,14 +4,17 @@ How alike a library's people are is learned from the library. Where they are muc
 the first of them look like one person, because nothing tells yet that there are many of their kind; and since attached
 faces are never moved, that person would draw in everybody who comes later. So people whose faces changed are looked at
 again by what is known now: how much speaks for their own faces being one, on average. Few people have little of it, and
-only for those it is asked whether their faces, grouped anew, are several groups of their own. Both must be so.
+only for those it is asked whether their faces, grouped anew, are several groups of their own. Both must be so. Then
+they are grouped anew together with who is near them: where people melted, faces also strayed to their neighbours, and
+the parts may be people who stand already.
 
-Somebody of whom the user said anything is left alone.
+Somebody of whom the user said anything is left alone, as the person in question and as a neighbour.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,8 +22,10 @@ import numpy as np
 from guyverd.model import FaceId, FaceTable, Move, PersonId, Standing
 from guyverd.people.directions import unit
 from guyverd.people.evidence import Measure, belonging
+from guyverd.people.grouping import Grouped
 from guyverd.people.identity import voters
 from guyverd.people.index import Neighbours
+from guyverd.people.reclustering import Plan, plan
 
 if TYPE_CHECKING:
     from guyverd.model import FloatArray, IntArray
@@ -89,40 +94,43 @@ def is_due(faces: int, came: int) -> bool:
     return came > 0 and faces // step != (faces - came) // step
 
 
-def spoken_of(person: PersonId, faces: Collection[FaceId], said: Standing, held: Collection[PersonId] = ()) -> bool:
-    """Whether the user said anything of somebody whose faces are these, or of one of the faces.
+class Spoken:
+    """The people and the faces of whom the user said anything: guyverd leaves them as they are."""
 
-    `held` are the people the user made of several.
+    def __init__(self, said: Standing, held: Collection[PersonId] = ()) -> None:
+        """`held` are the people the user made of several."""
+        pairs = said.together | said.apart
+        self.people: frozenset[PersonId] = frozenset().union(
+            said.names,
+            said.hidden,
+            said.whole,
+            held,
+            said.pinned.values(),
+            (person for _, person in said.barred),
+            (person for pair in said.apart_people for person in pair),
+        )
+        self.faces: frozenset[FaceId] = frozenset().union(
+            said.pinned, (face for face, _ in said.barred), (face for pair in pairs for face in pair)
+        )
+
+    def of(self, person: int, faces: Iterable[int]) -> bool:
+        """Whether anything was said of somebody whose faces are these, or of one of the faces."""
+        return person in self.people or not self.faces.isdisjoint(faces)
+
+
+def is_several(labels: IntArray) -> bool:
+    """Whether one person's faces fall into several groups; the labels are those of `grouping.group`."""
+    return len(np.unique(labels[labels < 0])) > 1
+
+
+def parting(table: FaceTable, grouped: Grouped, person: PersonId, said: Standing) -> Plan:
+    """What parts a person who is several, by a grouping of their faces and of those near them.
+
+    The table holds all faces of everybody in it. As in any plan the largest part keeps the number; but the person's
+    faces that are in no group wait, because nothing tells any more that they are this person's.
     """
-    mine = frozenset(faces)
-    return (
-        person in said.names
-        or person in said.hidden
-        or person in said.whole
-        or person in held
-        or person in said.pinned.values()
-        or any(face in said.pinned for face in mine)
-        or any(whom == person or face in mine for face, whom in said.barred)
-        or any(person in pair for pair in said.apart_people)
-        or any(one in mine or other in mine for pairs in (said.together, said.apart) for one, other in pairs)
-    )
-
-
-def parting(table: FaceTable, labels: IntArray) -> tuple[Move, ...]:
-    """What parts the one person whose faces these are into groups, by rows; nothing where there is only one.
-
-    `labels`, int64[n], are those of `grouping.group`: below 0 a group, 0 a face on its own. The largest group keeps the
-    number, of equals the one that comes first; each other is somebody new, and faces on their own wait.
-    """
-    groups, counts = np.unique(labels[labels < 0], return_counts=True)
-    if len(groups) < 2:
-        return ()
-    # Groups are numbered from −1 down in the order of their first face.
-    ranked = groups[np.lexsort((-groups, -counts))].tolist()
-    number = {label: at for at, label in enumerate(ranked)}
-    moves = []
-    for face, was, label in zip(table.ids.tolist(), table.people.tolist(), labels.tolist(), strict=True):
-        if label != ranked[0]:
-            group = number[label] - 1 if label else None
-            moves.append(Move(FaceId(face), PersonId(was), None, group))
-    return tuple(moves)
+    what = plan(table, grouped, said)
+    moving = {move.face for move in what.moves}
+    alone = table.ids[(table.people == person) & (grouped.labels == 0)].tolist()
+    waiting = tuple(Move(FaceId(face), person, None) for face in alone if face not in moving)
+    return replace(what, moves=(*what.moves, *waiting))

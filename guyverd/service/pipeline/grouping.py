@@ -20,7 +20,7 @@ from guyverd.people.arrival import Outcome, arrive
 from guyverd.people.index import FaceIndex
 from guyverd.service.pipeline.deciding import standing
 from guyverd.service.pipeline.measuring import Measuring
-from guyverd.service.pipeline.parting import freed, part
+from guyverd.service.pipeline.parting import Parting, freed
 
 if TYPE_CHECKING:
     from guyverd.model import IntArray, PersonId
@@ -159,7 +159,7 @@ class Grouping:
         measure = self.measuring.at(through)
         outcome, touched = self._arrive(new, index, measure, through)
         if touched:
-            alone = freed(part(self._catalogue, measure, outcome, touched, seed=SEED))
+            alone = freed(Parting(self._catalogue, index, measure, seed=SEED).part(outcome, touched))
             if len(alone):
                 self._arrive(alone, index, measure, through)
         log.info(
