@@ -125,6 +125,7 @@ A, B = {"id": 12, "name": "Alice"}, {"id": 31, "name": None}
         (decision_row(1, "box", A, None, [5]), "face 5 was drawn by hand, it is Alice (12)"),
         (decision_row(1, "box", None, None, [5]), "face 5 was drawn by hand"),
         (decision_row(1, "apply"), "a plan for the whole library was applied"),
+        (decision_row(1, "apply", B), "person 31 was evidently several people and was parted"),
         (decision_row(1, "something newer"), "something newer"),
     ],
 )

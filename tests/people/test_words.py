@@ -191,6 +191,16 @@ def test_what_guyverd_found_and_the_user_took_back_is_denied() -> None:
     assert standing(alike, same, said(K.UNDO, undoes=1)).together == {(10, 11)}, "the user's own word stays"
 
 
+def test_who_was_parted_and_put_together_again_stays_whole() -> None:
+    parted = said(K.APPLY, 1, author=Author.GUYVERD)
+    assert standing(parted) == Standing()
+    assert standing(parted, said(K.UNDO, undoes=1)).whole == {1}
+    assert standing(parted, said(K.UNDO, undoes=1), said(K.UNDO, undoes=2)).whole == frozenset()
+    assert standing(parted, said(K.UNDO, undoes=1), said(K.MERGE, 2, 1)).whole == {2}
+    assert standing(parted, said(K.MERGE, 2, 1), said(K.UNDO, undoes=1)).whole == {2}
+    assert standing(said(K.APPLY), said(K.UNDO, undoes=1)).whole == frozenset(), "the user's own plan, taken back"
+
+
 # ---- any log ---------------------------------------------------------------------------------------------------------
 
 PEOPLE = st.integers(1, 5)
@@ -209,6 +219,7 @@ WORDS = st.one_of(
     ),
     st.builds(lambda p, f: said(K.DIFFERENT, p, faces=f), st.none() | PEOPLE, PAIRS),
     st.builds(lambda p, q: said(K.DIFFERENT, p, q), PEOPLE, PEOPLE),
+    st.builds(lambda p: said(K.APPLY, p, author=Author.GUYVERD), PEOPLE),
 )
 LOGS = st.lists(WORDS, max_size=14).map(lambda log: numbered(*log))
 WITH_UNDOS = st.lists(WORDS | st.builds(lambda n: said(K.UNDO, undoes=n), st.integers(1, 14)), max_size=14).map(
@@ -230,7 +241,13 @@ def test_what_stands_is_free_of_contradictions(log: list[Decision]) -> None:
     absorbed = set(found.forwards)
     for person in range(1, 6):
         assert found.survivor(PersonId(person)) not in absorbed
-    told_of = {*found.names, *found.hidden, *found.pinned.values(), *(person for _, person in found.barred)}
+    told_of = {
+        *found.names,
+        *found.hidden,
+        *found.whole,
+        *found.pinned.values(),
+        *(person for _, person in found.barred),
+    }
     told_of |= {person for pair in found.apart_people for person in pair}
     assert not told_of & absorbed, "everybody spoken of stands"
     assert not found.barred & {(face, person) for face, person in found.pinned.items()}
