@@ -31,13 +31,13 @@ _SOMEBODY, _BY_EVIDENCE, _ENOUGH = 1.0, 1.2, 4
 _KNOWN = 0.5
 """How likely a single face is anybody that the user knows by name, and whose name is worth giving."""
 _FAINT = 0.3
-"""By this it is less likely of somebody whose pictures are the poorest. Chosen by eye: half of LFW shows the way only
+"""By this it is less likely of somebody whose pictures are the poorest. Chosen by eye: half of LFW shows only the way
 (quality tells pairs of faces that count from others with an area of .77 under the curve, evidence with .70)."""
 _OUT, _BY_DISTANCE = -1.9, 1.2
 """How likely a face is not its person whom it is not like; rounded from what came true on labelled sets."""
 _TWO, _BY_FALL = -0.5, 2.0
-"""How likely halves are two people, and how quickly more so as their evidence falls below a join. Chosen by eye: labelled
-sets had few such people."""
+"""How likely halves are two people, and how quickly more so as their evidence falls below a join. Chosen by eye: the
+labelled sets had few such people."""
 _TYPING = 0.8
 """A name takes longer than a key, so of two questions with equal prospects the other one comes first."""
 

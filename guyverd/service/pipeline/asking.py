@@ -111,28 +111,24 @@ class _Review:
         return [np.flatnonzero(self._people == other) for other in question.others] + of_faces
 
     def _who(self, oracle: Oracle, question: Question) -> None:
-        mine = self._rows(question)[0] if question.person is None else np.flatnonzero(self._people == question.person)
-        who = oracle.who(mine)
+        mine = np.flatnonzero(self._people == question.person) if question.person else self._rows(question)[0]
+        who, but = oracle.who(mine), []
+        if not who and question.person is not None and question.faces:
+            # Most of them are nobody known. Somebody known among them is named, and the others left out, one by one.
+            each = [int(self._truth[row][0]) for row in self._rows(question)]
+            who = max(sorted({*each} - {0}), key=each.count, default=0)
+            but = [number for number, one in enumerate(each, 1) if who and one != who]
+            oracle.answers += len(but)
         known = self._catalogue.people.named(str(who)) if who else []
-        if not who:
-            self._nobody(oracle, question, mine)
+        if not who and question.person is not None and not self._truth[mine].any():
+            self._answering.hide(question)
+        elif not who:
+            self._reviewing.skip(question)
         elif known:
             self._touched.add(int(known[0]))
-            self._say(question, Word(True, person=known[0]))
+            self._say(question, Word(True, but, person=known[0]))
         else:
-            self._say(question, Word(True, name=str(who)))
-
-    def _nobody(self, oracle: Oracle, question: Question, mine: IntArray) -> None:
-        """Most of them are nobody known; of few faces those of somebody are excepted, with an answer each."""
-        if question.person is None:
-            self._reviewing.skip(question)
-            return
-        known = [number for number, row in enumerate(self._rows(question), 1) if self._truth[row].any()]
-        if self._truth[mine].any() and not known:
-            self._reviewing.skip(question)
-            return
-        oracle.answers += len(known)
-        self._answering.hide(question, known)
+            self._say(question, Word(True, but, name=str(who)))
 
     def _whether(self, oracle: Oracle, question: Question) -> None:
         mine = np.flatnonzero(self._people == question.person)
