@@ -22,6 +22,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from guyverd.catalogue.rows import ReadPhoto
 from guyverd.config import People
 from guyverd.model import DecisionKind, DetectedFace, FaceId, PersonId
+from guyverd.people.coherence import Spoken
 from guyverd.people.decisions import held_of
 from guyverd.people.evidence import Measure
 from guyverd.service.pipeline.deciding import Deciding, log_of, standing
@@ -91,13 +92,14 @@ class AnyLibrary(AnyDecisions):
         before, said = self.whose(), standing(self.catalogue)
         self.library.arrive(count)
         into = self.catalogue.people.forwards()
-        # Whom nobody spoke of may turn out to be several.
+        # Whom nobody spoke of may turn out to be several, and then neighbours change too, of whom nobody spoke either.
         parted = {one.person for one in self.catalogue.decisions.log(said.last) if one.kind is DecisionKind.APPLY}
-        assert not parted & {*said.names, *said.hidden, *said.pinned.values()}
+        spoken = Spoken(said, held_of(log_of(self.catalogue), said))
+        assert not parted & spoken.people
+        after = self.whose()
         for face, was in before.items():
-            if was is not None and not {was, into.get(was)} & parted:
-                now = self.whose()[face]
-                assert now in (was, into.get(was), None), "what is attached only moves with all the rest"
+            if was is not None and (not parted or spoken.of(was, [face])):
+                assert after[face] in (was, into.get(was), None), "what is attached only moves with all the rest"
         self.keeps_its_word(said)
 
     @rule(strictness=STRICTNESS)
