@@ -263,7 +263,7 @@ def _doubtful(table: FaceTable, people: IntArray, edges: Edges, folded: _Folded,
     place = np.array([into.get(number, number) if number not in owners else number for number in place.tolist()])
     numbers, groups = np.unique(place, return_inverse=True)
     groups = np.where(place == 0, -1, groups)
-    told = belonging(unit(looks.vectors), folded.scales, groups.astype(np.int64))[rows]
+    told = belonging(looks.vectors, folded.scales, groups.astype(np.int64))[rows]
     least = measure.join - DOUBT
     whose = np.array([owners.get(number, number) for number in numbers.tolist()])
     everyone, person = np.unique(whose, return_inverse=True)
@@ -274,7 +274,7 @@ def _doubtful(table: FaceTable, people: IntArray, edges: Edges, folded: _Folded,
     if not len(free) or not owners:
         return free
     # Unlike the largest appearance, but perhaps like another one of the same person.
-    every = sums(unit(looks.vectors), folded.scales, groups.astype(np.int64), len(numbers))
+    every = sums(looks.vectors, folded.scales, groups.astype(np.int64), len(numbers))
     doubtful = []
     for row in free.tolist():
         mine = np.flatnonzero((whose == people[row]) & (numbers != people[row]))

@@ -80,7 +80,7 @@ def doubtful(table: FaceTable, measure: Measure) -> tuple[PersonId, ...]:
         return ()
     groups = np.searchsorted(numbers, table.people[rows])
     vectors = table.vectors[rows]
-    told = belonging(unit(vectors), measure.scales(vectors), groups)
+    told = belonging(vectors, measure.scales(vectors), groups)
     means = np.bincount(groups, weights=told, minlength=len(numbers)) / counts
     return tuple(PersonId(int(one)) for one in numbers[(counts >= _LEAST) & (means < measure.join + _DOUBT)])
 

@@ -54,6 +54,8 @@ _ASKED, _SLOPE = 1.0, 0.8
 _SAME = 0.9999
 """Cosine from which a face in the crowd is taken for the very same picture."""
 _BLOCK = 4096
+_STEP = 50_000
+"""Faces whose sums are taken together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +109,15 @@ class Measure:
 
     def scales(self, vectors: FloatArray) -> Scales:
         """The scales of faces, float32[n, 128] of any length but zero."""
-        vectors = unit(vectors)
-        general = Scales(*self._strangers.likeness(vectors))
-        if not self._crowded.any():
-            return general
-        centre, width = general.centre.copy(), general.width.copy()
+        centre, width = np.empty(len(vectors), np.float32), np.empty(len(vectors), np.float32)
+        crowded = self._crowded.any()
         for start in range(0, len(vectors), _BLOCK):
             some = slice(start, start + _BLOCK)
-            self._adapt(vectors[some], general.of(some), centre[some], width[some])
+            directions = unit(vectors[some])
+            general = Scales(*self._strangers.likeness(directions))
+            centre[some], width[some] = general.centre, general.width
+            if crowded:
+                self._adapt(directions, general, centre[some], width[some])
         return Scales(centre, width)
 
     def _seen(self, vectors: FloatArray, scales: Scales) -> tuple[FloatArray, FloatArray]:
@@ -201,44 +204,49 @@ class Sums:
 
 
 def sums(vectors: FloatArray, scales: Scales, groups: IntArray, count: int) -> Sums:
-    """The sums of `count` groups; `groups`, int64[n], is each face's, below 0 for none; `vectors` have unit length."""
+    """The sums of `count` groups over faces, float32[n, 128] of any length; `groups`, int64[n], below 0 for none."""
     rows = np.flatnonzero(groups >= 0)
     rows = rows[np.argsort(groups[rows], kind="stable")]
-    present, first = np.unique(groups[rows], return_index=True)
-
-    def total(values: Doubles) -> Doubles:
-        found = np.zeros((count, *values.shape[1:]))
-        if len(rows):
-            found[present] = np.add.reduceat(values, first, axis=0)
-        return found
-
-    some, of = vectors[rows].astype(np.float64), scales.of(rows)
-    width = of.width.astype(np.float64)
-    return Sums(
-        total(some),
-        total(some / width[:, None]),
-        total(of.centre / width),
+    found = Sums(
+        np.zeros((count, vectors.shape[1])),
+        np.zeros((count, vectors.shape[1])),
+        np.zeros(count),
         np.bincount(groups[rows], minlength=count).astype(np.float64),
     )
+    for start in range(0, len(rows), _STEP):
+        some = rows[start : start + _STEP]
+        present, first = np.unique(groups[some], return_index=True)
+        directions, of = unit(vectors[some]).astype(np.float64), scales.of(some)
+        width = of.width.astype(np.float64)
+        # A group may go on in the next step.
+        found.vectors[present] += np.add.reduceat(directions, first, axis=0)
+        found.scaled[present] += np.add.reduceat(directions / width[:, None], first, axis=0)
+        found.offsets[present] += np.add.reduceat(of.centre / width, first)
+    return found
 
 
 def belonging(vectors: FloatArray, scales: Scales, groups: IntArray) -> FloatArray:
     """The mean evidence of each face for being one with the others of its group, float32[n]; alone, infinite.
 
-    `vectors` have unit length; `groups`, int64[n], is each face's, from 0 on, below 0 for none.
+    `vectors`, float32[n, 128], have any length; `groups`, int64[n], is each face's, from 0 on, below 0 for none.
     """
     found: FloatArray = np.full(len(groups), np.inf, dtype=np.float32)
-    count = int(groups.max(initial=-1)) + 1
-    every = sums(vectors, scales, groups, count)
+    # Most groups of a large library are single faces: they take no room.
+    sizes = np.bincount(groups[groups >= 0]) if (groups >= 0).any() else np.zeros(0, dtype=np.int64)
+    number = np.cumsum(sizes > 1) - 1
     rows = np.flatnonzero(groups >= 0)
-    rows = rows[every.counts[groups[rows]] > 1]
-    for start in range(0, len(rows), 50_000):
-        some = rows[start : start + 50_000]
-        mine, of = groups[some], scales.of(some)
-        x, width, centre = vectors[some].astype(np.float64), of.width.astype(np.float64), of.centre.astype(np.float64)
-        others = every.counts[mine] - 1
+    rows = rows[sizes[groups[rows]] > 1]
+    mine: IntArray = np.full(len(groups), -1, dtype=np.int64)
+    mine[rows] = number[groups[rows]]
+    every = sums(vectors, scales, mine, int(mine.max(initial=-1)) + 1)
+    for start in range(0, len(rows), _STEP):
+        some = rows[start : start + _STEP]
+        group, of = mine[some], scales.of(some)
+        x = unit(vectors[some]).astype(np.float64)
+        width, centre = of.width.astype(np.float64), of.centre.astype(np.float64)
+        others = every.counts[group] - 1
         # What the face itself adds to the sums of its group is taken off again.
-        cosine = (np.einsum("ij,ij->i", x, every.vectors[mine]) - 1) / others
-        theirs = np.einsum("ij,ij->i", x, every.scaled[mine]) - 1 / width - every.offsets[mine] + centre / width
+        cosine = (np.einsum("ij,ij->i", x, every.vectors[group]) - 1) / others
+        theirs = np.einsum("ij,ij->i", x, every.scaled[group]) - 1 / width - every.offsets[group] + centre / width
         found[some] = ((cosine - centre) / width + theirs / others) / 2
     return found

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from guyverd.model import NOTHING_SAID, FaceTable, Standing
-from guyverd.people.directions import unit
 from guyverd.people.evidence import DOUBT, FEW, Measure, Scales, belonging, evidence
 from guyverd.people.graph import linked_share, tidy, with_certain
 from guyverd.people.identity import voters
@@ -73,7 +72,7 @@ def group(table: FaceTable, index: Index, measure: Measure, *, seed: int, said: 
     labels = _joined(table, labels, np.stack([sources, targets], axis=1), scales=scales, measure=measure, rule=rule)
     _, place = np.unique(labels, return_inverse=True)
     place = place.astype(np.int64)
-    doubtful = belonging(unit(table.vectors), scales, place) < measure.join - DOUBT
+    doubtful = belonging(table.vectors, scales, place) < measure.join - DOUBT
     doubtful &= linked_share(edges, place, np.bincount(place)) < FEW
     # Of whom somebody said who they are, or with whom, there is no doubt.
     doubtful &= pinned == 0
@@ -123,9 +122,12 @@ def _joined(
 ) -> IntArray:
     """The labels after groups that are one person by the mean of their evidence have become one."""
     # Labels of whispers are −1 − row for free groups, so all are different from 0 and from people's numbers.
-    placed = FaceTable(table.ids, table.photos, table.quality, labels, table.vectors)
     ends = labels[pairs]
     anchored = np.unique(labels[labels > 0]).tolist()
+    ends = ends[ends[:, 0] != ends[:, 1]]
+    # Whoever is near nobody has nothing to do with it, and that is most of a large library.
+    near = np.isin(labels, ends)
+    placed = FaceTable(table.ids, table.photos, table.quality, np.where(near, labels, 0), table.vectors)
     found = merges(
         placed,
         scales,
@@ -134,7 +136,7 @@ def _joined(
         good=voters(table, measure.settings),
         ranks=Ranks(named=anchored),
         rules=rule,
-        candidates=ends[ends[:, 0] != ends[:, 1]],
+        candidates=ends,
     )
     if not found:
         return labels

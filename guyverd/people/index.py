@@ -34,6 +34,8 @@ EF_SEARCH = 200
 """Candidates kept while searching, at least; 4 per neighbour wanted where that is more."""
 EF_PASSING, EF_NEIGHBOURS = 100, 64
 """The same two for an index that is made for one look at everybody (`FaceIndex.passing`)."""
+_STEP = 100_000
+"""Faces whose vectors are copied at a time."""
 SPARE = 1024
 """Least room kept for faces to come; growing copies the whole index."""
 
@@ -77,7 +79,8 @@ class FaceIndex:
         index = cls()
         index._hnsw = _fresh(len(ids), EF_PASSING)
         index._ef, index._threads = EF_NEIGHBOURS, -1
-        index.add(ids, vectors)
+        for start in range(0, len(ids), _STEP):
+            index.add(ids[start : start + _STEP], vectors[start : start + _STEP])
         return index
 
     def __len__(self) -> int:

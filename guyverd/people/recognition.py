@@ -110,7 +110,7 @@ def _as_a_whole(vector: FloatArray, scale: Scales, people: list[int], gallery: F
     table = gallery.members(np.array(people, dtype=np.int64))
     numbers = np.unique(table.people)
     place = np.where(voters(table, measure.settings), np.searchsorted(numbers, table.people), -1)
-    every = sums(unit(table.vectors), measure.scales(table.vectors), place, len(numbers))
+    every = sums(table.vectors, measure.scales(table.vectors), place, len(numbers))
     told = every.to(unit(vector)[0], scale, np.arange(len(numbers)))
     enough = numbers[(told > measure.join) & (every.counts > 0)]
     return int(enough[0]) if len(enough) == 1 else None

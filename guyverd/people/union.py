@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from guyverd.model import FaceTable, Merge, PersonId
-from guyverd.people.directions import unit
 from guyverd.people.evidence import Scales, Sums, sums
 from guyverd.people.rules import NO_RULES, Rules
 
@@ -95,7 +94,7 @@ class _Union:
         self.mute: BoolArray = heard == 0
         """Groups of poor faces only."""
         speaking = np.where((place >= 0) & (good | self.mute[place]), place, -1)
-        self.sums: Sums = sums(unit(table.vectors), scales, speaking, g)
+        self.sums: Sums = sums(table.vectors, scales, speaking, g)
         owners = ranks.owners or {}
         self.owner = [owners.get(number, number) for number in self.numbers.tolist()]
         named, sampled = set(ranks.named), set(ranks.sampled)
