@@ -37,9 +37,9 @@ _LEAST = 4
 _DOUBT = 0.5
 """Mean evidence among somebody's own faces, above what a join asks for, below which they are looked at closely.
 
-A join asks for its evidence between groups, and within each there is more. Of people who are one, 0.3 % have so little
-(albums and portraits, from 3 faces on), and grouped anew none of these falls apart; where two or more look-alikes are
-one person, nearly all have.
+A join asks for its evidence between groups, and within each there is more. Looked at after each arrival, people of four
+faces or more who are one had so little in 2 of 884 cases (albums and portraits), and grouped anew none fell apart;
+where several look-alikes had melted into one, they had in 95 of 100.
 """
 _BLOCK = 1024
 _MANY, _STEPS = 256, 16
