@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from guyverd.model import FloatArray, IntArray
     from guyverd.people.index import Neighbours
 
+_PAIRS = 4_000_000
+"""Pairs of rows that are looked at together."""
 _BLOCK = 20_000
 """Faces whose neighbours are asked for together."""
 
@@ -57,7 +59,11 @@ def group(table: FaceTable, index: Index, measure: Measure, *, seed: int, said: 
     good = voters(table, measure.settings)
     pinned = _pinned(table, said)
     linked = told > measure.link
-    edges = with_certain(tidy(sources[linked], targets[linked], told[linked] - np.float32(measure.link)), rule.together)
+    edges = tidy(
+        sources[linked].astype(np.int64), targets[linked].astype(np.int64), told[linked] - np.float32(measure.link)
+    )
+    edges = with_certain(edges, rule.together)
+    del told, linked
     labels = whisper(
         len(table),
         edges,
@@ -69,7 +75,9 @@ def group(table: FaceTable, index: Index, measure: Measure, *, seed: int, said: 
         together=rule.waived,
         barred=rule.barred,
     )
-    labels = _joined(table, labels, np.stack([sources, targets], axis=1), scales=scales, measure=measure, rule=rule)
+    between = _between(labels, sources, targets)
+    del sources, targets
+    labels = _joined(table, labels, between, scales=scales, measure=measure, rule=rule)
     _, place = np.unique(labels, return_inverse=True)
     place = place.astype(np.int64)
     doubtful = belonging(table.vectors, scales, place) < measure.join - DOUBT
@@ -104,12 +112,26 @@ def _pairs(
         low, high = np.minimum(sources, targets), np.maximum(sources, targets)
         kept = (told > measure.join) & (low != high)
         kept &= (table.photos[sources] != table.photos[targets]) | np.isin(low * n + high, freed)
-        found.append((low[kept], high[kept], told[kept]))
-    columns = [np.concatenate(parts) for parts in zip(*found, strict=True)] if found else None
-    if columns is None:
+        # Half as wide as rows elsewhere: there are up to forty for each face.
+        found.append((low[kept].astype(np.int32), high[kept].astype(np.int32), told[kept]))
+    if not found:
         nothing = np.empty(0, dtype=np.int64)
         return nothing, nothing, np.empty(0, dtype=np.float32)
-    return columns[0], columns[1], columns[2]
+    low, high, told = (np.concatenate([part[column] for part in found]) for column in range(3))
+    return low, high, told
+
+
+def _between(labels: IntArray, sources: IntArray, targets: IntArray) -> IntArray:
+    """The pairs of different labels that such pairs of rows connect, each once: int64[m, 2]."""
+    values, place = np.unique(labels, return_inverse=True)
+    count = len(values)
+    found = np.empty(0, dtype=np.int64)
+    for start in range(0, len(sources), _PAIRS):
+        one, other = place[sources[start : start + _PAIRS]], place[targets[start : start + _PAIRS]]
+        key = np.minimum(one, other).astype(np.int64) * count + np.maximum(one, other)
+        found = np.union1d(found, key[one != other])
+    pairs: IntArray = values[np.stack(np.divmod(found, max(1, count)), axis=1)]
+    return pairs
 
 
 def _pinned(table: FaceTable, said: Standing) -> IntArray:
@@ -118,15 +140,13 @@ def _pinned(table: FaceTable, said: Standing) -> IntArray:
 
 
 def _joined(
-    table: FaceTable, labels: IntArray, pairs: IntArray, *, scales: Scales, measure: Measure, rule: Rules
+    table: FaceTable, labels: IntArray, between: IntArray, *, scales: Scales, measure: Measure, rule: Rules
 ) -> IntArray:
     """The labels after groups that are one person by the mean of their evidence have become one."""
     # Labels of whispers are −1 − row for free groups, so all are different from 0 and from people's numbers.
-    ends = labels[pairs]
     anchored = np.unique(labels[labels > 0]).tolist()
-    ends = ends[ends[:, 0] != ends[:, 1]]
     # Whoever is near nobody has nothing to do with it, and that is most of a large library.
-    near = np.isin(labels, ends)
+    near = np.isin(labels, between)
     placed = FaceTable(table.ids, table.photos, table.quality, np.where(near, labels, 0), table.vectors)
     found = merges(
         placed,
@@ -136,7 +156,7 @@ def _joined(
         good=voters(table, measure.settings),
         ranks=Ranks(named=anchored),
         rules=rule,
-        candidates=ends,
+        candidates=between,
     )
     if not found:
         return labels

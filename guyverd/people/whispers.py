@@ -18,8 +18,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from guyverd.model import BoolArray, FloatArray, IntArray
+    import numpy.typing as npt
+
+    from guyverd.model import BoolArray, IntArray
     from guyverd.people.graph import Edges
+
+    Doubles = npt.NDArray[np.float64]
+    Narrow = npt.NDArray[np.int32] | IntArray
 
 MURMUR = 0.3
 """What a word of a node that should not connect others weighs: it may strengthen a group, and is not what holds it."""
@@ -72,10 +77,10 @@ def whisper(
 class Rows:
     """For each of n nodes a list of others: one array of all of them, and where each node's begin."""
 
-    def __init__(self, n: int, owners: IntArray, others: IntArray) -> None:
-        """`owners`, int[m], must be rising."""
+    def __init__(self, n: int, owners: Narrow, others: Narrow) -> None:
+        """`others`, int[m], stand by rising owner; `owners`, int[m], are these, in any order."""
         self.others = others
-        self.starts: IntArray = np.searchsorted(owners, np.arange(n + 1)).astype(np.int64, copy=False)
+        self.starts: IntArray = np.concatenate([[0], np.cumsum(np.bincount(owners, minlength=n))]).astype(np.int64)
 
     def places(self, nodes: IntArray) -> tuple[IntArray, IntArray]:
         """For these nodes' entries in turn: which of `nodes` each belongs to, and where it stands in `others`."""
@@ -85,9 +90,9 @@ class Rows:
         before = np.cumsum(counts) - counts
         return owner, np.arange(len(owner)) + np.repeat(first - before, counts)
 
-    def of(self, nodes: IntArray) -> IntArray:
+    def of(self, nodes: IntArray) -> Narrow:
         """All entries of these nodes, in turn."""
-        found: IntArray = self.others[self.places(nodes)[1]]
+        found: Narrow = self.others[self.places(nodes)[1]]
         return found
 
 
@@ -168,21 +173,22 @@ class _Crowd:
         speaks: BoolArray = np.ones(n, dtype=bool) if voters is None else voters
         self.speaks = speaks
         self.edges = edges
-        node = np.concatenate([edges.sources, edges.targets])
-        other = np.concatenate([edges.targets, edges.sources])
+        # Half as wide as the rows of a table: there are twenty of these and more for each face.
+        node = np.concatenate([edges.sources, edges.targets], dtype=np.int32, casting="same_kind")
+        other = np.concatenate([edges.targets, edges.sources], dtype=np.int32, casting="same_kind")
         weight = np.concatenate([edges.weights, edges.weights])
         kept = (speaks[other] | speaks[node]) & self.free[node]
         node, other, weight = node[kept], other[kept], weight[kept]
         weight = np.where(speaks[other], weight, weight * np.float32(MURMUR))
         # In the order of nodes, so that sums come out the same to the last bit.
-        order = np.argsort(node * n + other, kind="stable")
-        self.hears = Rows(n, node[order], other[order])
-        self.weights = weight[order].astype(np.float64)
+        order = np.argsort(node.astype(np.int64) * n + other)
+        self.hears = Rows(n, node, other[order])
+        self.weights = weight[order]
         if kept.all():
             self.heard_by = self.hears
         else:
-            order = np.argsort(other * n + node, kind="stable")
-            self.heard_by = Rows(n, other[order], node[order])
+            order = np.argsort(other.astype(np.int64) * n + node)
+            self.heard_by = Rows(n, other, node[order])
         self.labels: IntArray = np.arange(n, dtype=np.int64)
         self.anchor_labels: IntArray = np.empty(0, dtype=np.int64)
         if anchors is not None:
@@ -206,13 +212,15 @@ class _Crowd:
         """More than there are labels that can be barred."""
         return self.n + len(self.anchor_labels) + 1
 
-    def offers(self, nodes: IntArray) -> tuple[IntArray, IntArray, FloatArray]:
+    def offers(self, nodes: IntArray) -> tuple[IntArray, IntArray, Doubles]:
         """What is said to these nodes: which of `nodes`, a label, and the weight that speaks for it; by node and label.
 
         Labels that are barred to a node are left out.
         """
         who, places = self.hears.places(nodes)
-        label, weight = self.labels[self.hears.others[places]], self.weights[places]
+        label = self.labels[self.hears.others[places]]
+        # Wide, so that a sum does not depend on the order of what is added.
+        weight = self.weights[places].astype(np.float64)
         order = np.lexsort((label, who))
         who, label, weight = who[order], label[order], weight[order]
         if not len(who):
@@ -224,7 +232,7 @@ class _Crowd:
             who, label, weight = who[allowed], label[allowed], weight[allowed]
         return who, label, weight
 
-    def _outbid(self, nodes: IntArray, labels: IntArray, claims: FloatArray) -> BoolArray:
+    def _outbid(self, nodes: IntArray, labels: IntArray, claims: Doubles) -> BoolArray:
         """Whether a rival of each node holds that label with the better right; of equals the smaller node wins."""
         owner, places = self.rivals.places(nodes)
         rival = self.rivals.others[places]
