@@ -18,8 +18,9 @@ from types import FrameType
 from guyverd.config import Config
 from guyverd.config_file import load
 from guyverd.errors import ControlError, GuyverError
+from guyverd.service.access import owned
 from guyverd.service.control import Server, socket_path
-from guyverd.service.lock import Lock, held
+from guyverd.service.lock import Lock
 from guyverd.service.logs import configure
 from guyverd.service.notify import notify, watchdog_interval
 from guyverd.service.pipeline.coordinator import Coordinator
@@ -42,18 +43,19 @@ def run(config_path: Path, config: Config, *, json_log: bool) -> None:
     def on_signal(number: int, _: FrameType | None) -> None:
         wishes.put(_RELOAD if number == signal.SIGHUP else _STOP)
 
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
-    try:
-        with held(config.state) as lock:
+    # Taken before the signals are: who waits for the lock can be stopped as any command.
+    with owned(config.state) as lock:
+        before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+        try:
             while True:
                 again = _life(config, lock, wishes)
                 if not again:
                     return
                 config = _reread(config_path, config)
                 configure(config.log.level, as_json=json_log)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def _life(config: Config, lock: Lock, wishes: queue.SimpleQueue[str]) -> bool:

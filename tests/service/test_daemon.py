@@ -112,6 +112,21 @@ def test_one_daemon_at_a_time_and_commands_go_through_it(photos: Path, write_con
         assert all(row["ok"] for row in library.check()["checks"])
 
 
+def test_a_daemon_waits_for_a_command_that_works_by_itself(
+    photos: Path, write_config: WriteConfig, start: Start
+) -> None:
+    path = write_config(photos)
+    config = config_file.load(path)
+    lock = Lock(config.state)
+    daemon = start(path)
+    eventually(lambda: "Watching" in daemon.log.read_text())
+    time.sleep(0.5)
+    assert daemon.process.poll() is None
+    lock.release()
+    daemon.told("READY=1")
+    eventually(lambda: groups(config.people) == EVERYBODY)
+
+
 def test_a_folder_that_goes_away_takes_nobody_with_it(
     tmp_path: Path, photos: Path, write_config: WriteConfig, start: Start
 ) -> None:
