@@ -77,12 +77,19 @@ def _task(here: Session, photos: Path, labels: Path | None, rule: str, keep: Pat
         if labels is not None:
             raise click.UsageError("DIR is a file, and --labels names another.")
         photos, labels = photos.parent, photos
+    photos = Path(os.path.abspath(photos))
+    if keep is not None:
+        keep = Path(os.path.abspath(keep))
+        if keep.exists() and not keep.is_dir():
+            raise click.UsageError(f"--keep: {keep} is no folder.")
+        if keep.resolve().is_relative_to(photos.resolve()):
+            raise click.UsageError("--keep: nothing is written into a folder of photos.")
     return Task(
-        Path(os.path.abspath(photos)),
+        photos,
         None if labels is None else labels.absolute(),
         rule,
         None if here.named is None else here.config,
-        None if keep is None else Path(os.path.abspath(keep)),
+        keep,
     )
 
 
@@ -120,7 +127,7 @@ def evaluate(  # noqa: PLR0917  one for each option
     """
     task = _task(here, photos, labels, rule, keep)
     page = None if html is None else Path(os.path.abspath(html))
-    if page is not None and (not page.parent.is_dir() or page.is_dir()):
+    if page is not None and (not os.access(page.parent, os.W_OK | os.X_OK) or page.is_dir()):
         raise click.UsageError(f"--html: {page} cannot be written.")
     if page is not None and page.is_relative_to(task.photos):
         raise click.UsageError("--html: nothing is written into a folder of photos.")

@@ -94,6 +94,19 @@ def test_a_page_that_cannot_be_written_is_told_before_the_work(run: Run, evaluat
     assert evaluator.calls == []
 
 
+def test_nothing_is_kept_among_the_photos_or_in_a_file(run: Run, evaluator: FakeEvaluator, home: Path) -> None:
+    photos, file = home / "photos", home / "file"
+    file.touch()
+    (home / "link").symlink_to(photos)
+    for command in ("evaluate", "tune"):
+        for keep in (photos, photos / "kept", home / "link" / "kept", file):
+            result = run(command, photos, "--keep", keep)
+            assert result.exit_code == 2
+            assert "--keep" in result.stderr
+    assert not (photos / "kept").exists()
+    assert evaluator.calls == []
+
+
 def test_a_library_that_is_missing_is_told_with_what_to_install(run: Run, evaluator: FakeEvaluator, home: Path) -> None:
     evaluator.trouble = LearnMissing(python="/usr/bin/python3")
     result = run("evaluate", home / "photos")
