@@ -40,12 +40,12 @@ class Guarded(click.Group):
                 output.flush()  # what came before the error belongs before it
                 raise
             output.flush()
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except (click.ClickException, click.exceptions.Exit):
             raise
         except output.ReaderGone:
             output.discard()
             ctx.exit(READER_GONE)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, click.Abort):  # click makes one of the other while it asks for a line
             output.fail("interrupted.")
             ctx.exit(INTERRUPTED)
         except GuyverError as error:
