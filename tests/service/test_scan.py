@@ -205,6 +205,11 @@ def test_a_folder_with_other_things_in_it_is_not_taken_for_the_people_folder(con
         assert NotOurFolder(path=config.people, detail="").message in notice
 
 
+def test_nothing_is_wrong_before_the_first_pass(config: Config) -> None:
+    with open_library(config) as library:
+        assert all(row["ok"] for row in library.check()["checks"])
+
+
 def test_links_somebody_took_away_are_made_again_by_check(config: Config) -> None:
     scan(config)
     shutil.rmtree(config.people)

@@ -74,6 +74,9 @@ def _index(work: Coordinator) -> list[str]:
 
 
 def _links(work: Coordinator) -> list[str]:
+    if not os.path.lexists(work.config.people) and not work.catalogue.counts().faces:
+        # No face was found yet, so no folder was needed: the first pass makes it.
+        return []
     try:
         wrong = work.publishing.wrong()
     except PeopleFolderError as problem:
