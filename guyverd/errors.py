@@ -9,7 +9,7 @@ what to do next; `exit_code` is what the command line returns. One family, one e
     ├── PersonError        5   UnknownPerson, AmbiguousPerson, NameTaken, CannotMerge, CannotDecide, UnknownDecision
     │   └── NoSuchQuestion 5
     ├── PictureError       6   PictureMissing, PictureUnreadable, NoFaceFound, FaceChoice, NoSuchFace, Unread, WhichFace
-    │   └── BoxRefused     6
+    │   └── BoxRefused     6   NoFaceKnown
     ├── CatalogueError     7   CatalogueNewer, CatalogueDamaged
     ├── StateError         8
     ├── PeopleFolderError  9   NotOurFolder
@@ -128,7 +128,7 @@ class AlreadyRunning(GuyverError):
     """Another guyverd (process {pid}) owns {state}."""
 
     exit_code = 4
-    hint = "Stop it first, or ask it: most commands talk to the running daemon by themselves."
+    hint = "Wait until it is done, or stop it. While the daemon runs (`guyverd run`), commands ask it and never wait."
 
 
 class PersonError(GuyverError):
@@ -201,6 +201,12 @@ class NoFaceFound(PictureError):
     """No face was found in {path}."""
 
     hint = "Faces narrower than {smallest} of its longer side are hardly ever found: try a picture that is cut closer."
+
+
+class NoFaceKnown(PictureError):
+    """No face is known in {path}."""
+
+    hint = "`guyverd box` adds one by hand; `guyverd failures` lists what could not be read."
 
 
 class FaceChoice(PictureError):
@@ -354,7 +360,10 @@ class LabelsWrong(EvaluationError):
 class NothingLabelled(EvaluationError):
     """No labelled face was found in {path}."""
 
-    hint = "It must hold a folder of photos for each person, named after them; or give a CSV of labels with --labels."
+    hint = (
+        "It must hold a folder of photos for each person, named after them; or give a CSV with --labels, whose boxes"
+        " lie around faces, in pixels of the upright picture."
+    )
 
 
 class LearnMissing(EvaluationError):

@@ -147,7 +147,8 @@ def name(here: Session, person: str, new_name: str, as_json: bool) -> None:
     if as_json:
         output.record(answer)
         return
-    before = f", before {answer['previous']}" if answer["previous"] else ""
+    changed = answer["previous"] not in (None, answer["name"])
+    before = f", before {answer['previous']}" if changed else ""
     where = f"; folder {answer['folder']}" if answer["folder"] else ""
     output.say(f"Person {answer['id']} is now {answer['name']}{before}{where}")
 

@@ -70,6 +70,7 @@ def test_name(run: Run, library: FakeLibrary) -> None:
     ]
     assert ("name", "31", "Bob") in library.calls
     assert run("name", "Alice", "Alice L").stdout == "Person 12 is now Alice L, before Alice; folder /people/Alice L\n"
+    assert run("name", "12", "Alice").stdout == "Person 12 is now Alice; folder /people/Alice\n"
 
 
 @pytest.mark.parametrize("bad", ["", "   ", "\t\n", "\u200b\u2060", "caf\udce9"])

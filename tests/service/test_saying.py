@@ -12,7 +12,7 @@ import pytest
 
 from guyverd.catalogue.rows import RootRow
 from guyverd.catalogue.store import Catalogue
-from guyverd.errors import CannotDecide, FaceChoice, NameTaken, NoSuchFace, PictureError, Unread, WhichFace
+from guyverd.errors import CannotDecide, FaceChoice, NameTaken, NoFaceKnown, NoSuchFace, PictureError, Unread, WhichFace
 from guyverd.model import PersonId
 from guyverd.service.pipeline import checking
 from guyverd.service.pipeline.coordinator import Coordinator
@@ -78,8 +78,8 @@ def test_of_several_faces_the_one_of_the_person_is_meant(catalogue: Catalogue, d
         ("", Unread),
         ("/photos/000.jpg#0", FaceChoice),
         ("/photos/000.jpg#3", FaceChoice),
-        ("/photos/empty.jpg", PictureError),
-        ("/photos/empty.jpg#1", PictureError),
+        ("/photos/empty.jpg", NoFaceKnown),
+        ("/photos/empty.jpg#1", NoFaceKnown),
     ],
 )
 def test_what_is_no_face_is_told(
@@ -90,6 +90,7 @@ def test_what_is_no_face_is_told(
     with pytest.raises(problem) as caught:
         face_at(catalogue, text)
     assert caught.value.exit_code == 6
+    assert caught.value.advice
 
 
 def test_a_file_whose_name_looks_like_a_place_in_another(

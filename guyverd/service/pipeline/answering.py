@@ -108,7 +108,8 @@ class Answering:
     def _who(self, question: Question, word: Word) -> None:
         if not word.yes or (word.name is None) == (word.person is None):
             raise CannotDecide(
-                detail=f"question {question.id} asks for a name", hint="Give the name, skip it, or hide the person."
+                detail=f"question {question.id} asks who it is",
+                hint="Say yes with a name or with a person, one of them; or skip it, or hide the person.",
             )
         known = word.person
         if word.name is not None and (taken := [one for one in self._named(word.name) if one != question.person]):

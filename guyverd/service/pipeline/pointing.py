@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from guyverd.catalogue.store import Catalogue
-from guyverd.errors import FaceChoice, NoSuchFace, PictureError, Unread, WhichFace
+from guyverd.errors import FaceChoice, NoFaceKnown, NoSuchFace, Unread, WhichFace
 from guyverd.model import FaceId, PersonId, PhotoId
 
 
@@ -13,7 +13,7 @@ def face_at(catalogue: Catalogue, text: str, of: PersonId | None = None) -> Face
     """The face of that number; or the one in the file of that absolute path; or, for FILE#N, its Nth from the left.
 
     A link stands for what it leads to. Where a file shows several faces and none is named, the one of person `of` is
-    meant. Raises NoSuchFace, Unread, FaceChoice, WhichFace, or PictureError for a picture without faces.
+    meant. Raises NoSuchFace, Unread, FaceChoice, WhichFace, or NoFaceKnown.
     """
     if text.isascii() and text.isdigit():
         face = FaceId(int(text)) if len(text) < 19 else None
@@ -30,7 +30,7 @@ def face_at(catalogue: Catalogue, text: str, of: PersonId | None = None) -> Face
     if photo is None:
         raise Unread(path=path)
     if not faces:
-        raise PictureError(path=path, detail="no face was found in it")
+        raise NoFaceKnown(path=path)
     if number is not None:
         if not 1 <= number <= len(faces):
             raise FaceChoice(path=path, count=len(faces), face=number)
