@@ -36,7 +36,7 @@ def box(
 
     PHOTO is a photo of the library; the box is in pixels of the upright picture. It need not be exact: any box around
     the face will do. Without --person or --name the face is compared with all others, like one that was found.
-    `guyverd undo` takes it away again.
+    `guyverd undo` takes it away again; with --name the first one takes back the name, the second the face.
 
     \b
     Examples:
