@@ -7,6 +7,7 @@ import logging
 import re
 import string
 
+import click
 import pytest
 
 from guyverd import errors
@@ -90,8 +91,9 @@ def test_a_broken_connection_is_not_taken_for_a_closed_output(run: Run, library:
     assert "unexpected BrokenPipeError" in result.stderr
 
 
-def test_ctrl_c(run: Run, library: FakeLibrary) -> None:
-    library.trouble = KeyboardInterrupt()
+@pytest.mark.parametrize("stop", [KeyboardInterrupt(), click.Abort()])
+def test_ctrl_c(run: Run, library: FakeLibrary, stop: BaseException) -> None:
+    library.trouble = stop
     result = run("people")
     assert (result.exit_code, result.stdout, result.stderr) == (130, "", "guyverd: interrupted.\n")
 

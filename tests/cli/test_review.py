@@ -321,19 +321,6 @@ def test_ctrl_c_ends_it(start: Start) -> None:
     os.close(session.ours)
 
 
-def test_ctrl_c_ends_it_at_a_name_too(start: Start) -> None:
-    session = start("--pictures", "none")
-    session.sees("[q]uit")
-    session.press("n")
-    session.sees("Name (empty: none)")
-    session.press("\x03")
-    while session._read():
-        pass
-    assert session.process.wait(30) == 130
-    assert "guyverd: interrupted." in session.shown
-    os.close(session.ours)
-
-
 @pytest.mark.parametrize(("way", "mark"), [("blocks", "▀"), ("kitty", "\x1b_Ga=T"), ("sixel", "\x1bP0;1q")])
 def test_faces_are_shown(start: Start, way: str, mark: str) -> None:
     session = start("--pictures", way, COLORTERM="truecolor")
