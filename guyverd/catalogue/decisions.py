@@ -118,6 +118,7 @@ class Decisions:
         All or nothing. Returns the moves. Raises UnknownPerson where it is about somebody who does not stand,
         CannotDecide where it contradicts itself or the photos, CatalogueError where the log has grown meanwhile.
         """
+
         def job(db: Utils) -> tuple[Move, ...]:
             newest = db.execute("SELECT coalesce(max(id), 0) FROM decisions").fetchone()[0]
             if decision.id != newest + 1 or said.last != decision.id:

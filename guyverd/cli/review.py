@@ -73,6 +73,8 @@ def review(
     """
     if answer_ is None and (but or name or person):
         raise click.UsageError("--but, --name and --person go with --answer.")
+    if answer_ is not None and answer_[1] == "skip" and (but or name or person):
+        raise click.UsageError("A question that is skipped takes no --but, --name or --person.")
     with here.library() as library:
         if answer_ is not None:
             done = library.answer(answer_[0], answer_[1], but, name=name, person=person)
@@ -96,4 +98,6 @@ def _told(done: Row) -> str:
             "It is not asked for a while." if done["answer"] == "skip" else "Nothing changed: that was decided already."
         )
     numbers = ", ".join(str(one) for one in done["decisions"])
+    if done["answer"] == "hide":
+        return f"Decision {numbers}: hidden; no folder, and not asked about again."
     return f"Decision {numbers}: {plural(done['moved'], 'face')} changed hands."

@@ -77,10 +77,19 @@ def test_away_from_a_terminal_the_questions_are_listed(run: Run, library: FakeLi
 )
 def test_a_script_answers(run: Run, library: FakeLibrary, arguments: list[str], call: tuple[object, ...]) -> None:
     result = run("review", "--answer", *arguments)
-    assert result.stdout == "Decision 101: 7 faces changed hands.\n"
+    told = "hidden; no folder, and not asked about again" if call[1] == "hide" else "7 faces changed hands"
+    assert result.stdout == f"Decision 101: {told}.\n"
     assert ("answer", *call) in library.calls
     (answer,) = parsed(run("review", "--answer", *arguments, "--json"))
     assert (answer["question"], answer["decisions"]) == (arguments[0], [101])
+
+
+@pytest.mark.usefixtures("config")
+def test_a_skip_takes_nothing_with_it(run: Run, library: FakeLibrary) -> None:
+    result = run("review", "--answer", "who-31", "skip", "--but", "1")
+    assert result.exit_code == 2
+    assert "A question that is skipped takes no --but" in result.stderr
+    assert library.answered == {}
 
 
 @pytest.mark.usefixtures("config")
