@@ -20,7 +20,6 @@ from guyverd.evaluation import comparators, metrics, standard
 from guyverd.evaluation.labelled import Rule
 from guyverd.evaluation.metrics import Scores
 from guyverd.service.api import Row
-from guyverd.service.evaluation import Audience, Extras, Task
 from guyverd.service.lock import held
 from guyverd.service.pipeline.asking import effort
 from guyverd.service.pipeline.grouping import Grouping
@@ -31,6 +30,7 @@ from guyverd.service.pipeline.rehearsing import Material
 from guyverd.service.pipeline.retrieving import retrieve
 from guyverd.service.pipeline.unsettling import unsettle
 from guyverd.service.pipeline.workplace import workplace
+from guyverd.service.tasks import Audience, Extras, Task
 
 if TYPE_CHECKING:
     from guyverd.model import FloatArray, IntArray

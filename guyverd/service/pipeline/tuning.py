@@ -12,9 +12,9 @@ import numpy as np
 from guyverd.config import People, Unit
 from guyverd.evaluation.tuning import Candidates, Settings, Tuned, tune
 from guyverd.service.api import Row
-from guyverd.service.evaluation import Audience, Task
 from guyverd.service.pipeline.evaluating import Passed, passed
 from guyverd.service.pipeline.rehearsing import Rehearsal
+from guyverd.service.tasks import Audience, Task
 
 if TYPE_CHECKING:
     from guyverd.model import IntArray

@@ -13,9 +13,9 @@ from guyverd.config import Config
 from guyverd.evaluation.metrics import agreement, bcubed
 from guyverd.evaluation.stability import Churn, affected, churn
 from guyverd.service.api import Row
-from guyverd.service.evaluation import Audience
 from guyverd.service.pipeline.labelling import Truth
 from guyverd.service.pipeline.rehearsing import Material, Rehearsal
+from guyverd.service.tasks import Audience
 
 if TYPE_CHECKING:
     from guyverd.model import IntArray

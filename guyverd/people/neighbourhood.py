@@ -1,0 +1,143 @@
+"""The neighbourhood of some faces: whoever may have to do with where they belong, found in a library of any size.
+
+It is the faces themselves, the unattached faces linked with them (and with those), and the attached faces nearest to
+all of these. Its size follows from the number of faces asked about and of neighbours asked for, not from the library's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from guyverd.model import FaceTable, Standing
+from guyverd.people.evidence import Measure, Scales, evidence
+from guyverd.people.graph import Edges, link, rows_of, with_certain
+from guyverd.people.index import FaceIndex, Neighbours
+from guyverd.people.rules import Rules, kin, rules
+
+if TYPE_CHECKING:
+    from guyverd.model import BoolArray, IntArray
+
+SAMPLE = 200
+"""Most faces of one person that `Gallery.members` gives."""
+HOPS = 2
+"""How far from a new face unattached faces are asked again."""
+SLACK = 2.0
+"""A neighbour is looked at when its evidence, by the asking face's own scale, is at most so much short of a join."""
+
+
+class Gallery(Protocol):
+    """The faces of the library, as far as they are asked for. Every table is ordered by (photo, ordinal)."""
+
+    def table(self, ids: IntArray) -> FaceTable:
+        """These faces, without those that do not exist (any more)."""
+
+    def members(self, people: IntArray) -> FaceTable:
+        """All faces of each of these people, or `SAMPLE` of them spread evenly."""
+
+    def companions(self, ids: IntArray) -> FaceTable:
+        """The other faces in the photos of these faces."""
+
+
+class Book:
+    """A measure that remembers the scales of the faces it was asked about: most are met several times."""
+
+    def __init__(self, measure: Measure) -> None:
+        self.measure = measure
+        self._ids: IntArray = np.empty(0, dtype=np.int64)
+        self._scales = Scales(np.empty(0, np.float32), np.empty(0, np.float32))
+
+    def scales(self, table: FaceTable) -> Scales:
+        """The scales of these faces."""
+        new = np.flatnonzero(rows_of(self._ids, table.ids) < 0)
+        if len(new):
+            found = self.measure.scales(table.vectors[new])
+            self._ids = np.concatenate([self._ids, table.ids[new]])
+            self._scales = Scales(
+                np.concatenate([self._scales.centre, found.centre]), np.concatenate([self._scales.width, found.width])
+            )
+        return self._scales.of(rows_of(self._ids, table.ids))
+
+
+class Neighbourhood:
+    """The faces that matter to some new ones, and the neighbours of those among them that are free."""
+
+    def __init__(
+        self,
+        new: IntArray,
+        gallery: Gallery,
+        index: FaceIndex,
+        book: Book,
+        said: Standing,
+    ) -> None:
+        self._gallery, self._index = gallery, index
+        self.book, self._measure = book, book.measure
+        asked, attached = self._reached(new)
+        self.table = gallery.table(np.empty(0, dtype=np.int64))
+        if len(asked):
+            attached.append(attached_ids(gallery.companions(asked)))
+            ends = np.array([*said.apart], dtype=np.int64).reshape(-1, 2)
+            same = np.array([*kin(said.together).items()], dtype=np.int64).reshape(-1, 2)
+            of_asked = np.isin(same[:, 1], same[np.isin(same[:, 0], asked), 1])
+            partners = [ends[np.isin(ends, asked).any(axis=1)].ravel(), same[of_asked, 0]]
+            attached.append(attached_ids(gallery.table(np.unique(np.concatenate(partners)))))
+            self.table = gallery.table(np.unique(np.concatenate([asked, *attached])))
+        self._asked = asked
+        self.scales: Scales = book.scales(self.table)
+        self.rules: Rules = rules(self.table, said)
+
+    def _reached(self, new: IntArray) -> tuple[IntArray, list[IntArray]]:
+        """The free faces that are asked, whose neighbours are kept; and the attached ones near them."""
+        measure, gallery = self._measure, self._gallery
+        free = gallery.table(np.unique(new))
+        attached = [free.ids[free.people > 0]]
+        free = only(free, free.people <= 0)
+        asked, self._ids, self._similarity = [free.ids], [], []
+        for hop in range(HOPS + 1):
+            found = self._index.neighbours(free.vectors, self._measure.settings.neighbours + 1)
+            self._ids.append(found.ids)
+            self._similarity.append(found.similarity)
+            scales = self.book.scales(free)
+            column = Scales(scales.centre[:, None], scales.width[:, None])
+            near = np.unique(found.ids[(column.alone(found.similarity) > measure.join - SLACK) & (found.ids >= 0)])
+            around = gallery.table(np.setdiff1d(near, np.concatenate(asked)))
+            attached.append(around.ids[around.people > 0])
+            if hop == HOPS:
+                break
+            rows = rows_of(around.ids, found.ids)
+            told = evidence(found.similarity, column, self.book.scales(around).of(rows)) if len(around) else None
+            linked = np.unique(rows[(rows >= 0) & (told > measure.link)]) if told is not None else rows.ravel()[:0]
+            free = only(around, linked)
+            free = only(free, free.people <= 0)
+            asked.append(free.ids)
+        return np.concatenate(asked), attached
+
+    def edges(self) -> Edges:
+        """The links between the faces of the table, with those that the user made."""
+        rows = rows_of(self._asked, self.table.ids)
+        ids = np.where(rows[:, None] >= 0, np.concatenate(self._ids)[rows], -1)
+        similarity = np.where(rows[:, None] >= 0, np.concatenate(self._similarity)[rows], np.float32(-1))
+        near = Neighbours(ids, similarity)
+        edges = link(self.table, near, self.scales, self._measure.link, self.rules.waived)
+        return with_certain(edges, self.rules.together)
+
+
+def attached_ids(table: FaceTable) -> IntArray:
+    """Those of the faces that have a person."""
+    return table.ids[table.people > 0]
+
+
+def only(table: FaceTable, kept: BoolArray | IntArray) -> FaceTable:
+    """The table with these rows alone."""
+    return FaceTable(table.ids[kept], table.photos[kept], table.quality[kept], table.people[kept], table.vectors[kept])
+
+
+def joined(first: FaceTable, second: FaceTable) -> FaceTable:
+    """Both tables' faces, each once, as the first has it where both do; ordered by photo."""
+    second = only(second, ~np.isin(second.ids, first.ids))
+    columns = [
+        np.concatenate([getattr(first, name), getattr(second, name)])
+        for name in ("ids", "photos", "quality", "people", "vectors")
+    ]
+    return only(FaceTable(*columns), np.argsort(columns[1], kind="stable"))
