@@ -15,7 +15,7 @@ def crop(file: str, box: Sequence[int], size: tuple[int, int]) -> bytes | None:
     `size` is that of the upright photo, in pixels, as the box is.
     """
     from guyverd.model import Box  # noqa: PLC0415  decoders are loaded when a picture is shown
-    from guyverd.service.pipeline.picturing import cut  # noqa: PLC0415
+    from guyverd.service.pipeline.evaluation.picturing import cut  # noqa: PLC0415
 
     left, top, right, bottom = box
     return cut(os.fsencode(file), Box(left, top, right, bottom), size)

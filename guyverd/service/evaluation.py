@@ -1,4 +1,4 @@
-"""How good is it, on labelled photos? The questions; `pipeline.evaluating` and `pipeline.tuning` answer them.
+"""How good is it, on labelled photos? The questions; `pipeline.evaluation` answers them.
 
 They need no library of the user's and no daemon: each works in a state of its own.
 """
@@ -28,7 +28,7 @@ def evaluate(task: Task, extras: Extras, audience: Audience) -> Row:
 
     Raises EvaluationError, and what a scan raises.
     """
-    from guyverd.service.pipeline.evaluating import evaluate as evaluated  # noqa: PLC0415  it loads everything
+    from guyverd.service.pipeline.evaluation.evaluating import evaluate as evaluated  # noqa: PLC0415  it loads everything
 
     return evaluated(task, extras, audience)
 
@@ -40,6 +40,6 @@ def tune(task: Task, audience: Audience) -> Row:
     (BCubed F), `gain` and `error` (expected on other people, with its standard error), `folds`, `worthwhile` and
     `yaml`: what to paste, empty where the default is as good. Raises as `evaluate` does.
     """
-    from guyverd.service.pipeline.tuning import search  # noqa: PLC0415
+    from guyverd.service.pipeline.evaluation.tuning import search  # noqa: PLC0415
 
     return search(task, audience)

@@ -12,7 +12,7 @@ import pytest
 from guyverd.catalogue.rows import RootRow
 from guyverd.catalogue.store import Catalogue
 from guyverd.model import Box, Changes, DetectedFace, FileId, PersonId, PhotoId, PhotoReading, Quality, SeenFile, Stamp
-from guyverd.service.pipeline.deciding import Deciding
+from guyverd.service.pipeline.words.deciding import Deciding
 
 ROOT, OTHER = b"/photos", b"/more"
 NOW = "2026-01-01T00:00:00+00:00"

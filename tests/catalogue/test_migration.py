@@ -13,8 +13,8 @@ from guyverd.catalogue.migrations import migrations
 from guyverd.catalogue.store import Catalogue
 from guyverd.errors import CatalogueError
 from guyverd.model import Author, Decision, DecisionId, DecisionKind, FaceId, Move, PersonId
-from guyverd.service.pipeline.agreeing import disagreements
-from guyverd.service.pipeline.undoing import undo
+from guyverd.service.pipeline.words.agreeing import disagreements
+from guyverd.service.pipeline.words.undoing import undo
 from tests.catalogue.conftest import NOW, merge
 
 SAID = [

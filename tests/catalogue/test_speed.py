@@ -18,8 +18,8 @@ from guyverd.catalogue.database import Database
 from guyverd.catalogue.rows import RootRow
 from guyverd.catalogue.store import Catalogue
 from guyverd.model import Assignment, Changes, DecisionId, FaceId, FileId, PersonId, PhotoId, RootId
-from guyverd.service.pipeline.deciding import Deciding
-from guyverd.service.pipeline.undoing import redo, undo
+from guyverd.service.pipeline.words.deciding import Deciding
+from guyverd.service.pipeline.words.undoing import redo, undo
 from tests.catalogue.conftest import NOW, library
 
 FACES = np.arange(1, 9)

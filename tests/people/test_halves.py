@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from guyverd.people.asking.halves import LEAST, SAMPLE, Halves, halves
 from guyverd.people.directions import unit
-from guyverd.people.halves import LEAST, SAMPLE, Halves, halves
 
 from .helpers import faces_of, ints, measure_of, table_of, told_between
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guyverd.model import FaceTable
+from guyverd.people.asking.likening import Groups
 from guyverd.people.directions import unit
-from guyverd.people.likening import Groups
 
 from .helpers import drawn, ints, measure_of, table_of, told_between
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 import numpy as np
 
 from guyverd.model import NOTHING_SAID, FaceId, PersonId, Standing
+from guyverd.people.asking.likening import Groups, Pairs
+from guyverd.people.asking.obstacles import Obstacles
 from guyverd.people.directions import unit
-from guyverd.people.likening import Groups, Pairs
-from guyverd.people.obstacles import Obstacles
 
 from .helpers import drawn, ints, measure_of, table_of
 

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guyverd.model import NOTHING_SAID, FaceId, FaceTable, PersonId, Standing
+from guyverd.people.asking.questions import AT_ONCE, LEAST, PREPARES, Kind, Question, prospect
+from guyverd.people.asking.suggestions import suggest
 from guyverd.people.directions import unit
-from guyverd.people.questions import AT_ONCE, LEAST, PREPARES, Kind, Question, prospect
-from guyverd.people.suggestions import suggest
 
 from .helpers import directions, faces_of, ints, measure_of, table_of, told_between
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from guyverd.catalogue.rows import ReadPhoto
 from guyverd.model import Box, DetectedFace, PhotoId, PhotoReading, Quality
-from guyverd.service.pipeline.rehearsing import Material
+from guyverd.service.pipeline.evaluation.rehearsing import Material
 
 
 def made_up(photos: Sequence[Sequence[int]], *, spread: float = 0.15, seed: int = 0) -> Material:

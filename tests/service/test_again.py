@@ -17,7 +17,7 @@ from guyverd.errors import OtherModel
 from guyverd.model import FaceId, PersonId
 from guyverd.service.access import open_library
 from guyverd.service.api import Row
-from guyverd.service.pipeline.deciding import Deciding
+from guyverd.service.pipeline.words.deciding import Deciding
 from tests.service.conftest import ASTRONAUT, HOPPER, Daemon, eventually, groups, scan, tree
 
 PORTRAITS = {f"{stem}{number}.jpg" for stem in (ASTRONAUT, HOPPER) for number in range(4)}

@@ -10,10 +10,10 @@ from guyverd.catalogue.rows import RootRow
 from guyverd.catalogue.store import Catalogue
 from guyverd.errors import AmbiguousPerson, CannotDecide, GuyverError, NameTaken, UnknownPerson
 from guyverd.model import Author, DecisionKind, FaceId, PersonId
-from guyverd.people.questions import Kind, Question
-from guyverd.service.pipeline.agreeing import disagreements
-from guyverd.service.pipeline.answering import Answering, Word
-from guyverd.service.pipeline.deciding import standing
+from guyverd.people.asking.questions import Kind, Question
+from guyverd.service.pipeline.review.answering import Answering, Word
+from guyverd.service.pipeline.words.agreeing import disagreements
+from guyverd.service.pipeline.words.deciding import standing
 from tests.catalogue.conftest import library
 from tests.service.test_deciding import faces, found, whose
 

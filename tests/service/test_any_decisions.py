@@ -31,9 +31,9 @@ from guyverd.model import (
     Standing,
 )
 from guyverd.people.decisions import replay, undone
-from guyverd.service.pipeline.agreeing import disagreements
-from guyverd.service.pipeline.deciding import Decided, Deciding, log_of, record, standing
-from guyverd.service.pipeline.undoing import redo, undo
+from guyverd.service.pipeline.words.agreeing import disagreements
+from guyverd.service.pipeline.words.deciding import Decided, Deciding, log_of, record, standing
+from guyverd.service.pipeline.words.undoing import redo, undo
 from tests.catalogue.conftest import NOW, ROOT, library
 from tests.catalogue.conftest import face as detected
 

@@ -25,9 +25,9 @@ from guyverd.model import DecisionKind, DetectedFace, FaceId, PersonId
 from guyverd.people.coherence import Spoken
 from guyverd.people.decisions import held_of
 from guyverd.people.evidence import Measure
-from guyverd.service.pipeline.deciding import Deciding, log_of, standing
+from guyverd.service.pipeline.evaluation.rehearsing import Material, Rehearsal
 from guyverd.service.pipeline.reclustering import Made, make
-from guyverd.service.pipeline.rehearsing import Material, Rehearsal
+from guyverd.service.pipeline.words.deciding import Deciding, log_of, standing
 from tests.people.helpers import NO_FACES, SETTINGS, beside, directions
 from tests.service.material import made_up
 from tests.service.test_any_decisions import PHOTOS, AnyDecisions

@@ -27,7 +27,7 @@ from guyverd.model import DecisionKind, PersonId
 from guyverd.service.access import open_library
 from guyverd.service.api import Library
 from guyverd.service.pipeline.coordinator import Coordinator
-from guyverd.service.pipeline.undoing import redo, undo
+from guyverd.service.pipeline.words.undoing import redo, undo
 from tests.service.conftest import HOPPER, Daemon, eventually, scan, tree
 from tests.service.test_again import pretend, scan_again
 

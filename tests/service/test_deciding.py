@@ -10,9 +10,9 @@ from guyverd.catalogue.rows import RootRow
 from guyverd.catalogue.store import Catalogue
 from guyverd.errors import CannotDecide, CannotMerge, CatalogueError, NoSuchFace, PersonError, UnknownPerson
 from guyverd.model import Assignment, Author, DecisionKind, FaceId, Merge, Move, PersonId, Standing
-from guyverd.service.pipeline.agreeing import disagreements
-from guyverd.service.pipeline.deciding import Deciding, standing
-from guyverd.service.pipeline.undoing import undo
+from guyverd.service.pipeline.words.agreeing import disagreements
+from guyverd.service.pipeline.words.deciding import Deciding, standing
+from guyverd.service.pipeline.words.undoing import undo
 from tests.catalogue.conftest import NOW, library
 
 

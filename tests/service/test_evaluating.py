@@ -28,11 +28,11 @@ from guyverd.people.recognition import Recognition
 from guyverd.service import evaluation
 from guyverd.service.api import Row
 from guyverd.service.evaluation import Extras, Task
-from guyverd.service.pipeline import evaluating, retrieving, tuning
-from guyverd.service.pipeline.labelling import Truth, compare
-from guyverd.service.pipeline.picturing import SIDE, cut
-from guyverd.service.pipeline.rehearsing import Material, Rehearsal
-from guyverd.service.pipeline.retrieving import retrieve
+from guyverd.service.pipeline.evaluation import evaluating, retrieving, tuning
+from guyverd.service.pipeline.evaluation.labelling import Truth, compare
+from guyverd.service.pipeline.evaluation.picturing import SIDE, cut
+from guyverd.service.pipeline.evaluation.rehearsing import Material, Rehearsal
+from guyverd.service.pipeline.evaluation.retrieving import retrieve
 from tests.service.conftest import ASTRONAUT, HOPPER, place
 from tests.service.material import made_up
 

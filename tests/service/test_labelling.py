@@ -11,8 +11,8 @@ import pytest
 from guyverd.errors import GuyverError, LabelsWrong, NothingLabelled
 from guyverd.evaluation.labelled import Label, Rule
 from guyverd.model import Box
-from guyverd.service.pipeline.labelling import compare, read_labels
-from guyverd.service.pipeline.rehearsing import Material
+from guyverd.service.pipeline.evaluation.labelling import compare, read_labels
+from guyverd.service.pipeline.evaluation.rehearsing import Material
 from tests.service.material import made_up
 
 

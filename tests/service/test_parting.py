@@ -11,10 +11,10 @@ from guyverd import config_file
 from guyverd.catalogue.rows import RootRow
 from guyverd.catalogue.store import Catalogue
 from guyverd.model import Assignment, Author, Box, DecisionKind, DetectedFace, FaceId, PersonId, PhotoId, PhotoReading
-from guyverd.service.pipeline.agreeing import disagreements
-from guyverd.service.pipeline.deciding import Deciding, log_of, standing
 from guyverd.service.pipeline.grouping import Grouping
-from guyverd.service.pipeline.undoing import redo, undo
+from guyverd.service.pipeline.words.agreeing import disagreements
+from guyverd.service.pipeline.words.deciding import Deciding, log_of, standing
+from guyverd.service.pipeline.words.undoing import redo, undo
 from tests.catalogue.conftest import NOW, add, face
 from tests.people.helpers import faces_of, ints
 

@@ -19,13 +19,13 @@ from guyverd.service.access import open_library
 from guyverd.service.api import Row
 from guyverd.service.control import RemoteLibrary, Server
 from guyverd.service.lock import Holder
-from guyverd.service.pipeline.agreeing import disagreements
 from guyverd.service.pipeline.checking import check
 from guyverd.service.pipeline.coordinator import Coordinator
-from guyverd.service.pipeline.deciding import Deciding, log_of, standing
+from guyverd.service.pipeline.evaluation.rehearsing import put
 from guyverd.service.pipeline.queries import LocalLibrary
-from guyverd.service.pipeline.rehearsing import put
-from guyverd.service.pipeline.undoing import undo
+from guyverd.service.pipeline.words.agreeing import disagreements
+from guyverd.service.pipeline.words.deciding import Deciding, log_of, standing
+from guyverd.service.pipeline.words.undoing import undo
 from tests.cli.fake import FakeLibrary
 from tests.service.conftest import ASTRONAUT, eventually, groups, scan, tree
 from tests.service.material import made_up

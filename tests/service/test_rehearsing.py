@@ -11,7 +11,7 @@ import pytest
 from guyverd.catalogue.store import Catalogue
 from guyverd.config import Config, People
 from guyverd.evaluation.metrics import agreement
-from guyverd.service.pipeline.rehearsing import Material, Rehearsal
+from guyverd.service.pipeline.evaluation.rehearsing import Material, Rehearsal
 from tests.service.conftest import scan
 from tests.service.material import made_up
 

@@ -16,10 +16,10 @@ from guyverd.errors import CannotDecide, FaceChoice, NameTaken, NoFaceKnown, NoS
 from guyverd.model import PersonId
 from guyverd.service.pipeline import checking
 from guyverd.service.pipeline.coordinator import Coordinator
-from guyverd.service.pipeline.deciding import Deciding
-from guyverd.service.pipeline.pointing import face_at
-from guyverd.service.pipeline.saying import Saying
-from guyverd.service.pipeline.telling import MOST_MOVES
+from guyverd.service.pipeline.words.deciding import Deciding
+from guyverd.service.pipeline.words.pointing import face_at
+from guyverd.service.pipeline.words.saying import Saying
+from guyverd.service.pipeline.words.telling import MOST_MOVES
 from tests.catalogue.conftest import NOW, add, read
 from tests.service.test_deciding import deciding, found
 

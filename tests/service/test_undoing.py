@@ -8,9 +8,9 @@ from guyverd.catalogue.rows import RootRow
 from guyverd.catalogue.store import Catalogue
 from guyverd.errors import CannotDecide, UnknownDecision
 from guyverd.model import Assignment, DecisionId, FaceId, Merge, Move, PersonId
-from guyverd.service.pipeline.agreeing import disagreements
-from guyverd.service.pipeline.deciding import Deciding, standing
-from guyverd.service.pipeline.undoing import redo, undo
+from guyverd.service.pipeline.words.agreeing import disagreements
+from guyverd.service.pipeline.words.deciding import Deciding, standing
+from guyverd.service.pipeline.words.undoing import redo, undo
 from tests.catalogue.conftest import NOW, library
 from tests.service.test_deciding import deciding, faces, whose
 

@@ -13,8 +13,8 @@ from guyverd.catalogue.store import Catalogue
 from guyverd.config import Config, Faces
 from guyverd.errors import AlreadyRunning, ConfigError, NotKept
 from guyverd.service.lock import held
+from guyverd.service.pipeline.evaluation.workplace import workplace
 from guyverd.service.pipeline.looking import Looking
-from guyverd.service.pipeline.workplace import workplace
 from tests.service.conftest import ASTRONAUT, scan
 
 

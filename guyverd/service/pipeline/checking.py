@@ -12,8 +12,8 @@ import numpy as np
 from guyverd.errors import GuyverError, PeopleFolderError
 from guyverd.people.index import FaceIndex
 from guyverd.service.api import Row
-from guyverd.service.pipeline.agreeing import disagreements
-from guyverd.service.pipeline.deciding import standing
+from guyverd.service.pipeline.words.agreeing import disagreements
+from guyverd.service.pipeline.words.deciding import standing
 
 if TYPE_CHECKING:
     from guyverd.service.pipeline.coordinator import Coordinator

@@ -18,9 +18,9 @@ from guyverd.config import Config
 from guyverd.errors import StateError
 from guyverd.people.arrival import Outcome, arrive
 from guyverd.people.index import FaceIndex
-from guyverd.service.pipeline.deciding import standing
 from guyverd.service.pipeline.measuring import Measuring
 from guyverd.service.pipeline.parting import Parting, freed
+from guyverd.service.pipeline.words.deciding import standing
 
 if TYPE_CHECKING:
     from guyverd.model import IntArray, PersonId

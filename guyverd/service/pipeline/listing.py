@@ -17,8 +17,8 @@ from guyverd.catalogue.store import Catalogue
 from guyverd.errors import AmbiguousPerson, UnknownPerson
 from guyverd.model import Person, PersonId
 from guyverd.service.api import Row
-from guyverd.service.pipeline.pointing import face_at
-from guyverd.service.pipeline.telling import story
+from guyverd.service.pipeline.words.pointing import face_at
+from guyverd.service.pipeline.words.telling import story
 
 if TYPE_CHECKING:
     from guyverd.catalogue.rows import PictureRow

@@ -20,7 +20,7 @@ from guyverd.people.decisions import held_of
 from guyverd.people.evidence import Measure, Scales, evidence
 from guyverd.people.graph import rows_of
 from guyverd.people.grouping import group
-from guyverd.service.pipeline.deciding import log_of, standing
+from guyverd.service.pipeline.words.deciding import log_of, standing
 
 if TYPE_CHECKING:
     from guyverd.model import IntArray

@@ -24,12 +24,12 @@ from guyverd.people.evidence import evidence
 from guyverd.people.graph import rows_of
 from guyverd.people.recognition import Likeness, recognise
 from guyverd.service.api import Row
-from guyverd.service.pipeline.boxing import draw
 from guyverd.service.pipeline.checking import check
 from guyverd.service.pipeline.coordinator import Coordinator
-from guyverd.service.pipeline.inquiring import Inquiring
 from guyverd.service.pipeline.reading import Wanted
 from guyverd.service.pipeline.reclustering import Reclustering
+from guyverd.service.pipeline.review.inquiring import Inquiring
+from guyverd.service.pipeline.words.boxing import draw
 
 if TYPE_CHECKING:
     from guyverd.model import FloatArray

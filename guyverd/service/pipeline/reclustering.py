@@ -27,9 +27,9 @@ from guyverd.people.grouping import Grouped, group
 from guyverd.people.reclustering import Plan, plan
 from guyverd.people.rules import rules
 from guyverd.service.api import Row
-from guyverd.service.pipeline.deciding import Decided, Deciding, log_of, standing
 from guyverd.service.pipeline.grouping import SEED
 from guyverd.service.pipeline.measuring import Measuring
+from guyverd.service.pipeline.words.deciding import Decided, Deciding, log_of, standing
 
 if TYPE_CHECKING:
     from guyverd.catalogue.columns import Everybody, Whose

@@ -9,9 +9,9 @@ from guyverd.catalogue.renewal import network
 from guyverd.catalogue.store import Catalogue
 from guyverd.errors import GuyverError, OtherModel
 from guyverd.model import FaceId, Standing
-from guyverd.service.pipeline.deciding import standing
 from guyverd.service.pipeline.grouping import Grouping
 from guyverd.service.pipeline.reading import Reader
+from guyverd.service.pipeline.words.deciding import standing
 
 log = logging.getLogger(__name__)
 

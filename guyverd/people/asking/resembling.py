@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from guyverd.people.likening import Pairs
-from guyverd.people.questions import AT_ONCE, PREPARES, Draft, Kind, Question, chance, identity, prospect
+from guyverd.people.asking.likening import Pairs
+from guyverd.people.asking.questions import AT_ONCE, PREPARES, Draft, Kind, Question, chance, identity, prospect
 
 if TYPE_CHECKING:
     from guyverd.model import BoolArray, FloatArray, IntArray
-    from guyverd.people.survey import Survey
+    from guyverd.people.asking.survey import Survey
 
 FOCUS = 1024
 """So many of the largest people, and of the largest with a name, are compared with everybody."""

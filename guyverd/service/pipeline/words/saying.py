@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from guyverd.errors import CannotDecide, NameTaken, UnknownPerson
 from guyverd.model import DecisionId, FaceId, PersonId
 from guyverd.service.api import Row
-from guyverd.service.pipeline.deciding import Decided, Deciding
 from guyverd.service.pipeline.listing import Listing, person_row
-from guyverd.service.pipeline.pointing import face_at
-from guyverd.service.pipeline.telling import answer
-from guyverd.service.pipeline.undoing import redo, undo
+from guyverd.service.pipeline.words.deciding import Decided, Deciding
+from guyverd.service.pipeline.words.pointing import face_at
+from guyverd.service.pipeline.words.telling import answer
+from guyverd.service.pipeline.words.undoing import redo, undo
 
 if TYPE_CHECKING:
     from guyverd.service.pipeline.coordinator import Coordinator

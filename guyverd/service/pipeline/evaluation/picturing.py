@@ -16,9 +16,9 @@ from guyverd.evaluation.page import Shown, enlarged, page
 from guyverd.media.content import read_file
 from guyverd.media.still import read_picture
 from guyverd.model import Box
-from guyverd.service.pipeline.labelling import Truth
+from guyverd.service.pipeline.evaluation.labelling import Truth
+from guyverd.service.pipeline.evaluation.rehearsing import Material
 from guyverd.service.pipeline.reading import MOST_BYTES
-from guyverd.service.pipeline.rehearsing import Material
 
 if TYPE_CHECKING:
     from guyverd.model import IntArray

@@ -16,12 +16,12 @@ import numpy as np
 from guyverd.catalogue.store import Catalogue
 from guyverd.errors import NoSuchQuestion
 from guyverd.model import FaceTable
+from guyverd.people.asking.questions import Question
+from guyverd.people.asking.suggestions import suggest
 from guyverd.people.directions import unit
 from guyverd.people.evidence import Measure, Scales
 from guyverd.people.graph import rows_of
-from guyverd.people.questions import Question
-from guyverd.people.suggestions import suggest
-from guyverd.service.pipeline.deciding import standing
+from guyverd.service.pipeline.words.deciding import standing
 
 if TYPE_CHECKING:
     from guyverd.catalogue.questions import Glance

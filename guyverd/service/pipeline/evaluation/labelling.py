@@ -12,7 +12,7 @@ import numpy as np
 
 from guyverd.errors import GuyverError, LabelsWrong, NothingLabelled
 from guyverd.evaluation.labelled import Label, Labels, Rule, contradicting, from_folders, matched, read_csv
-from guyverd.service.pipeline.rehearsing import Material
+from guyverd.service.pipeline.evaluation.rehearsing import Material
 
 if TYPE_CHECKING:
     from guyverd.model import IntArray

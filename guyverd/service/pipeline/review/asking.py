@@ -14,12 +14,12 @@ from guyverd.catalogue.store import Catalogue
 from guyverd.errors import PersonError
 from guyverd.evaluation.oracle import Oracle, baseline, least, needed
 from guyverd.model import PersonId
+from guyverd.people.asking.questions import Kind, Question
 from guyverd.people.graph import rows_of
-from guyverd.people.questions import Kind, Question
 from guyverd.service.api import Row
-from guyverd.service.pipeline.answering import Answering, Word
 from guyverd.service.pipeline.grouping import Grouping
-from guyverd.service.pipeline.reviewing import Reviewing
+from guyverd.service.pipeline.review.answering import Answering, Word
+from guyverd.service.pipeline.review.reviewing import Reviewing
 
 if TYPE_CHECKING:
     from guyverd.model import IntArray

@@ -11,7 +11,7 @@ from guyverd.people.graph import rows_of
 
 if TYPE_CHECKING:
     from guyverd.model import BoolArray, IntArray, Standing
-    from guyverd.people.likening import Groups, Pairs
+    from guyverd.people.asking.likening import Groups, Pairs
 
 
 class Obstacles:

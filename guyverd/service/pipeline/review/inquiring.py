@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from guyverd.errors import CannotDecide
 from guyverd.model import DecisionId, FaceId, PersonId, PhotoId
-from guyverd.people.questions import Kind, Question
+from guyverd.people.asking.questions import Kind, Question
 from guyverd.service.api import Row
-from guyverd.service.pipeline.answering import ANSWERS, SEEN, Answering, Word
-from guyverd.service.pipeline.reviewing import Reviewing
-from guyverd.service.pipeline.saying import Saying
+from guyverd.service.pipeline.review.answering import ANSWERS, SEEN, Answering, Word
+from guyverd.service.pipeline.review.reviewing import Reviewing
+from guyverd.service.pipeline.words.saying import Saying
 
 if TYPE_CHECKING:
     from guyverd.catalogue.rows import FaceRow

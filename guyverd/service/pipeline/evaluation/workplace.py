@@ -22,7 +22,7 @@ from guyverd.config import Config
 from guyverd.errors import GuyverError, NotKept
 from guyverd.model import PhotoId, PhotoReading, Stamp
 from guyverd.service.lock import held
-from guyverd.service.pipeline.rehearsing import put
+from guyverd.service.pipeline.evaluation.rehearsing import put
 
 _MARK = "evaluation.json"
 _STATE, _NEW = "state", "state.new"

@@ -21,15 +21,15 @@ from guyverd.evaluation.labelled import Rule
 from guyverd.evaluation.metrics import Scores
 from guyverd.service.api import Row
 from guyverd.service.lock import held
-from guyverd.service.pipeline.asking import effort
+from guyverd.service.pipeline.evaluation.labelling import Truth, compare, read_labels
+from guyverd.service.pipeline.evaluation.picturing import write_page
+from guyverd.service.pipeline.evaluation.rehearsing import Material
+from guyverd.service.pipeline.evaluation.retrieving import retrieve
+from guyverd.service.pipeline.evaluation.unsettling import unsettle
+from guyverd.service.pipeline.evaluation.workplace import workplace
 from guyverd.service.pipeline.grouping import Grouping
-from guyverd.service.pipeline.labelling import Truth, compare, read_labels
 from guyverd.service.pipeline.local import working_library
-from guyverd.service.pipeline.picturing import write_page
-from guyverd.service.pipeline.rehearsing import Material
-from guyverd.service.pipeline.retrieving import retrieve
-from guyverd.service.pipeline.unsettling import unsettle
-from guyverd.service.pipeline.workplace import workplace
+from guyverd.service.pipeline.review.asking import effort
 from guyverd.service.tasks import Audience, Extras, Task
 
 if TYPE_CHECKING:

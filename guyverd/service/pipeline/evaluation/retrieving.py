@@ -17,8 +17,8 @@ from guyverd.people.evidence import Measure, Scales, evidence
 from guyverd.people.graph import rows_of
 from guyverd.people.index import FaceIndex, Neighbours
 from guyverd.people.recognition import recognise
-from guyverd.service.pipeline.labelling import Truth
-from guyverd.service.pipeline.rehearsing import Material
+from guyverd.service.pipeline.evaluation.labelling import Truth
+from guyverd.service.pipeline.evaluation.rehearsing import Material
 
 if TYPE_CHECKING:
     from guyverd.model import IntArray

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from guyverd.catalogue.store import Catalogue
 from guyverd.errors import AmbiguousPerson, CannotDecide, GuyverError, NameTaken
 from guyverd.model import Author, Decision, DecisionId, DecisionKind, FaceId, PersonId
-from guyverd.people.questions import Kind, Question
-from guyverd.service.pipeline.deciding import Deciding, record
-from guyverd.service.pipeline.undoing import undo
+from guyverd.people.asking.questions import Kind, Question
+from guyverd.service.pipeline.words.deciding import Deciding, record
+from guyverd.service.pipeline.words.undoing import undo
 
 ANSWERS = ("yes", "no", "skip", "hide")
 SEEN = 6

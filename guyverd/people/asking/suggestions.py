@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from guyverd.model import FaceTable, Standing
+from guyverd.people.asking.halves import halves
+from guyverd.people.asking.questions import AT_ONCE, LEAST, PREPARES, Draft, Kind, Question, chance, identity, prospect
+from guyverd.people.asking.resembling import Resembling
+from guyverd.people.asking.survey import Survey
 from guyverd.people.evidence import Measure, Scales
-from guyverd.people.halves import halves
-from guyverd.people.questions import AT_ONCE, LEAST, PREPARES, Draft, Kind, Question, chance, identity, prospect
-from guyverd.people.resembling import Resembling
-from guyverd.people.survey import Survey
 
 if TYPE_CHECKING:
     from guyverd.model import BoolArray, FloatArray, IntArray

@@ -13,8 +13,8 @@ from guyverd.config import Config
 from guyverd.evaluation.metrics import agreement, bcubed
 from guyverd.evaluation.stability import Churn, affected, churn
 from guyverd.service.api import Row
-from guyverd.service.pipeline.labelling import Truth
-from guyverd.service.pipeline.rehearsing import Material, Rehearsal
+from guyverd.service.pipeline.evaluation.labelling import Truth
+from guyverd.service.pipeline.evaluation.rehearsing import Material, Rehearsal
 from guyverd.service.tasks import Audience
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from guyverd.catalogue.store import Catalogue
 from guyverd.errors import CannotDecide, UnknownDecision
 from guyverd.model import Author, Decision, DecisionId, DecisionKind, FaceId, PersonId, Standing
 from guyverd.people.decisions import depth, subject, undone
-from guyverd.service.pipeline.deciding import Decided, log_of, record, standing
+from guyverd.service.pipeline.words.deciding import Decided, log_of, record, standing
 
 if TYPE_CHECKING:
     from guyverd.catalogue.decisions import Job

@@ -9,7 +9,7 @@ from guyverd.catalogue.store import Catalogue
 from guyverd.model import Decision, DecisionId, FaceId, Move, PersonId
 from guyverd.people.decisions import depth, subject, undone
 from guyverd.service.api import Row
-from guyverd.service.pipeline.deciding import Decided, log_of, standing
+from guyverd.service.pipeline.words.deciding import Decided, log_of, standing
 
 MOST_MOVES = 100
 """Moves that a row lists; a plan for the whole library may have a million."""

@@ -12,8 +12,8 @@ import numpy as np
 from guyverd.config import People, Unit
 from guyverd.evaluation.tuning import Candidates, Settings, Tuned, tune
 from guyverd.service.api import Row
-from guyverd.service.pipeline.evaluating import Passed, passed
-from guyverd.service.pipeline.rehearsing import Rehearsal
+from guyverd.service.pipeline.evaluation.evaluating import Passed, passed
+from guyverd.service.pipeline.evaluation.rehearsing import Rehearsal
 from guyverd.service.tasks import Audience, Task
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from guyverd.catalogue.store import Catalogue
 from guyverd.errors import BoxRefused, CannotDecide, PersonError, PictureMissing, PictureUnreadable, Unread
 from guyverd.model import Author, Box, Decision, DecisionId, DecisionKind, FaceId, PersonId
-from guyverd.service.pipeline.deciding import record
 from guyverd.service.pipeline.reading import Read, Reader, Wanted
+from guyverd.service.pipeline.words.deciding import record
 
 if TYPE_CHECKING:
     from guyverd.service.pipeline.coordinator import Coordinator

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from guyverd.model import FaceId, FaceTable, PersonId, Standing
+from guyverd.people.asking.likening import Groups
+from guyverd.people.asking.obstacles import Obstacles
 from guyverd.people.identity import voters
-from guyverd.people.likening import Groups
-from guyverd.people.obstacles import Obstacles
 
 if TYPE_CHECKING:
     from guyverd.model import BoolArray, FloatArray, IntArray

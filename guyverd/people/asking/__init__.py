@@ -1,0 +1,1 @@
+"""What to ask the user: which answer is likely to settle most faces."""

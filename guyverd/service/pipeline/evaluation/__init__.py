@@ -1,0 +1,1 @@
+"""Labelled photos through the real pipeline: evaluations, rehearsals, the search for settings."""

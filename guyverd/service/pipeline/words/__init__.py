@@ -1,0 +1,1 @@
+"""What the user says: decided, told, undone, checked."""
