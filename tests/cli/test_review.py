@@ -11,6 +11,7 @@ import os
 import pty
 import re
 import select
+import signal
 import stat
 import struct
 import subprocess
@@ -125,6 +126,12 @@ def test_json_can_be_read_back(run: Run, library: FakeLibrary, config: Path) -> 
 # ---- on a terminal ---------------------------------------------------------------------------------------------------
 
 
+def _own_the_terminal() -> None:
+    # Ctrl-C is for whom the terminal belongs to; and tests that run in the background were started to ignore it.
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Session:
     """The program on a terminal of its own: it waits for what should be shown, then presses keys."""
 
@@ -142,8 +149,7 @@ class Session:
             stdout=theirs,
             stderr=theirs,
             start_new_session=True,
-            # Ctrl-C is for whom the terminal belongs to.
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509  it only asks the kernel
+            preexec_fn=_own_the_terminal,  # noqa: PLW1509  it only asks the kernel
         )
         os.close(theirs)
         self.shown = ""
