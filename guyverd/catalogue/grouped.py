@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from guyverd.catalogue.decisions import write
-from guyverd.catalogue.settling import Faces, House, partners
+from guyverd.catalogue.settling import Faces, House
 from guyverd.errors import CannotDecide, CannotMerge, UnknownPerson
 from guyverd.model import (
     Assignment,
@@ -21,6 +21,7 @@ from guyverd.model import (
     PersonId,
     Standing,
 )
+from guyverd.pairs import partners
 
 if TYPE_CHECKING:
     from sqlite_utils import Database as Utils
@@ -68,10 +69,7 @@ class Arriving:
             self._barred[face].add(person)
         pairs = said.together | said.apart | said.alike
         self._spoken_of = {*said.pinned, *self._barred, *(face for pair in pairs for face in pair)}
-        self._enemies: dict[PersonId, set[PersonId]] = defaultdict(set)
-        for one, other in said.apart_people:
-            self._enemies[one].add(other)
-            self._enemies[other].add(one)
+        self._enemies: dict[PersonId, set[PersonId]] = defaultdict(set, partners(said.apart_people))
 
     def attach(self, item: Assignment) -> PersonId | None:
         """Give a face that waits its place; the person, or None where it may not have it."""

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 from guyverd.catalogue.files import slices
 from guyverd.errors import CannotDecide
 from guyverd.model import FaceId, Move, PersonId, Standing
+from guyverd.pairs import components, partners
 
 if TYPE_CHECKING:
     from sqlite_utils import Database as Utils
 
-Pairs = Iterable[tuple[FaceId, FaceId]]
 Partners = dict[FaceId, set[FaceId]]
 
 
@@ -171,26 +171,3 @@ class House:
     def apart_from(self, face: FaceId) -> set[FaceId]:
         """The faces that are not the person this one is."""
         return self._apart.get(face, set())
-
-
-def partners(pairs: Pairs) -> Partners:
-    """For each face, those it stands in a pair with."""
-    found: Partners = defaultdict(set)
-    for one, other in pairs:
-        found[one].add(other)
-        found[other].add(one)
-    return dict(found)
-
-
-def components(pairs: Pairs) -> dict[FaceId, FaceId]:
-    """For each face in a pair, the lowest of all that it hangs together with."""
-    ends = partners(pairs)
-    found: dict[FaceId, FaceId] = {}
-    for first in sorted(ends):
-        waiting = [first] if first not in found else []
-        while waiting:
-            face = waiting.pop()
-            if face not in found:
-                found[face] = first
-                waiting += ends[face]
-    return found

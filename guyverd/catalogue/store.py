@@ -17,8 +17,8 @@ from guyverd.catalogue.people import People
 from guyverd.catalogue.renewal import Renewal
 from guyverd.catalogue.rows import Counts
 from guyverd.catalogue.schema import FAILED_FILES, present
-from guyverd.catalogue.settling import components
 from guyverd.model import FaceId, IndexStamp
+from guyverd.pairs import components
 
 if TYPE_CHECKING:
     from sqlite_utils import Database as Utils

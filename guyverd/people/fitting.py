@@ -8,11 +8,12 @@ Of two faces that cannot both be there the firmer stays; the other goes back to 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from guyverd.pairs import components, partners
 from guyverd.people.rules import Pair, Rules
 
 if TYPE_CHECKING:
@@ -126,11 +127,7 @@ class Fitting:
 
     def _conflicts(self, now: IntArray) -> dict[int, set[int]]:
         """For each face that cannot be where it is beside some others: these."""
-        found: dict[int, set[int]] = defaultdict(set)
-        for one, other in (*self._said_apart(now), *self._of_one_photo(now)):
-            found[one].add(other)
-            found[other].add(one)
-        return found
+        return partners((*self._said_apart(now), *self._of_one_photo(now)))
 
     def _said_apart(self, now: IntArray) -> Iterator[Pair]:
         return ((one, other) for one, other in self._rules.apart if now[one] and now[one] == now[other])
@@ -149,23 +146,6 @@ class Fitting:
                 for other in some[at + 1 :]:
                     if one not in self._kin or self._kin[one] != self._kin.get(other):
                         yield one, other
-
-
-def components(pairs: Collection[Pair]) -> dict[int, int]:
-    """For each row in a pair, the first of all that it hangs together with."""
-    ends: dict[int, set[int]] = defaultdict(set)
-    for one, other in pairs:
-        ends[one].add(other)
-        ends[other].add(one)
-    found: dict[int, int] = {}
-    for first in sorted(ends):
-        waiting: list[int] = [first]
-        while waiting:
-            row = waiting.pop()
-            if row not in found:
-                found[row] = first
-                waiting += ends[row]
-    return found
 
 
 def _in_company(photos: IntArray) -> IntArray:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from guyverd.model import FaceTable, Standing
+from guyverd.pairs import components
 from guyverd.people.evidence import Measure, Scales, evidence
 from guyverd.people.graph import Edges, link, rows_of, with_certain
 from guyverd.people.index import FaceIndex, Neighbours
-from guyverd.people.rules import Rules, kin, rules
+from guyverd.people.rules import Rules, rules
 
 if TYPE_CHECKING:
     from guyverd.model import BoolArray, IntArray
@@ -78,7 +79,7 @@ class Neighbourhood:
         if len(asked):
             attached.append(attached_ids(gallery.companions(asked)))
             ends = np.array([*said.apart], dtype=np.int64).reshape(-1, 2)
-            same = np.array([*kin(said.together).items()], dtype=np.int64).reshape(-1, 2)
+            same = np.array([*components(said.together).items()], dtype=np.int64).reshape(-1, 2)
             of_asked = np.isin(same[:, 1], same[np.isin(same[:, 0], asked), 1])
             partners = [ends[np.isin(ends, asked).any(axis=1)].ravel(), same[of_asked, 0]]
             attached.append(attached_ids(gallery.table(np.unique(np.concatenate(partners)))))

@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from guyverd.model import FaceId, FaceTable, Move, PersonId, Standing
-from guyverd.people.fitting import NEW, Fitting, components
+from guyverd.pairs import components
+from guyverd.people.fitting import NEW, Fitting
 from guyverd.people.grouping import Grouped
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from guyverd.model import FaceId, FaceTable, PersonId, Standing
+from guyverd.pairs import components, partners
 from guyverd.people.directions import unit
 from guyverd.people.graph import rows_of
 from guyverd.people.whispers import companions
@@ -63,12 +63,8 @@ def rules(table: FaceTable, said: Standing) -> Rules:
     together = _rows(table, said.together)
     waived = together | _rows(table, said.alike) | evident(table)
     apart = _rows(table, said.apart)
-    enemies: dict[int, set[int]] = defaultdict(set)
-    for one, other in apart:
-        enemies[one].add(other)
-        enemies[other].add(one)
     people = set(table.people[table.people > 0].tolist())
-    same = kin(said.together)
+    same = components(said.together)
     faces = table.ids.tolist() if same else []
     return Rules(
         together,
@@ -76,26 +72,9 @@ def rules(table: FaceTable, said: Standing) -> Rules:
         apart,
         frozenset(_barred(table, said.barred)),
         frozenset((one, other) for one, other in said.apart_people if one in people and other in people),
-        {row: frozenset(others) for row, others in enemies.items()},
+        {row: frozenset(others) for row, others in partners(apart).items()},
         {row: int(same[face]) for row, face in enumerate(faces) if face in same},
     )
-
-
-def kin(together: Iterable[tuple[FaceId, FaceId]]) -> dict[FaceId, FaceId]:
-    """For each face in these pairs the smallest that is the same person, be it by way of others."""
-    ends: dict[FaceId, list[FaceId]] = defaultdict(list)
-    for one, other in together:
-        ends[one].append(other)
-        ends[other].append(one)
-    found: dict[FaceId, FaceId] = {}
-    for first in sorted(ends):
-        waiting = [first]
-        while waiting:
-            face = waiting.pop()
-            if face not in found:
-                found[face] = first
-                waiting += ends[face]
-    return found
 
 
 def evident(table: FaceTable) -> frozenset[Pair]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from guyverd.model import FaceTable, Merge, PersonId
+from guyverd.pairs import partners
 from guyverd.people.evidence import Scales, Sums, sums
 from guyverd.people.rules import NO_RULES, Rules
 
@@ -124,10 +125,7 @@ class _Union:
         place = self._whole_of(place)
         pairs = [(at[one], at[other]) for one, other in (*apart, *self.rules.apart_people) if one in at and other in at]
         pairs += [(int(place[one]), int(place[other])) for one, other in self.rules.apart]
-        for one, other in pairs:
-            if one != other and min(one, other) >= 0:
-                self.enemies[one].add(other)
-                self.enemies[other].add(one)
+        self.enemies |= partners((one, other) for one, other in pairs if one != other and min(one, other) >= 0)
         for row, person in self.rules.barred:
             if place[row] >= 0:
                 self.barred[int(place[row])].add(person)

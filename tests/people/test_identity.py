@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guyverd.model import Assignment, FaceTable
+from guyverd.pairs import partners
 from guyverd.people.graph import Edges, link, tidy
 from guyverd.people.identity import anchors, decide, voters
 from guyverd.people.index import FaceIndex
@@ -128,15 +129,11 @@ def situations(draw: st.DrawFn) -> tuple[FaceTable, Edges, Rules, int]:
     pairs = st.sets(st.tuples(node, node).filter(lambda pair: pair[0] < pair[1]), max_size=3)
     apart: set[Pair] = draw(pairs) if n > 1 else set()
     waived: set[Pair] = draw(pairs) if n > 1 else set()
-    enemies: dict[int, set[int]] = defaultdict(set)
-    for one, other in apart:
-        enemies[one].add(other)
-        enemies[other].add(one)
     rules = Rules(
         waived=frozenset(waived - apart),
         apart=frozenset(apart),
         barred=frozenset(draw(st.sets(st.tuples(node, st.sampled_from([1, 2])), max_size=3))),
-        enemies={row: frozenset(others) for row, others in enemies.items()},
+        enemies={row: frozenset(others) for row, others in partners(apart).items()},
     )
     vectors = faces_of(np.arange(n) % 3, seed=draw(st.integers(0, 5)))
     table = table_of(vectors, photos=photos, people=people, quality=np.array(quality, np.float32))

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guyverd.model import NOTHING_SAID, FaceId, FaceTable, PersonId, Standing
+from guyverd.pairs import components
 from guyverd.people.evidence import Scales
-from guyverd.people.fitting import components
 from guyverd.people.grouping import Grouped
 from guyverd.people.reclustering import Plan, plan
 from guyverd.people.rules import rules

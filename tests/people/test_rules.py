@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from guyverd.model import FaceId, FaceTable, PersonId, Standing
 from guyverd.people.directions import unit
-from guyverd.people.rules import EVIDENT, NO_RULES, evident, kin, rules
+from guyverd.people.rules import EVIDENT, NO_RULES, evident, rules
 
 from .helpers import drawn, ints, rows, table_of
 
@@ -49,8 +49,6 @@ def test_who_was_said_to_be_one_with_another_by_way_of_a_third() -> None:
     found = rules(table, Standing(together=faces((1, 3), (3, 4), (4, 9), (2, 5))))
     assert found.together == frozenset(), "1 and 4 are one by way of 3, which is not here"
     assert found.kin == {2: 1, 3: 1, 1: 2}
-    assert kin(()) == {}
-    assert kin(faces((5, 6), (2, 6), (7, 8))) == {2: 2, 5: 2, 6: 2, 7: 7, 8: 7}
 
 
 def test_the_user_s_word_that_two_are_apart_is_above_what_seems_evident() -> None:
