@@ -61,7 +61,7 @@ def part(
 
 
 def _looks(vectors: FloatArray, scales: Scales, least: float, good: BoolArray, seed: int) -> IntArray:
-    told = evidence(vectors @ vectors.T, Scales(scales.centre[:, None], scales.width[:, None]), scales) - least
+    told = evidence(vectors @ vectors.T, scales.column, scales) - least
     sources, targets = np.nonzero(np.triu(told > 0, 1))
     edges = tidy(sources.astype(np.int64), targets.astype(np.int64), told[sources, targets])
     return whisper(len(vectors), edges, seed=seed, voters=good)

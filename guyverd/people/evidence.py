@@ -70,6 +70,11 @@ class Scales:
     def __len__(self) -> int:
         return len(self.centre)
 
+    @property
+    def column(self) -> Scales:
+        """The same, one below the other: for cosines of each of these faces, by rows, with each of some others."""
+        return Scales(self.centre[:, None], self.width[:, None])
+
     def of(self, rows: IntArray | BoolArray | slice) -> Scales:
         """Those of some of the faces."""
         return Scales(self.centre[rows], self.width[rows])
@@ -123,7 +128,7 @@ class Measure:
     def _seen(self, vectors: FloatArray, scales: Scales) -> tuple[FloatArray, FloatArray]:
         """Cosine to each of the crowd, and the evidence where it is of the face's kind, else −inf: [n, m] both."""
         cosine = vectors @ self._crowd.T
-        told = evidence(cosine, Scales(scales.centre[:, None], scales.width[:, None]), self._crowd_scales)
+        told = evidence(cosine, scales.column, self._crowd_scales)
         told[(told <= _LIKE) | (cosine > _SAME)] = -np.inf
         return cosine, told
 

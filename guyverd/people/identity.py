@@ -85,8 +85,7 @@ def decide(
 def _to_the_others(table: FaceTable, scales: Scales, rows: list[int]) -> list[float]:
     """Mean evidence of each of these rows for being one with all the others."""
     vectors, some = unit(table.vectors[rows]), scales.of(np.array(rows))
-    columns = Scales(some.centre[:, None], some.width[:, None])
-    told: FloatArray = evidence(vectors @ vectors.T, columns, some)
+    told: FloatArray = evidence(vectors @ vectors.T, some.column, some)
     np.fill_diagonal(told, 0)
     return [float(value) for value in told.sum(axis=1) / max(1, len(rows) - 1)]
 

@@ -99,8 +99,7 @@ class Neighbourhood:
             found = self._index.neighbours(free.vectors, self._measure.settings.neighbours + 1)
             self._ids.append(found.ids)
             self._similarity.append(found.similarity)
-            scales = self.book.scales(free)
-            column = Scales(scales.centre[:, None], scales.width[:, None])
+            column = self.book.scales(free).column
             near = np.unique(found.ids[(column.alone(found.similarity) > measure.join - SLACK) & (found.ids >= 0)])
             around = gallery.table(np.setdiff1d(near, np.concatenate(asked)))
             attached.append(around.ids[around.people > 0])

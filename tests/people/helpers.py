@@ -11,7 +11,7 @@ import numpy as np
 from guyverd.config import People
 from guyverd.model import Assignment, FaceTable, Merge
 from guyverd.people.directions import unit
-from guyverd.people.evidence import CROWD, Measure, Scales, evidence
+from guyverd.people.evidence import CROWD, Measure, evidence
 from guyverd.people.graph import Edges, tidy
 from guyverd.people.strangers import Strangers, shipped
 
@@ -146,7 +146,7 @@ class Library:
 def told_between(vectors: FloatArray, measure: Measure) -> FloatArray:
     """Evidence between any two of these, float32[n, n]."""
     scales, directions_ = measure.scales(vectors), unit(vectors)
-    return evidence(directions_ @ directions_.T, Scales(scales.centre[:, None], scales.width[:, None]), scales)
+    return evidence(directions_ @ directions_.T, scales.column, scales)
 
 
 def beside(face: FloatArray, told: float, seed: int = 0) -> FloatArray:

@@ -26,10 +26,6 @@ def scales_of(n: int, seed: int) -> Scales:
     return Scales(rng.uniform(0.85, 0.95, n).astype(np.float32), rng.uniform(0.005, 0.012, n).astype(np.float32))
 
 
-def column(scales: Scales) -> Scales:
-    return Scales(scales.centre[:, None], scales.width[:, None])
-
-
 # ---- the measure itself ----------------------------------------------------------------------------------------------
 
 
@@ -55,6 +51,15 @@ def test_linear_in_the_cosine_and_the_same_from_both_sides(seed: int, cosines: l
     np.testing.assert_allclose(told, at_zero + slope * similarity, atol=2e-3)
     rising = evidence(np.sort(similarity), one.of(np.zeros(n, np.int64)), other.of(np.zeros(n, np.int64)))
     assert (np.diff(rising) >= 0).all()
+
+
+def test_a_column_measures_each_with_each() -> None:
+    one, other = scales_of(3, 0), scales_of(4, 1)
+    similarity = np.linspace(-1, 1, 12, dtype=np.float32).reshape(3, 4)
+    every = evidence(similarity, one.column, other)
+    for row in range(3):
+        alone = one.of(np.array([row] * 4))
+        np.testing.assert_array_equal(every[row], evidence(similarity[row], alone, other))
 
 
 def test_scales_of_some() -> None:
@@ -189,7 +194,7 @@ def test_the_sums_tell_the_mean_over_all_pairs(data: st.DataObject) -> None:
     seed = data.draw(st.integers(0, 1000))
     vectors, scales = drawn(n, seed), scales_of(n, seed)
     found = sums(vectors, scales, groups, count)
-    told = evidence(vectors @ vectors.T, column(scales), scales).astype(np.float64)
+    told = evidence(vectors @ vectors.T, scales.column, scales).astype(np.float64)
     assert found.counts.tolist() == [float((groups == group).sum()) for group in range(count)]
     for one in range(count):
         if not found.counts[one]:

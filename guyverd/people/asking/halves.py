@@ -59,9 +59,7 @@ def halves(table: FaceTable, scales: Scales, rows: IntArray) -> Halves | None:
 
 def _told(table: FaceTable, scales: Scales, rows: IntArray, others: IntArray) -> FloatArray:
     one, other = scales.of(rows), scales.of(others)
-    return evidence(
-        table.vectors[rows] @ table.vectors[others].T, Scales(one.centre[:, None], one.width[:, None]), other
-    )
+    return evidence(table.vectors[rows] @ table.vectors[others].T, one.column, other)
 
 
 def _parted(told: FloatArray) -> BoolArray:

@@ -17,7 +17,7 @@ from guyverd.model import Author, FaceTable, Move, PersonId, Standing
 from guyverd.people.arrival import Outcome
 from guyverd.people.coherence import SAMPLE, Exact, Spoken, doubtful, is_due, is_several, parting
 from guyverd.people.decisions import held_of
-from guyverd.people.evidence import Measure, Scales, evidence
+from guyverd.people.evidence import Measure, evidence
 from guyverd.people.graph import rows_of
 from guyverd.people.grouping import group
 from guyverd.service.pipeline.words.deciding import log_of, standing
@@ -91,8 +91,7 @@ class Parting:
         if not len(around):
             return table
         own, rows = measure.scales(table.vectors), rows_of(around.ids, near.ids)
-        column = Scales(own.centre[:, None], own.width[:, None])
-        told = evidence(near.similarity, column, measure.scales(around.vectors).of(rows))
+        told = evidence(near.similarity, own.column, measure.scales(around.vectors).of(rows))
         linked = rows[(rows >= 0) & (told > measure.link)]
         free = [face for face in around.ids[linked[around.people[linked] == 0]].tolist() if face not in spoken.faces]
         wanted: list[IntArray] = [table.ids, np.array(free, dtype=np.int64)]

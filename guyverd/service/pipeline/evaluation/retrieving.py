@@ -13,7 +13,7 @@ import numpy as np
 
 from guyverd.catalogue.store import Catalogue
 from guyverd.evaluation.retrieval import Retrieval, queries, score
-from guyverd.people.evidence import Measure, Scales, evidence
+from guyverd.people.evidence import Measure, evidence
 from guyverd.people.graph import rows_of
 from guyverd.people.index import FaceIndex, Neighbours
 from guyverd.people.recognition import recognise
@@ -80,7 +80,7 @@ class _Library:
         known = recognise(self._vectors[rows], self._catalogue.photos, self._index, measure)
         near = self._index.neighbours(self._vectors[rows], measure.settings.neighbours + 1)
         own, places = self._scales.of(rows), rows_of(self._ids, near.ids)
-        told = evidence(near.similarity, Scales(own.centre[:, None], own.width[:, None]), self._scales.of(places))
+        told = evidence(near.similarity, own.column, self._scales.of(places))
         links = (told > measure.link) & (places >= 0)
         return [
             self._rows_of.get(int(who.best.person), rows[:0]) if who.best is not None else place[linked]
