@@ -24,7 +24,7 @@ from guyverd.people.identity import anchors, decide, voters
 from guyverd.people.index import FaceIndex
 from guyverd.people.neighbourhood import SAMPLE, Book, Gallery, Neighbourhood
 from guyverd.people.recognition import Recognition, recognise
-from guyverd.people.rules import Rules
+from guyverd.people.rules import Rules, faces_of
 from guyverd.people.whispers import whisper
 
 if TYPE_CHECKING:
@@ -108,13 +108,8 @@ def arrive(
     return Outcome(
         _assignments(table, people, scored, settings),
         tuple(item for item in found if item.absorbed > 0),
-        tuple(sorted(_ids(table, one, other) for one, other in rule.waived - rule.together)),
+        tuple(sorted(faces_of(table, rule.waived - rule.together))),
     )
-
-
-def _ids(table: FaceTable, one: int, other: int) -> tuple[FaceId, FaceId]:
-    first, second = sorted((int(table.ids[one]), int(table.ids[other])))
-    return FaceId(first), FaceId(second)
 
 
 def _placed(table: FaceTable, labels: IntArray, decided: tuple[Assignment, ...]) -> FaceTable:

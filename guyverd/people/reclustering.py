@@ -27,6 +27,7 @@ from guyverd.model import FaceId, FaceTable, Move, PersonId, Standing
 from guyverd.pairs import components
 from guyverd.people.fitting import NEW, Fitting
 from guyverd.people.grouping import Grouped
+from guyverd.people.rules import faces_of
 
 if TYPE_CHECKING:
     from guyverd.model import BoolArray, IntArray
@@ -165,7 +166,7 @@ def _alike(table: FaceTable, now: IntArray, grouped: Grouped, said: Standing) ->
     kin = components(grouped.rules.waived)
     beside = Counter((first, int(table.photos[row]), int(now[row])) for row, first in kin.items() if now[row])
     needed = {first for (first, _, _), count in beside.items() if count > 1}
-    told = {_ids(table, one, other) for one, other in grouped.rules.waived if kin[one] in needed}
+    told = faces_of(table, (pair for pair in grouped.rules.waived if kin[pair[0]] in needed))
     return tuple(sorted(told - said.alike - said.together))
 
 
@@ -174,8 +175,3 @@ def _move(face: int, was: int, now: int) -> Move:
     if now >= NEW:
         return Move(FaceId(face), before, None, now - NEW)
     return Move(FaceId(face), before, PersonId(now) if now > 0 else None)
-
-
-def _ids(table: FaceTable, one: int, other: int) -> tuple[FaceId, FaceId]:
-    first, second = sorted((int(table.ids[one]), int(table.ids[other])))
-    return FaceId(first), FaceId(second)

@@ -88,6 +88,12 @@ def evident(table: FaceTable) -> frozenset[Pair]:
     return frozenset(found)
 
 
+def faces_of(table: FaceTable, pairs: Iterable[Pair]) -> frozenset[tuple[FaceId, FaceId]]:
+    """The faces in these pairs of rows, the smaller number first."""
+    ends = (sorted((int(table.ids[one]), int(table.ids[other]))) for one, other in pairs)
+    return frozenset((FaceId(first), FaceId(second)) for first, second in ends)
+
+
 def _rows(table: FaceTable, pairs: Collection[tuple[FaceId, FaceId]]) -> frozenset[Pair]:
     ends = rows_of(table.ids, np.array([*pairs], dtype=np.int64).reshape(-1, 2))
     return frozenset((min(pair), max(pair)) for pair in map(tuple, ends.tolist()) if min(pair) >= 0)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from guyverd.model import FaceId, FaceTable, PersonId, Standing
 from guyverd.people.directions import unit
-from guyverd.people.rules import EVIDENT, NO_RULES, evident, rules
+from guyverd.people.rules import EVIDENT, NO_RULES, evident, faces_of, rules
 
 from .helpers import drawn, ints, rows, table_of
 
@@ -42,6 +42,14 @@ def test_words_of_faces_become_words_of_rows() -> None:
     assert found.apart_people == {(7, 8)}
     assert found.enemies == {0: {1}, 1: {0}}
     assert rules(table, Standing()) == NO_RULES
+
+
+def test_pairs_of_rows_are_pairs_of_faces() -> None:
+    table = reordered(table_of(drawn(5)), 3, 5, 1, 4)
+    assert faces_of(table, [(0, 1), (0, 2), (1, 3)]) == {(3, 5), (1, 3), (4, 5)}
+    said = faces((1, 3), (4, 5))
+    assert faces_of(table, rules(table, Standing(together=said)).together) == said
+    assert faces_of(table, ()) == frozenset()
 
 
 def test_who_was_said_to_be_one_with_another_by_way_of_a_third() -> None:
