@@ -201,6 +201,10 @@ class FaceTable:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def of(self, rows: IntArray | BoolArray) -> FaceTable:
+        """The table with these rows alone."""
+        return FaceTable(self.ids[rows], self.photos[rows], self.quality[rows], self.people[rows], self.vectors[rows])
+
 
 # ---- people ----------------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from guyverd.people.appearances import Appearances, part
 from guyverd.people.evidence import Scales
 from guyverd.people.graph import rows_of
 from guyverd.people.identity import voters
-from guyverd.people.neighbourhood import SAMPLE, Book, Gallery, joined, only
+from guyverd.people.neighbourhood import SAMPLE, Book, Gallery, joined
 from guyverd.people.rules import rules
 from guyverd.people.union import Ranks, merges
 
@@ -69,7 +69,7 @@ def fold(placed: FaceTable, gallery: Gallery, book: Book, said: Standing, seed: 
         # Not all photos of these are known. Those that matter are the photos of the faces that would join them.
         joining = table.ids[np.isin(table.people, np.setdiff1d(involved, sampled))]
         beside = gallery.companions(joining)
-        larger = joined(table, only(beside, np.isin(beside.people, sampled)))
+        larger = joined(table, beside.of(np.isin(beside.people, sampled)))
         if len(larger) == len(table):
             return Folded(found, looks, scales)
         table = larger

@@ -18,7 +18,7 @@ from guyverd.people.index import FaceIndex, Neighbours
 from guyverd.people.rules import Rules, rules
 
 if TYPE_CHECKING:
-    from guyverd.model import BoolArray, IntArray
+    from guyverd.model import IntArray
 
 SAMPLE = 200
 """Most faces of one person that `Gallery.members` gives."""
@@ -93,7 +93,7 @@ class Neighbourhood:
         measure, gallery = self._measure, self._gallery
         free = gallery.table(np.unique(new))
         attached = [free.ids[free.people > 0]]
-        free = only(free, free.people <= 0)
+        free = free.of(free.people <= 0)
         asked, self._ids, self._similarity = [free.ids], [], []
         for hop in range(HOPS + 1):
             found = self._index.neighbours(free.vectors, self._measure.settings.neighbours + 1)
@@ -108,8 +108,8 @@ class Neighbourhood:
             rows = rows_of(around.ids, found.ids)
             told = evidence(found.similarity, column, self.book.scales(around).of(rows)) if len(around) else None
             linked = np.unique(rows[(rows >= 0) & (told > measure.link)]) if told is not None else rows.ravel()[:0]
-            free = only(around, linked)
-            free = only(free, free.people <= 0)
+            free = around.of(linked)
+            free = free.of(free.people <= 0)
             asked.append(free.ids)
         return np.concatenate(asked), attached
 
@@ -128,16 +128,11 @@ def attached_ids(table: FaceTable) -> IntArray:
     return table.ids[table.people > 0]
 
 
-def only(table: FaceTable, kept: BoolArray | IntArray) -> FaceTable:
-    """The table with these rows alone."""
-    return FaceTable(table.ids[kept], table.photos[kept], table.quality[kept], table.people[kept], table.vectors[kept])
-
-
 def joined(first: FaceTable, second: FaceTable) -> FaceTable:
     """Both tables' faces, each once, as the first has it where both do; ordered by photo."""
-    second = only(second, ~np.isin(second.ids, first.ids))
+    second = second.of(~np.isin(second.ids, first.ids))
     columns = [
         np.concatenate([getattr(first, name), getattr(second, name)])
         for name in ("ids", "photos", "quality", "people", "vectors")
     ]
-    return only(FaceTable(*columns), np.argsort(columns[1], kind="stable"))
+    return FaceTable(*columns).of(np.argsort(columns[1], kind="stable"))

@@ -16,7 +16,7 @@ from guyverd.people.graph import Edges, tidy
 from guyverd.people.strangers import Strangers, shipped
 
 if TYPE_CHECKING:
-    from guyverd.model import BoolArray, FloatArray, IntArray
+    from guyverd.model import FloatArray, IntArray
 
 SETTINGS = People()
 NO_IDS = np.empty(0, np.int64)
@@ -95,10 +95,6 @@ def partition(labels: IntArray) -> set[frozenset[int]]:
     return {frozenset(np.flatnonzero(labels == label).tolist()) for label in np.unique(labels)}
 
 
-def rows(table: FaceTable, kept: BoolArray | IntArray) -> FaceTable:
-    return FaceTable(table.ids[kept], table.photos[kept], table.quality[kept], table.people[kept], table.vectors[kept])
-
-
 class Library:
     """A gallery in memory, with the index, that applies what `arrive` says."""
 
@@ -109,10 +105,10 @@ class Library:
         self.measure = measure_of(table)
         self._next = 1 + int(self.people.max(initial=0))
 
-    def _view(self, rows_: IntArray) -> FaceTable:
-        rows_ = np.sort(rows_)
-        taken = rows(self.all, rows_)
-        return FaceTable(taken.ids, taken.photos, taken.quality, self.people[rows_], taken.vectors)
+    def _view(self, rows: IntArray) -> FaceTable:
+        rows = np.sort(rows)
+        taken = self.all.of(rows)
+        return FaceTable(taken.ids, taken.photos, taken.quality, self.people[rows], taken.vectors)
 
     def table(self, ids: IntArray) -> FaceTable:
         return self._view(np.flatnonzero(np.isin(self.all.ids, ids)))

@@ -25,7 +25,6 @@ from .helpers import (
     faces_of,
     ints,
     partition,
-    rows,
     table_of,
     told_between,
 )
@@ -85,7 +84,7 @@ def test_nothing_arrives() -> None:
 def test_faces_that_the_catalogue_has_forgotten_do_no_harm() -> None:
     table = table_of(faces_of(ints(0, 0, 0)))
     index = FaceIndex.build(table.ids, table.vectors)
-    library = Library(rows(table, np.arange(1, 3)))
+    library = Library(table.of(np.arange(1, 3)))
     arriving(library, ints(1, 3), index=index)
     assert library.people.tolist() == [1, 1]
 
@@ -110,7 +109,7 @@ def test_a_photo_holds_a_person_once_also_against_faces_that_were_there_before()
     vectors = faces_of(ints(1, 0, 0, 0))
     vectors[3] = vectors[1] + 0.1 * vectors[2]
     table = table_of(vectors, people=ints(7, 7, 0, 0), photos=ints(1, 2, 1, 3))
-    library = Library(rows(table, np.argsort(table.photos, kind="stable")))
+    library = Library(table.of(np.argsort(table.photos, kind="stable")))
     arriving(library, ints(4))
     held = dict(zip(library.all.ids.tolist(), library.people.tolist(), strict=True))
     assert held == {1: 7, 2: 7, 3: 0, 4: 7}
@@ -128,7 +127,7 @@ def test_of_a_large_person_photos_outside_the_sample_count_too(shared: bool) -> 
     if shared:
         table.photos[240] = table.photos[hidden - 1]
     order = np.argsort(table.photos, kind="stable")
-    library = Library(rows(table, order))
+    library = Library(table.of(order))
     outcome = arriving(library, ints(243))
     assert [(item.absorbed, item.into) for item in outcome.merges] == ([] if shared else [(2, 1)])
 

@@ -14,7 +14,7 @@ from guyverd.people.coherence import Exact, Spoken, doubtful, is_due, is_several
 from guyverd.people.directions import unit
 from guyverd.people.evidence import Measure
 from guyverd.people.grouping import Grouped, group
-from tests.people.helpers import NO_FACES, NO_IDS, SETTINGS, faces_of, ints, measure_of, rows, table_of
+from tests.people.helpers import NO_FACES, NO_IDS, SETTINGS, faces_of, ints, measure_of, table_of
 
 SEED = 20
 
@@ -68,7 +68,7 @@ def test_few_and_poor_faces_tell_nothing() -> None:
     table = people_of([0, 0, 1, 1])
     measure = measure_of(table)
     assert doubtful(table, measure) == (1,)
-    assert doubtful(rows(table, ints(0, 1, 2)), measure) == ()
+    assert doubtful(table.of(ints(0, 1, 2)), measure) == ()
     poor = dataclasses.replace(table, quality=np.array([1, 1, 1, 0], np.float32))
     assert doubtful(poor, measure) == ()
     nobody = FaceTable(NO_IDS, NO_IDS, np.empty(0, np.float32), NO_IDS, NO_FACES)

@@ -25,7 +25,6 @@ from tests.people.helpers import (
     ints,
     measure_of,
     partition,
-    rows,
     table_of,
 )
 
@@ -228,7 +227,7 @@ def test_many_blocks_give_what_one_gives(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_some_of_the_faces_are_grouped_as_if_they_were_all() -> None:
     kept = WHO < 2
-    assert (labels(rows(TABLE, kept)) == labels(TABLE)[kept]).all()
+    assert (labels(TABLE.of(kept)) == labels(TABLE)[kept]).all()
 
 
 def test_strangers_are_nobody() -> None:

@@ -12,7 +12,7 @@ from guyverd.model import FaceId, FaceTable, PersonId, Standing
 from guyverd.people.directions import unit
 from guyverd.people.rules import EVIDENT, NO_RULES, evident, faces_of, rules
 
-from .helpers import drawn, ints, rows, table_of
+from .helpers import drawn, ints, table_of
 
 Pairs = set[tuple[int, int]]
 
@@ -22,7 +22,7 @@ def faces(*pairs: tuple[int, int]) -> frozenset[tuple[FaceId, FaceId]]:
 
 
 def reordered(table: FaceTable, *ids: int) -> FaceTable:
-    return rows(table, np.array([table.ids.tolist().index(face) for face in ids]))
+    return table.of(np.array([table.ids.tolist().index(face) for face in ids]))
 
 
 def test_words_of_faces_become_words_of_rows() -> None:

@@ -120,7 +120,7 @@ class Reclustering:
 def make(catalogue: Catalogue, settings: People, index: Index, said: Standing, everybody: Everybody) -> Made:
     """Group all faces anew and plan what follows from it."""
     table, compared = everybody.table, everybody.compared
-    some = table if compared.all() else _rows(table, compared)
+    some = table if compared.all() else table.of(compared)
     found = group(some, index, Measuring(settings, catalogue).now(), seed=SEED, said=said)
     labels = np.zeros(len(table), dtype=np.int64)
     labels[compared] = found.labels
@@ -160,10 +160,6 @@ def _changed(before: FaceTable, now: Whose) -> bool:
     known = row >= 0
     was = np.where(known, before.people[row] if len(before) else 0, 0)
     return int(known.sum()) != len(before) or bool((was != now.people).any())
-
-
-def _rows(table: FaceTable, kept: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> FaceTable:
-    return FaceTable(table.ids[kept], table.photos[kept], table.quality[kept], table.people[kept], table.vectors[kept])
 
 
 # ---- as it is told ---------------------------------------------------------------------------------------------------
