@@ -207,6 +207,15 @@ class Sums:
         told: Doubles = (mine + theirs) / 2
         return told
 
+    def means(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """`vectors`, `scaled` and `offsets` for each face, as float32; 0 for a group without faces."""
+        counts = np.maximum(self.counts, 1)
+        return (
+            (self.vectors / counts[:, None]).astype(np.float32),
+            (self.scaled / counts[:, None]).astype(np.float32),
+            (self.offsets / counts).astype(np.float32),
+        )
+
 
 def sums(vectors: FloatArray, scales: Scales, groups: IntArray, count: int) -> Sums:
     """The sums of `count` groups over faces, float32[n, 128] of any length; `groups`, int64[n], below 0 for none."""

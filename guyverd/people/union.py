@@ -134,7 +134,7 @@ class _Union:
 
     def all_pairs(self) -> Iterator[tuple[int, int, float]]:
         """Every pair with enough evidence, block by block to bound the memory."""
-        vectors, scaled, offsets = self._means()
+        vectors, scaled, offsets = self.sums.means()
         for start in range(0, len(vectors), _BLOCK):
             some = slice(start, start + _BLOCK)
             told = (vectors[some] @ scaled.T + scaled[some] @ vectors.T - offsets[some, None] - offsets) / 2
@@ -152,7 +152,7 @@ class _Union:
         low, high = np.minimum(ends[:, 0], ends[:, 1]), np.maximum(ends[:, 0], ends[:, 1])
         key = np.unique((low * len(self.numbers) + high)[low != high])
         low, high = np.divmod(key, max(1, len(self.numbers)))
-        vectors, scaled, offsets = self._means()
+        vectors, scaled, offsets = self.sums.means()
         for start in range(0, len(low), 100_000):
             a, b = low[start : start + 100_000], high[start : start + 100_000]
             told = np.einsum("ij,ij->i", vectors[a], scaled[b]) + np.einsum("ij,ij->i", scaled[a], vectors[b])
@@ -168,14 +168,6 @@ class _Union:
         for one, other, told in pairs:
             if told > least or max(len(self.rows[one]), len(self.rows[other])) > 1:
                 yield one, other, told
-
-    def _means(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        counts = np.maximum(self.sums.counts, 1)
-        return (
-            (self.sums.vectors / counts[:, None]).astype(np.float32),
-            (self.sums.scaled / counts[:, None]).astype(np.float32),
-            (self.sums.offsets / counts).astype(np.float32),
-        )
 
     def _evidence(self, one: int, others: IntArray) -> FloatArray:
         """Mean evidence between one group and each of some others."""

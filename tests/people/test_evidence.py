@@ -200,6 +200,7 @@ def test_the_sums_tell_the_mean_over_all_pairs(data: st.DataObject) -> None:
         if not found.counts[one]:
             for part in (found.vectors[one], found.scaled[one], found.offsets[one]):
                 assert not np.any(part)
+            assert not any(np.any(part[one]) for part in found.means())
             continue
         for other in range(count):
             if one == other or not found.counts[other]:
@@ -208,4 +209,7 @@ def test_the_sums_tell_the_mean_over_all_pairs(data: st.DataObject) -> None:
             mean = (found.vectors[one] @ found.scaled[other] + found.scaled[one] @ found.vectors[other]) / mine / theirs
             mean = (mean - found.offsets[one] / mine - found.offsets[other] / theirs) / 2
             brute = told[np.ix_(groups == one, groups == other)].mean()
+            assert mean == pytest.approx(brute, abs=2e-3)
+            near, scaled, offset = found.means()
+            mean = (near[one] @ scaled[other] + scaled[one] @ near[other] - offset[one] - offset[other]) / 2
             assert mean == pytest.approx(brute, abs=2e-3)

@@ -62,9 +62,7 @@ class Groups:
         """bool[n]: rows that count among their group's."""
         told = sums(table.vectors, scales, np.where(self.speaks, self.place, -1), g)
         self._counts = np.maximum(told.counts, 1)
-        self._vectors = (told.vectors / self._counts[:, None]).astype(np.float32)
-        self._scaled = (told.scaled / self._counts[:, None]).astype(np.float32)
-        self._offsets = (told.offsets / self._counts).astype(np.float32)
+        self._vectors, self._scaled, self._offsets = told.means()
         self._rows = np.argsort(self.place, kind="stable")
         self._starts = np.searchsorted(self.place[self._rows], np.arange(g + 1))
 
