@@ -110,7 +110,7 @@ class Measure:
         self._crowded = np.zeros(len(crowd), np.float32)
         for start in range(0, len(crowd), _BLOCK):
             some = slice(start, start + _BLOCK)
-            self._crowded[some] = self._evenly_alike(self._seen(self._crowd[some], self._crowd_scales.of(some))[1])
+            self._crowded[some] = self._evenly_alike(self._kind(self._crowd[some], self._crowd_scales.of(some)))
 
     def scales(self, vectors: FloatArray) -> Scales:
         """The scales of faces, float32[n, 128] of any length but zero."""
@@ -125,12 +125,11 @@ class Measure:
                 self._adapt(directions, general, centre[some], width[some])
         return Scales(centre, width)
 
-    def _seen(self, vectors: FloatArray, scales: Scales) -> tuple[FloatArray, FloatArray]:
-        """Cosine to each of the crowd, and the evidence where it is of the face's kind, else −inf: [n, m] both."""
-        cosine = vectors @ self._crowd.T
-        told = evidence(cosine, scales.column, self._crowd_scales)
-        told[(told <= _LIKE) | (cosine > _SAME)] = -np.inf
-        return cosine, told
+    def _kind(self, vectors: FloatArray, scales: Scales) -> FloatArray:
+        """The evidence for being one with each of the crowd that is of the face's kind, else −inf, [n, m]."""
+        told = self._told(vectors, scales)
+        told[(told <= _LIKE) | (vectors @ self._crowd.T > _SAME)] = -np.inf
+        return told
 
     def _told(self, vectors: FloatArray, scales: Scales) -> FloatArray:
         """The evidence for being one with each of the crowd, [n, m]: one product of matrices instead of four passes."""
