@@ -1,9 +1,7 @@
-"""New faces arrive: find their neighbourhood, let only that whisper, and say what follows.
+"""New faces arrive: find their neighbourhood (`neighbourhood`), let only that whisper, and say what follows.
 
-The neighbourhood is the new faces, the unattached faces linked with them (and with those), and the attached faces
-nearest to all of these, which stand as anchors. Its size follows from the number of new faces and of neighbours asked
-for, not from the library's. Rows are ordered by photo and place in it, so the result does not depend on how faces are
-numbered.
+Its attached faces stand as anchors. Rows are ordered by photo and place in it, so the result does not depend on how
+faces are numbered.
 """
 
 from __future__ import annotations
