@@ -56,8 +56,9 @@ def evaluate(task: Task, extras: Extras, audience: Audience) -> Row:
         with Catalogue(_catalogue(done.config)) as catalogue:
             grouping = Grouping(done.config, catalogue)
             retrieval = retrieve(material, truth, catalogue, grouping.index, grouping.measuring.now())
+            known = truth.of_rows(len(material))
             # It names people in this state; what else is told of it has been read from it before.
-            review = effort(catalogue, grouping, material.faces(), _known(truth, material)) if extras.review else None
+            review = effort(catalogue, grouping, material.faces(), known) if extras.review else None
         stability = None
         if extras.stability:
             with TemporaryDirectory(prefix="guyverd-rehearsal-") as folder:
@@ -130,13 +131,6 @@ def scored(method: str, truth: Truth, material: Material, people: IntArray, vect
         "collisions": report.collisions,
         **asdict(standard.standard(real, people[rows], vectors[rows])),
     }
-
-
-def _known(truth: Truth, material: Material) -> IntArray:
-    """int64[faces of the material]: who each is by its label, 0 for a bystander."""
-    found = np.zeros(len(material), dtype=np.int64)
-    found[truth.rows[truth.found]] = truth.people[truth.found]
-    return found
 
 
 def _scores(scores: Scores) -> Row:
