@@ -138,15 +138,6 @@ class People:
             for row in rows
         ]
 
-    def photos_in_common(self, one: PersonId, other: PersonId) -> list[PhotoId]:
-        """Photos in which both have a face."""
-        rows = self._db.rows(
-            "SELECT photo_id FROM faces WHERE person_id = ?"
-            " INTERSECT SELECT photo_id FROM faces WHERE person_id = ? ORDER BY photo_id",
-            (one, other),
-        )
-        return [PhotoId(row[0]) for row in rows]
-
     def forwards(self) -> dict[PersonId, PersonId]:
         """For everyone who was merged: into whom, directly."""
         rows = self._db.rows("SELECT id, merged_into FROM people WHERE merged_into IS NOT NULL")

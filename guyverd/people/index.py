@@ -89,13 +89,6 @@ class FaceIndex:
     def __contains__(self, face: object) -> bool:
         return face in self._live
 
-    @property
-    def stale_share(self) -> float:
-        """Removed faces that still take room and time, as a share of all, 0..1; `build` anew gets rid of them."""
-        with self._lock:
-            total = self._hnsw.element_count
-            return 1 - len(self._live) / total if total else 0.0
-
     def ids(self) -> IntArray:
         """int64[n], rising."""
         with self._lock:

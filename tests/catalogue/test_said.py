@@ -158,7 +158,6 @@ def test_who_stays_keeps_their_name_or_takes_the_others(
 def test_only_the_faces_in_shared_photos_are_left_to_nobody(catalogue: Catalogue, root: RootRow) -> None:
     library(catalogue, root, [2, 2, 1, 1])
     catalogue.people.assign([*founding(0, 1, 3, 5), *founding(1, 2, 4, 6)], [], 4, NOW)
-    assert catalogue.people.photos_in_common(PersonId(1), PersonId(2)) == [1, 2]
     assert merge(catalogue, 2, 1) == 2
     assert whose(catalogue) == {1: None, 2: 2, 3: None, 4: 2, 5: 2, 6: 2}
     assert catalogue.decisions.log()[-1].faces == (5,)

@@ -59,7 +59,6 @@ ASKED_OFTEN: dict[str, Callable[[Catalogue], Any]] = {
     "decisions.moves_now": lambda catalogue: list(catalogue.decisions.moves_now(DecisionId(1))),
     "decisions.moves_of_face": lambda catalogue: catalogue.decisions.moves_of_face(FaceId(1)),
     "files.photo_of": lambda catalogue: catalogue.files.photo_of(RootId(1), b"a"),
-    "people.photos_in_common": lambda catalogue: catalogue.people.photos_in_common(PersonId(1), PersonId(2)),
     "files.apply": lambda catalogue: catalogue.files.apply(RootId(1), Changes(gone=(FileId(1),)), NOW),
     "files.identified": lambda catalogue: catalogue.files.identified([]),
     "files.vanished": lambda catalogue: catalogue.files.vanished(FileId(1), NOW),

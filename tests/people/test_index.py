@@ -60,7 +60,6 @@ def test_an_empty_index_answers() -> None:
     found = FaceIndex().neighbours(some(2)[1], 4)
     assert (found.ids == -1).all()
     assert len(FaceIndex()) == 0
-    assert FaceIndex().stale_share == 0
     assert len(FaceIndex.build(NO_IDS, np.empty((0, 128), np.float32)).ids()) == 0
 
 
@@ -122,7 +121,6 @@ def test_removed_faces_are_not_found_and_may_return() -> None:
     assert len(index) == 10
     assert 5 not in index
     assert 295 in index
-    assert index.stale_share == pytest.approx(290 / 300)
     found = index.neighbours(vectors, 40)
     assert (np.sort(found.ids[:, :10], axis=1) == index.ids()).all()
     assert (found.ids[:, 10:] == -1).all()
