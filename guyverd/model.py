@@ -22,6 +22,8 @@ PhotoId = NewType("PhotoId", int)
 FaceId = NewType("FaceId", int)
 PersonId = NewType("PersonId", int)
 DecisionId = NewType("DecisionId", int)
+AlbumId = NewType("AlbumId", int)
+"""The number of the decision by which an album was saved."""
 
 EMBEDDING_SIZE = 128
 
@@ -234,7 +236,7 @@ class DecisionKind(StrEnum):
     MERGE = "merge"
     """`other` is `person`."""
     SPLIT = "split"
-    """`faces` are not `person` but `other`, somebody else."""
+    """`faces` are not `person` but `other`, somebody else, who is called `name` where that is given."""
     HIDE = "hide"
     UNHIDE = "unhide"
     SAME = "same"
@@ -247,6 +249,8 @@ class DecisionKind(StrEnum):
     """A face drawn by hand; it is `person` where one is given."""
     APPLY = "apply"
     """A grouping of the whole library was applied; only its moves tell what it did."""
+    ALBUM = "album"
+    """The album `album` is as `saved` tells; where that is None, there is no such album any more."""
     UNDO = "undo"
     """The decision `undoes` counts as if it had never been made; an undo of an undo makes it again."""
 
@@ -256,6 +260,21 @@ class Author(StrEnum):
 
     USER = "user"
     GUYVERD = "guyverd"
+
+
+@dataclass(frozen=True, slots=True)
+class SavedAlbum:
+    """The photos that show all of some people, as a folder of its own."""
+
+    title: str
+    people: tuple[PersonId, ...]
+    """At least one; a photo must show each of them."""
+    since: str | None = None
+    """The first day, ISO 8601 (YYYY, YYYY-MM or YYYY-MM-DD); a photo without a date is left out where one is given."""
+    until: str | None = None
+    """The last day, likewise; it is included whole."""
+    without: frozenset[PhotoId] = frozenset()
+    """Photos that are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +295,12 @@ class Decision:
     """Which faces it is about; in a merge, those that changed their person."""
     undoes: DecisionId | None = None
     """The decision that an undo takes back."""
+    source: str | None = None
+    """What was done to the people folder that it was inferred from, in words; None where it was said otherwise."""
+    album: AlbumId | None = None
+    """The album it is about; one that is saved for the first time has the number of the decision."""
+    saved: SavedAlbum | None = None
+    """What the album is from then on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,6 +343,8 @@ class Standing:
     """Pairs that guyverd found to be one person though in one photo: they may be together, and need not."""
     whole: frozenset[PersonId] = frozenset()
     """People whom guyverd had parted and the user put together again: it does not part them any more."""
+    albums: Mapping[AlbumId, SavedAlbum] = field(default_factory=dict)
+    """The folders of photos that show some people together."""
     refused: tuple[DecisionId, ...] = ()
     """Decisions that cannot be, such as a merge of somebody absorbed before."""
     last: DecisionId = field(default=DecisionId(0), compare=False)
@@ -354,39 +381,6 @@ class Merge:
     into: PersonId
     score: float
     """Mean evidence for it (`people.evidence`)."""
-
-
-# ---- folders ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class AlbumPhoto:
-    """A photo that belongs into a person's folder."""
-
-    target: bytes
-    """Absolute path of one file that holds it."""
-    taken_at: str | None
-    """ISO 8601, or None where the picture does not tell."""
-
-
-@dataclass(frozen=True, slots=True)
-class Album:
-    """A person and the photos their folder should show."""
-
-    person: PersonId
-    name: str | None
-    photos: tuple[AlbumPhoto, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PublishedLink:
-    """A link guyverd made in the people folder."""
-
-    path: bytes
-    """Relative to the people folder."""
-    target: bytes
-    """What the link says: absolute, or relative to the link's own folder."""
-    person: PersonId
 
 
 # ---- caches ----------------------------------------------------------------------------------------------------------

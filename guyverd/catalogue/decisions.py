@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 from guyverd.catalogue.database import Database, Row
 from guyverd.catalogue.settling import Faces, settle
 from guyverd.errors import CannotDecide, CatalogueError, PersonError, UnknownPerson
-from guyverd.model import Author, Decision, DecisionId, DecisionKind, FaceId, Move, PersonId, Standing
+from guyverd.model import (
+    AlbumId,
+    Author,
+    Decision,
+    DecisionId,
+    DecisionKind,
+    FaceId,
+    Move,
+    PersonId,
+    PhotoId,
+    SavedAlbum,
+    Standing,
+)
 
 if TYPE_CHECKING:
     from sqlite_utils import Database as Utils
@@ -18,7 +30,9 @@ if TYPE_CHECKING:
     Job = Callable[[Utils], object]
     """What is done within a transaction."""
 
-_DECISION = "SELECT id, at, kind, author, person_id, other_id, name, faces, undoes FROM decisions"
+_DECISION = (
+    "SELECT id, at, kind, author, person_id, other_id, name, faces, undoes, source, album_id, saved FROM decisions"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +166,9 @@ class Decisions:
                 faces=told,
                 undoes=decision.undoes,
                 moves=moves,
+                source=decision.source,
+                album=decision.album,
+                saved=decision.saved,
             )
             return moves
 
@@ -191,12 +208,16 @@ def write(
     faces: Sequence[FaceId] = (),
     undoes: DecisionId | None = None,
     moves: Sequence[Move] = (),
+    source: str | None = None,
+    album: AlbumId | None = None,
+    saved: SavedAlbum | None = None,
 ) -> DecisionId:
     """Append a row to the log, and to `moves` what it did; for use within a transaction."""
+    told = None if saved is None else json.dumps({**asdict(saved), "without": sorted(saved.without)})
     row = db.execute(
-        "INSERT INTO decisions (at, kind, author, person_id, other_id, name, faces, undoes) VALUES (?,?,?,?,?,?,?,?)"
-        " RETURNING id",
-        (at, kind.value, author.value, person, other, name, json.dumps(list(faces)), undoes),
+        "INSERT INTO decisions (at, kind, author, person_id, other_id, name, faces, undoes, source, album_id, saved)"
+        " VALUES (?,?,?,?,?,?,?,?,?,?,?) RETURNING id",
+        (at, kind.value, author.value, person, other, name, json.dumps(list(faces)), undoes, source, album, told),
     ).fetchone()
     db.conn.executemany(
         "INSERT INTO moves (decision_id, face_id, was, now) VALUES (?,?,?,?)",
@@ -216,7 +237,16 @@ def _decision(row: Row) -> Decision:
         row["name"],
         tuple(FaceId(face) for face in json.loads(row["faces"])),
         None if row["undoes"] is None else DecisionId(row["undoes"]),
+        row["source"],
+        None if row["album_id"] is None else AlbumId(row["album_id"]),
+        None if row["saved"] is None else _saved(json.loads(row["saved"])),
     )
+
+
+def _saved(told: dict[str, Any]) -> SavedAlbum:
+    people = tuple(PersonId(person) for person in told["people"])
+    without = frozenset(PhotoId(photo) for photo in told["without"])
+    return SavedAlbum(told["title"], people, told["since"], told["until"], without)
 
 
 def _move(row: Row) -> Move:

@@ -1,19 +1,26 @@
-"""The links guyverd made in the people folder: the ledger that says which are ours to change."""
+"""The people folder as it was published: every link guyverd made there, and whose each folder is.
+
+The ledger says which links are ours to change, and what the user did is told from it by comparison.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
-from guyverd.catalogue.database import Database
+from guyverd.catalogue.database import Database, Row
 from guyverd.catalogue.rows import display
-from guyverd.model import PersonId, PublishedLink
+from guyverd.model import PersonId, PhotoId, Stamp
+from guyverd.published import Home, LinkKind, OwnerId, PublishedLink, person_of
 
 if TYPE_CHECKING:
     from sqlite_utils import Database as Utils
 
-
-_FROM = "SELECT path, person_id FROM links WHERE path >= ? ORDER BY path LIMIT 1"
+_COLUMNS = "path, target, owner, photo_id, kind, companion, placed, made, size, mtime_ns, inode"
+_LINK = f"SELECT {_COLUMNS} FROM links"
+_MOST_OWNERS = 200
+"""Owners asked for in one statement; where there are more, all rows are gone through."""
 
 
 class Renamed(Protocol):
@@ -35,61 +42,131 @@ class Links:
         self._db = database
         self._now = now
 
-    def published(self) -> list[PublishedLink]:
-        """All links, by path."""
-        rows = self._db.rows("SELECT path, target, person_id FROM links ORDER BY path")
-        return [PublishedLink(row["path"], row["target"], PersonId(row["person_id"])) for row in rows]
+    # ---- links -------------------------------------------------------------------------------------------------------
 
-    def folders(self) -> dict[PersonId, bytes]:
-        """The folder, relative to the people folder, in which each person's links stand: the first where there are two.
+    def published(self, owners: Collection[OwnerId] | None = None) -> list[PublishedLink]:
+        """All links, or those of some owners, by path."""
+        if owners is None:
+            return [_link(row) for row in self._db.rows(f"{_LINK} ORDER BY path")]
+        if len(owners) > _MOST_OWNERS:
+            return [_link(row) for row in self._db.rows(f"{_LINK} ORDER BY path") if row["owner"] in owners]
+        marks = ",".join(str(int(owner)) for owner in owners)
+        return [_link(row) for row in self._db.rows(f"{_LINK} WHERE owner IN ({marks}) ORDER BY path")]
 
-        From one folder to the next by the order of paths: a person may have thousands of links.
-        """
-        found: dict[PersonId, bytes] = {}
-        with self._db.reading() as reader:
-            after = b""
-            while (row := reader.execute(_FROM, (after,)).fetchone()) is not None:
-                path, person = row
-                folder, slash, _ = path.rpartition(b"/")
-                if slash:  # else a link being replaced when the last run died: it is about to be put right
-                    found.setdefault(PersonId(person), folder)
-                after = folder + b"0" if slash else path + b"\0"
+    def below(self, folder: bytes) -> list[PublishedLink]:
+        """The links at or below a folder, by path."""
+        rows = self._db.rows(f"{_LINK} WHERE path > ? AND path < ? ORDER BY path", (folder + b"/", folder + b"0"))
+        return [_link(row) for row in rows]
+
+    def count(self) -> int:
+        """How many links there are."""
+        row = self._db.row("SELECT count(*) FROM links")
+        assert row is not None
+        found: int = row[0]
         return found
 
     def intend(self, links: Sequence[PublishedLink]) -> None:
-        """Note links that are about to be made."""
+        """Note links that are about to be made, or what became of them."""
         at = self._now()
-
-        def job(db: Utils) -> None:
-            db.conn.executemany(
-                "INSERT INTO links (path, display, target, person_id, made_at) VALUES (?,?,?,?,?)"
-                " ON CONFLICT (path) DO UPDATE SET target = excluded.target, person_id = excluded.person_id,"
-                " made_at = excluded.made_at",
-                [(link.path, display(link.path), link.target, link.person, at) for link in links],
-            )
-
-        self._db.write(job)
+        self._db.write(lambda db: put(db, links, at))
 
     def forget(self, paths: Sequence[bytes]) -> None:
         """Note links that were taken away."""
-        self._db.write(lambda db: db.conn.executemany("DELETE FROM links WHERE path = ?", [(path,) for path in paths]))
+        self._db.write(lambda db: forget(db, paths))
 
     def renamed(self, renames: Sequence[Renamed]) -> None:
         """Note, in this order, folders that got another path: every link below moves with them."""
+        at = self._now()
 
         def job(db: Utils) -> None:
             for rename in renames:
-                old, new = rename.old, rename.new
-                rows = db.execute(
-                    "SELECT path, target, person_id, made_at FROM links WHERE path > ? AND path < ?",
-                    (old + b"/", old + b"0"),
-                ).fetchall()
-                db.execute("DELETE FROM links WHERE path > ? AND path < ?", (old + b"/", old + b"0"))
-                for row in rows:
-                    path = new + row["path"][len(old) :]
-                    db.execute(
-                        "INSERT OR REPLACE INTO links (path, display, target, person_id, made_at) VALUES (?,?,?,?,?)",
-                        (path, display(path), row["target"], row["person_id"], row["made_at"]),
-                    )
+                move(db, rename.old, rename.new, at)
 
         self._db.write(job)
+
+    # ---- whose each folder is ----------------------------------------------------------------------------------------
+
+    def homes(self) -> dict[OwnerId, Home]:
+        """The folder of each person and album that has one, relative to the people folder."""
+        rows = self._db.rows("SELECT owner, path, name, inode FROM homes")
+        return {
+            OwnerId(row["owner"]): Home(OwnerId(row["owner"]), row["path"], row["name"], row["inode"]) for row in rows
+        }
+
+    def folders(self) -> dict[PersonId, bytes]:
+        """The folder of each person who has one."""
+        found = {}
+        for owner, home in self.homes().items():
+            person = person_of(owner)
+            if person is not None:
+                found[person] = home.path
+        return found
+
+    def settle(self, homes: Sequence[Home], gone: Collection[OwnerId] = ()) -> None:
+        """Note where folders are now, and whose are no more."""
+        self._db.write(lambda db: settle(db, homes, gone))
+
+
+# ---- for use within a transaction ------------------------------------------------------------------------------------
+
+
+def put(db: Utils, links: Iterable[PublishedLink], at: str) -> None:
+    """Write rows of links, over those that their paths may have."""
+    db.conn.executemany(
+        "INSERT INTO links (path, display, target, owner, photo_id, kind, companion, placed, made, size, mtime_ns,"
+        " inode, made_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (path) DO UPDATE SET"
+        " target = excluded.target,"
+        " owner = excluded.owner, photo_id = excluded.photo_id, kind = excluded.kind, companion = excluded.companion,"
+        " placed = excluded.placed, made = excluded.made, size = excluded.size, mtime_ns = excluded.mtime_ns,"
+        " inode = excluded.inode, made_at = excluded.made_at",
+        (_row(link, at) for link in links),
+    )
+
+
+def forget(db: Utils, paths: Iterable[bytes]) -> None:
+    """Delete the rows of these paths."""
+    db.conn.executemany("DELETE FROM links WHERE path = ?", ((path,) for path in paths))
+
+
+def move(db: Utils, old: bytes, new: bytes, at: str) -> None:
+    """Every row below the folder `old` gets its path below `new`, over the rows already there; they were moved."""
+    below = (old + b"/", old + b"0")
+    rows = db.execute(f"{_LINK} WHERE path > ? AND path < ?", below).fetchall()
+    db.execute("DELETE FROM links WHERE path > ? AND path < ?", below)
+    put(db, (replace(_link(row), path=new + row["path"][len(old) :], made=True) for row in rows), at)
+
+
+def settle(db: Utils, homes: Iterable[Home], gone: Iterable[OwnerId]) -> None:
+    """Write where folders are now; a path that another owner had is theirs no more."""
+    homes = list(homes)
+    db.conn.executemany("DELETE FROM homes WHERE owner = ?", ((owner,) for owner in gone))
+    db.conn.executemany("DELETE FROM homes WHERE owner = ? OR path = ?", ((home.owner, home.path) for home in homes))
+    db.conn.executemany(
+        "INSERT OR REPLACE INTO homes (owner, path, display, name, inode) VALUES (?,?,?,?,?)",
+        ((home.owner, home.path, display(home.path), home.name, home.inode) for home in homes),
+    )
+
+
+def _row(link: PublishedLink, at: str) -> tuple[object, ...]:
+    stamp = (None, None, None) if link.stamp is None else (link.stamp.size, link.stamp.mtime_ns, link.stamp.inode)
+    kind = link.kind.value
+    flags = int(link.companion), int(link.placed), int(link.made)
+    return link.path, display(link.path), link.target, link.owner, link.photo, kind, *flags, *stamp, at
+
+
+def _link(row: Row) -> PublishedLink:
+    path, target, owner, photo, kind, companion, placed, made, size, mtime_ns, inode = row
+    return PublishedLink(
+        path,
+        target,
+        OwnerId(owner),
+        None if photo is None else PhotoId(photo),
+        _KINDS[kind],
+        bool(companion),
+        bool(placed),
+        None if inode is None else Stamp(size, mtime_ns, inode),
+        bool(made),
+    )
+
+
+_KINDS = {kind.value: kind for kind in LinkKind}

@@ -48,6 +48,25 @@ def questions_skipped(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def people_folder_read(db: Database) -> None:
+    """Where everybody's folder is, what each link shows, albums, and what people put into the people folder."""
+    for statement in _statements(schema.FOLDERS):
+        db.execute(statement)
+    count: dict[tuple[int, bytes], int] = {}
+    for row in db.execute("SELECT path, owner FROM links").fetchall():
+        folder, slash, _ = row["path"].rpartition(b"/")
+        if slash:
+            count[row["owner"], folder] = count.get((row["owner"], folder), 0) + 1
+    names = {row["id"]: row["name"] for row in db.execute("SELECT id, name FROM people").fetchall()}
+    taken: set[object] = set()
+    for (owner, folder), _ in sorted(count.items(), key=lambda item: (-item[1], item[0])):
+        if not taken & {owner, folder}:
+            taken |= {owner, folder}
+            shown = folder.decode("utf-8", "replace")
+            db.execute("INSERT INTO homes VALUES (?, ?, ?, ?, NULL)", (owner, folder, shown, names[owner]))
+
+
 def _statements(script: str) -> list[str]:
     """Split at the semicolons that end a statement; a trigger's inner ones are kept."""
     found, current = [], ""

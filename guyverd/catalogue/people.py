@@ -1,4 +1,4 @@
-"""People: who there is, which faces are theirs, what grouping found, and the folders they should have."""
+"""People: who there is, which faces are theirs, and what grouping found."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING
 from guyverd.catalogue.database import Database, Row
 from guyverd.catalogue.files import slices
 from guyverd.catalogue.grouped import Arriving, apply, is_up_to_date, note_alike
-from guyverd.catalogue.rows import Holding, within
+from guyverd.catalogue.rows import Holding
 from guyverd.catalogue.schema import present
 from guyverd.errors import CatalogueError, UnknownPerson
 from guyverd.model import (
     NOTHING_SAID,
-    Album,
-    AlbumPhoto,
     Assignment,
     Author,
     DecisionId,
@@ -207,34 +205,6 @@ class People:
             raise CatalogueError(
                 path=self._db.path, detail="faces were to be grouped without a decision that was made meanwhile"
             )
-
-    # ---- folders -----------------------------------------------------------------------------------------------------
-
-    def albums(self, min_photos: int) -> list[Album]:
-        """Everyone who should have a folder, with the photos in it; the file known longest stands for each photo.
-
-        A person with a name has a folder from the first photo on, and a hidden one has none.
-        """
-        rows = self._db.stream(
-            "SELECT person_id, name, taken_at, roots.path AS root_path, files.path FROM ("
-            " SELECT DISTINCT faces.person_id, people.name, faces.photo_id, photos.taken_at,"
-            "  (SELECT min(file_id) FROM present_files WHERE present_files.photo_id = faces.photo_id) AS file_id"
-            " FROM faces JOIN people ON people.id = faces.person_id JOIN photos ON photos.id = faces.photo_id"
-            "  WHERE NOT people.hidden) AS shown"
-            " JOIN files ON files.id = file_id JOIN roots ON roots.id = root_id ORDER BY person_id, shown.photo_id"
-        )
-        names: dict[PersonId, str | None] = {}
-        photos: dict[PersonId, list[AlbumPhoto]] = {}
-        for row in rows:
-            person = PersonId(row["person_id"])
-            names[person] = row["name"]
-            target = within(row["root_path"], row["path"])
-            photos.setdefault(person, []).append(AlbumPhoto(target, row["taken_at"]))
-        return [
-            Album(person, names[person], tuple(found))
-            for person, found in photos.items()
-            if names[person] is not None or len(found) >= min_photos
-        ]
 
 
 def _person(row: Row) -> Person:

@@ -236,6 +236,101 @@ CREATE TABLE skipped (
 """
 """What it takes not to ask again what was left unanswered."""
 
+FOLDERS = """
+ALTER TABLE decisions ADD COLUMN source TEXT;
+ALTER TABLE decisions ADD COLUMN album_id INTEGER;
+ALTER TABLE decisions ADD COLUMN saved TEXT;
+
+-- The people folder, for what people put there themselves.
+ALTER TABLE roots ADD COLUMN own INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE homes (
+    owner INTEGER PRIMARY KEY,
+    path BLOB NOT NULL UNIQUE,
+    display TEXT NOT NULL,
+    name TEXT,
+    inode INTEGER
+) STRICT;
+
+CREATE TABLE links_anew (
+    path BLOB PRIMARY KEY,
+    display TEXT NOT NULL,
+    target BLOB NOT NULL,
+    owner INTEGER NOT NULL,
+    photo_id INTEGER,
+    kind TEXT NOT NULL DEFAULT 'symbolic' CHECK (kind IN ('symbolic', 'hard', 'copy', 'page', 'cover')),
+    companion INTEGER NOT NULL DEFAULT 0,
+    placed INTEGER NOT NULL DEFAULT 0,
+    made INTEGER NOT NULL DEFAULT 1,
+    size INTEGER,
+    mtime_ns INTEGER,
+    inode INTEGER,
+    made_at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO links_anew (path, display, target, owner, made_at)
+    SELECT path, display, target, person_id, made_at FROM links;
+DROP TABLE links;
+ALTER TABLE links_anew RENAME TO links;
+CREATE INDEX links_owner ON links (owner);
+
+CREATE TABLE enrolments (
+    file_id INTEGER NOT NULL REFERENCES files (id) ON DELETE CASCADE,
+    person_id INTEGER NOT NULL REFERENCES people (id),
+    state TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'asked', 'done', 'vain')),
+    source TEXT NOT NULL,
+    at TEXT NOT NULL,
+    PRIMARY KEY (file_id, person_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX enrolments_open ON enrolments (state) WHERE state IN ('waiting', 'asked');
+
+CREATE TABLE proposals (
+    person_id INTEGER NOT NULL REFERENCES people (id),
+    other_id INTEGER NOT NULL REFERENCES people (id),
+    source TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    at TEXT NOT NULL,
+    PRIMARY KEY (person_id, other_id)
+) STRICT, WITHOUT ROWID;
+
+-- Whose folder may have to change: whatever writes, nothing is forgotten.
+CREATE TABLE stale (
+    person_id INTEGER PRIMARY KEY
+) STRICT;
+CREATE TRIGGER stale_by_face AFTER UPDATE OF person_id ON faces WHEN OLD.person_id IS NOT NEW.person_id
+BEGIN
+    INSERT OR IGNORE INTO stale SELECT OLD.person_id WHERE OLD.person_id IS NOT NULL;
+    INSERT OR IGNORE INTO stale SELECT NEW.person_id WHERE NEW.person_id IS NOT NULL;
+END;
+CREATE TRIGGER stale_by_new_face AFTER INSERT ON faces WHEN NEW.person_id IS NOT NULL
+BEGIN INSERT OR IGNORE INTO stale VALUES (NEW.person_id); END;
+CREATE TRIGGER stale_by_lost_face AFTER DELETE ON faces WHEN OLD.person_id IS NOT NULL
+BEGIN INSERT OR IGNORE INTO stale VALUES (OLD.person_id); END;
+CREATE TRIGGER stale_by_person AFTER UPDATE OF name, hidden, merged_into ON people
+BEGIN INSERT OR IGNORE INTO stale VALUES (NEW.id); END;
+CREATE TRIGGER stale_by_date AFTER UPDATE OF taken_at ON photos WHEN OLD.taken_at IS NOT NEW.taken_at
+BEGIN
+    INSERT OR IGNORE INTO stale
+        SELECT person_id FROM faces WHERE photo_id = NEW.id AND person_id IS NOT NULL;
+END;
+CREATE TRIGGER stale_by_file AFTER UPDATE OF missing_since, photo_id, path ON files
+WHEN OLD.missing_since IS NOT NEW.missing_since OR OLD.photo_id IS NOT NEW.photo_id OR OLD.path <> NEW.path
+BEGIN
+    INSERT OR IGNORE INTO stale
+        SELECT person_id FROM faces WHERE photo_id IN (OLD.photo_id, NEW.photo_id) AND person_id IS NOT NULL;
+END;
+CREATE TRIGGER stale_by_new_file AFTER INSERT ON files WHEN NEW.photo_id IS NOT NULL
+BEGIN
+    INSERT OR IGNORE INTO stale
+        SELECT person_id FROM faces WHERE photo_id = NEW.photo_id AND person_id IS NOT NULL;
+END;
+CREATE TRIGGER stale_by_lost_file AFTER DELETE ON files WHEN OLD.photo_id IS NOT NULL
+BEGIN
+    INSERT OR IGNORE INTO stale
+        SELECT person_id FROM faces WHERE photo_id = OLD.photo_id AND person_id IS NOT NULL;
+END;
+"""
+"""What it takes to read back what people did to the people folder, and for folders of other kinds."""
+
 APART = (
     "SELECT id FROM photos INDEXED BY photos_apart WHERE engine IS NOT NULL"
     " AND (state IN ('failed', 'quarantined') OR (state = 'pending' AND grouped_at IS NULL))"
@@ -244,5 +339,7 @@ APART = (
 another network made their vectors, and those that could not be read again. Their faces stay whose they are. Mostly
 there are none, and the index knows it; SQLite, left to itself, would go through all photos."""
 
-KNOWN = frozenset(("first_tables", "first_views", "decisions_with_moves", "read_again", "questions_skipped"))
+KNOWN = frozenset(
+    ("first_tables", "first_views", "decisions_with_moves", "read_again", "questions_skipped", "people_folder_read")
+)
 """Every migration this program knows, by name; a catalogue that has others was written by a newer one."""

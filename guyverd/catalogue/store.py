@@ -17,6 +17,7 @@ from guyverd.catalogue.people import People
 from guyverd.catalogue.renewal import Renewal
 from guyverd.catalogue.rows import Counts
 from guyverd.catalogue.schema import FAILED_FILES, present
+from guyverd.catalogue.shelves import Shelves
 from guyverd.model import FaceId, IndexStamp
 from guyverd.pairs import components
 
@@ -47,6 +48,7 @@ class Catalogue:
         self.people = People(self._db)
         self.decisions = Decisions(self._db)
         self.links = Links(self._db, clock)
+        self.shelves = Shelves(self._db)
         self.renewal = Renewal(self._db)
 
     @functools.cached_property

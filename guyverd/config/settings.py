@@ -8,6 +8,7 @@ from typing import Any
 
 from guyverd.config.units import (
     DURATION,
+    FLAG,
     FOLDER_NAME,
     HOURS,
     PATTERNS,
@@ -124,7 +125,24 @@ class Folders:
     """How the people folder looks."""
 
     min_photos: int = setting(3, count(1), "a person without a name gets a folder from this many photos on")
-    links: str = setting("relative", choice("relative", "absolute"), "how a link points to its photo")
+    layout: str = setting(
+        "person", choice("person", "year"), "year puts a folder for each year into each person's folder"
+    )
+    links: str = setting(
+        "relative",
+        choice("relative", "absolute", "hard", "copy"),
+        "how a link leads to its photo: relative and absolute are symbolic links; hard gives the photo itself a second "
+        "name on the same disk, so that who edits it edits both; copy, where links cannot be, as on a Windows share, "
+        "makes files that share their blocks with the photo where the disk can",
+    )
+    contact_sheet: bool = setting(False, FLAG, "an index.html in each folder shows its photos in a browser")
+    cover: bool = setting(False, FLAG, "a cover.jpg in each person's folder shows their face")
+    loss_limit: float = setting(
+        0.2,
+        SHARE,
+        "if more than this share of all links, and more than 20, is missing at once, it is not taken for your word: "
+        "publishing pauses and `guyverd folders resume` decides",
+    )
     unnamed: str = setting("Unnamed", FOLDER_NAME, "the folder that holds people without a name")
 
 

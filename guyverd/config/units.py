@@ -140,9 +140,16 @@ def share(low: str = "0 %", high: str = "100 %") -> Unit:
     return _measure("share: %", {"%": "0.01"}, "5 %", low, high)
 
 
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("expected yes or no")  # noqa: TRY004  as every unit does
+    return value
+
+
 DURATION = duration()
 SIZE = _measure("memory: MB, GB", {"MB": "1e6", "GB": "1e9"}, "2 GB", "1 GB", "100000 GB")
 SHARE = share()
+FLAG = Unit("yes or no", _flag, lambda value: "yes" if value else "no")
 FOLDER_NAME = Unit("a folder name", _folder_name, quoted)
 PATTERNS = Unit("a list of patterns", _texts, lambda value: "[" + ", ".join(map(quoted, value)) + "]")
 

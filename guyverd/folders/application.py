@@ -7,7 +7,7 @@ ledger commits once for many.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from guyverd.folders import disk
@@ -17,7 +17,8 @@ from guyverd.folders.moving import move_folders
 from guyverd.folders.plan import Plan
 from guyverd.folders.removing import remove
 from guyverd.folders.spare import parents
-from guyverd.folders.work import Stopped, Work
+from guyverd.folders.work import Stopped, Work, batches
+from guyverd.published import Home, OwnerId, PublishedLink
 
 
 def carry_out(root: int, plan: Plan, ledger: Ledger, check: Callable[[], None]) -> Applied:
@@ -26,7 +27,11 @@ def carry_out(root: int, plan: Plan, ledger: Ledger, check: Callable[[], None]) 
     work = Work(root, ledger, check, frozenset(above for folder in filled for above in parents(folder)))
     try:
         disk.remove_temporary(root)
-        _steps(work, plan)
+        # A folder that is noted and not there yet tells nothing; one that is there and not noted would seem new.
+        moving = {rename.owner for rename in plan.renames}
+        ledger.settle([home for home in plan.homes if home.owner not in moving])
+        at = _steps(work, plan)
+        ledger.settle(_found(work, plan, at), plan.gone)
     except Stopped:
         pass
     return Applied(
@@ -38,15 +43,30 @@ def carry_out(root: int, plan: Plan, ledger: Ledger, check: Callable[[], None]) 
     )
 
 
-def _steps(work: Work, plan: Plan) -> None:
-    first = {rename.person: rename for rename in reversed(plan.renames)}
-    final = {rename.person: rename.new for rename in plan.renames}
+def _found(work: Work, plan: Plan, at: Mapping[OwnerId, bytes]) -> list[Home]:
+    """Where the folders are in fact, and by what to know them again."""
+    homes = []
+    for home in plan.homes:
+        path = at.get(home.owner, home.path)
+        try:
+            path = path if home.owner in at else work.place(path)
+            with disk.folder(work.root, path) as here:
+                homes.append(replace(home, path=path, inode=os.fstat(here).st_ino))
+        except OSError:
+            homes.append(replace(home, path=path))
+    return homes
+
+
+def _steps(work: Work, plan: Plan) -> dict[OwnerId, bytes]:
+    """Returns where the folders that were renamed lie now."""
+    first = {rename.owner: rename for rename in reversed(plan.renames)}
+    final = {rename.owner: rename.new for rename in plan.renames}
     spots = {path for rename in plan.renames for path in (rename.old, rename.new)}
     wanted = {link.path for link in plan.make}
     # Links that go before anything moves; those that a new one replaces in place; those in a folder that moves first.
     at_once, in_place, moving = [], [], []
     for link in plan.remove:
-        if link.person in first and link.path.startswith(first[link.person].old + b"/"):
+        if link.owner in first and link.path.startswith(first[link.owner].old + b"/"):
             moving.append(link)
         elif link.path in wanted and spots.isdisjoint(parents(os.path.dirname(link.path))):
             in_place.append(link)
@@ -55,19 +75,34 @@ def _steps(work: Work, plan: Plan) -> None:
     remove(work, at_once)
 
     at, stuck = move_folders(work, plan.renames)
+    moved = {owner: path for owner, path in at.items() if owner not in stuck}
+    work.ledger.settle([replace(home, path=moved[home.owner]) for home in plan.homes if home.owner in moved])
+    notes = [_follow(link, final, moved) for link in plan.note if link.owner not in stuck]
+    for batch in batches(notes):
+        work.ledger.intend(batch)
     for link in moving:
-        if link.person not in stuck:
-            tail = link.path[len(first[link.person].old) :]
-            in_place.append(replace(link, path=at[link.person] + tail))
+        if link.owner not in stuck:
+            tail = link.path[len(first[link.owner].old) :]
+            in_place.append(replace(link, path=at[link.owner] + tail))
     # A folder that could not be renamed: its links move one by one.
     unwanted = {link.path for link in moving}
     left, anew = [], []
-    for person in sorted(stuck):
-        old = first[person].old
-        for link in first[person].links:
+    for owner in sorted(stuck):
+        old = first[owner].old
+        for link in first[owner].links:
             tail = link.path[len(old) :]
-            left.append(replace(link, path=at[person] + tail))
+            left.append(replace(link, path=at[owner] + tail))
             if link.path not in unwanted:
-                anew.append(replace(link, path=final[person] + tail))
+                anew.append(replace(link, path=final[owner] + tail))
     remove(work, left)
-    make(work, [*plan.make, *anew], {link.path: link for link in in_place})
+    fresh = [link if link.owner in stuck else _follow(link, final, moved) for link in plan.make]
+    make(work, [*fresh, *anew], {link.path: link for link in in_place})
+    return moved
+
+
+def _follow(link: PublishedLink, final: Mapping[OwnerId, bytes], moved: Mapping[OwnerId, bytes]) -> PublishedLink:
+    """The link in the folder as it came to be called, which may be a spare name."""
+    wanted, there = final.get(link.owner), moved.get(link.owner)
+    if wanted is None or there is None or wanted == there or not link.path.startswith(wanted + b"/"):
+        return link
+    return replace(link, path=there + link.path[len(wanted) :])

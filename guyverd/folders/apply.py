@@ -7,13 +7,14 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 
-from guyverd.folders import disk, marker
+from guyverd.folders import disk, marker, shapes
 from guyverd.folders.application import carry_out
 from guyverd.folders.disk import Found
 from guyverd.folders.ledger import Applied, Ledger
 from guyverd.folders.plan import Plan
 from guyverd.folders.work import batches, by_folder
-from guyverd.model import PublishedLink
+from guyverd.model import Stamp
+from guyverd.published import PublishedLink
 
 __all__ = ["CHANGED", "DANGLING", "MISSING", "UNREADABLE", "Applied", "Ledger", "PeopleTree"]
 
@@ -67,11 +68,14 @@ class PeopleTree:
         finally:
             os.close(root)
 
-    def recover(self, published: Sequence[PublishedLink], ledger: Ledger) -> tuple[PublishedLink, ...]:
-        """Bring the ledger to what is on disk: call it at start, before the first plan, and to repair.
+    def recover(
+        self, published: Sequence[PublishedLink], ledger: Ledger, *, missing: bool = False
+    ) -> tuple[PublishedLink, ...]:
+        """Bring the ledger to what a killed run left on disk: call it at start, before anything is read or planned.
 
-        Rows whose link is missing are forgotten, so that the next plan makes it again, and folders left empty are
-        removed. Returns the links that stand. Raises PeopleFolderError when the marker is gone.
+        Rows that were not `made` are if their link stands, and else forgotten. With `missing`, so are rows whose link
+        somebody took away, and folders left empty are removed: that is to repair. Returns the links that are known
+        then. Raises PeopleFolderError when the marker is gone.
         """
         self.check()
         root = self._open()
@@ -81,17 +85,23 @@ class PeopleTree:
                 ledger.intend([link for link in known if disk.temporary_name(link.path) in unfinished])
                 disk.remove_temporary(root)
                 ledger.forget(sorted(unfinished))
-            missing = {path for path, problem in _verify(root, known) if problem == MISSING}
-            for path in sorted({os.path.dirname(path) for path in missing}):
+            unsure = [link for link in known if not link.made]
+            sure = {link.path: link for link in (_made(root, one) for one in unsure) if link is not None}
+            lost = {link.path for link in unsure} - sure.keys()
+            if missing:
+                lost |= {path for path, problem in _verify(root, known) if problem == MISSING}
+            for path in sorted({os.path.dirname(path) for path in lost}):
                 disk.remove_empty(root, path)
-            for batch in batches(sorted(missing)):
-                ledger.forget(batch)
+            for paths in batches(sorted(lost)):
+                ledger.forget(paths)
+            for links in batches(list(sure.values())):
+                ledger.intend(links)
             disk.remove_temporary(root)
         except OSError as problem:
             raise marker.explained(self.root, problem) from None
         finally:
             os.close(root)
-        return tuple(link for link in known if link.path not in missing)
+        return tuple(sure.get(link.path, link) for link in known if link.path not in lost)
 
     def verify(self, published: Sequence[PublishedLink]) -> list[tuple[bytes, str]]:
         """Every link that is MISSING, CHANGED, DANGLING or UNREADABLE, by path. Changes nothing.
@@ -121,18 +131,23 @@ def _current(root: int, published: Sequence[PublishedLink]) -> tuple[list[Publis
     if unfinished:
         for path in known.keys() - unfinished:
             new = known.get(disk.temporary_name(path))
-            if new is not None and _text(root, path) == new.target:
+            if new is not None and _made(root, replace(new, path=path)) is not None:
                 known[path] = replace(new, path=path)
     return [link for path, link in known.items() if path not in unfinished], unfinished
 
 
-def _text(root: int, path: bytes) -> bytes | None:
+def _made(root: int, link: PublishedLink) -> PublishedLink | None:
+    """A link that was about to be made, as it stands; None where it does not."""
     try:
-        with disk.folder(root, os.path.dirname(path)) as folder:
-            found = disk.link_at(folder, os.path.basename(path))
+        with disk.folder(root, os.path.dirname(link.path)) as folder:
+            found = disk.seen_at(folder, os.path.basename(link.path))
+            if disk.is_ours(link, found):
+                return replace(link, made=True)
+            if shapes.as_wanted(link, found, folder) or shapes.is_copy(link, found, folder):
+                return replace(link, made=True, stamp=found if isinstance(found, Stamp) else None)
     except OSError:
-        return None
-    return found if isinstance(found, bytes) else None
+        pass
+    return None
 
 
 def _verify(root: int, links: Sequence[PublishedLink]) -> list[tuple[bytes, str]]:
@@ -154,10 +169,10 @@ def _verify(root: int, links: Sequence[PublishedLink]) -> list[tuple[bytes, str]
 def _state(folder: int, link: PublishedLink) -> str | None:
     name = os.path.basename(link.path)
     try:
-        text = disk.link_at(folder, name)
-        if text is Found.NOTHING:
+        found = disk.seen_at(folder, name)
+        if found is Found.NOTHING:
             return MISSING
-        if text != link.target:
+        if not disk.is_ours(link, found):
             return CHANGED
         os.stat(name, dir_fd=folder)
     except PermissionError:

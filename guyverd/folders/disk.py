@@ -14,6 +14,9 @@ from contextlib import contextmanager, suppress
 from enum import Enum
 from hashlib import blake2b
 
+from guyverd.model import Stamp
+from guyverd.published import LinkKind, PublishedLink
+
 TEMPORARY = b".guyverd-tmp-"
 """How the names of unfinished links begin; they stand at the top of the people folder."""
 
@@ -31,7 +34,7 @@ class Found(Enum):
     NOTHING = "nothing"
     FOLDER = "a folder"
     OTHER = "something else"
-    """Where links are looked for: anything but a link. Where folders are: anything but a folder."""
+    """Where links are looked for: neither a link nor a file. Where folders are: anything but a folder."""
 
 
 def open_root(path: bytes) -> int:
@@ -59,16 +62,35 @@ def folder(root: int, path: bytes, *, create: bool = False) -> Iterator[int]:
         os.close(here)
 
 
-def link_at(parent: int, name: bytes) -> bytes | Found:
-    """What the link of that name says; NOTHING or OTHER where there is no link."""
+def seen_at(parent: int, name: bytes) -> bytes | Stamp | Found:
+    """What the link of that name says; the stamp of a file; or what else is there."""
     try:
         return os.readlink(name, dir_fd=parent)
     except FileNotFoundError:
         return Found.NOTHING
     except OSError as problem:
-        if problem.errno == errno.EINVAL:
-            return Found.OTHER
-        raise
+        if problem.errno != errno.EINVAL:
+            raise
+    try:
+        status = os.stat(name, dir_fd=parent, follow_symlinks=False)
+    except FileNotFoundError:
+        return Found.NOTHING
+    return stamp_of(status) if stat.S_ISREG(status.st_mode) else Found.OTHER
+
+
+def stamp_of(status: os.stat_result) -> Stamp:
+    """What the file system says of a file."""
+    return Stamp(status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+def is_ours(link: PublishedLink, seen: bytes | Stamp | Found) -> bool:
+    """Whether what stands at the path of a link of ours, or is found elsewhere, is that link as we made it."""
+    if link.kind is LinkKind.SYMBOLIC:
+        return seen == link.target
+    if link.kind is LinkKind.HARD:
+        # The photo's own file: somebody who edits it edits both.
+        return isinstance(seen, Stamp) and link.stamp is not None and seen.inode == link.stamp.inode
+    return isinstance(seen, Stamp) and seen == link.stamp
 
 
 def kind_at(root: int, path: bytes) -> Found:
@@ -132,10 +154,10 @@ def temporary_name(path: bytes) -> bytes:
 
 
 def remove_temporary(root: int) -> None:
-    """Remove what an interrupted run left at the top: links under temporary names, nothing else."""
+    """Remove what an interrupted run left at the top: links and files under temporary names, nothing else."""
     for name in os.listdir(root):
         raw = os.fsencode(name)
-        if raw.startswith(TEMPORARY) and isinstance(link_at(root, raw), bytes):
+        if raw.startswith(TEMPORARY) and not isinstance(seen_at(root, raw), Found):
             os.unlink(raw, dir_fd=root)
 
 

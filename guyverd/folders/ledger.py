@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from guyverd.folders.plan import FolderRename
-from guyverd.model import PublishedLink
+from guyverd.published import Home, OwnerId, PublishedLink
 
 
 class Ledger(Protocol):
     """The durable record of our links, keyed by path.
 
-    A row comes before its link and goes after it. So whenever the process dies, every link of ours on disk has a row;
-    a row may lack its link, which `PeopleTree.recover` mends. Every call is durable when it returns.
+    A row comes before its link and goes after it, and is not `made` meanwhile. So whenever the process dies, every link
+    of ours on disk has a row, and a row that is `made` lacks its link only if somebody took it away. What is not is
+    mended by `PeopleTree.recover`. Every call is durable when it returns.
     """
 
     def intend(self, links: Sequence[PublishedLink]) -> None:
@@ -24,7 +25,10 @@ class Ledger(Protocol):
         """Delete the rows of these paths; those without a row are passed over."""
 
     def renamed(self, renames: Sequence[FolderRename]) -> None:
-        """In this order: every row below `old` gets its path below `new`, over the rows already there."""
+        """In this order: every row below `old` gets its path below `new`, over the row there, and is `made`."""
+
+    def settle(self, homes: Sequence[Home], gone: Collection[OwnerId] = ()) -> None:
+        """Write where folders are, and whose are no more."""
 
 
 @dataclass(frozen=True, slots=True)

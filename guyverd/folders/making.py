@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from guyverd.folders import disk
+from guyverd.folders import disk, shapes
 from guyverd.folders.disk import Found
 from guyverd.folders.removing import remove
 from guyverd.folders.spare import LAST_SPARE, spare_name
-from guyverd.folders.work import Stopped, Work, batches, by_folder
-from guyverd.model import PublishedLink
+from guyverd.folders.work import Work, batches, by_folder
+from guyverd.model import Stamp
+from guyverd.published import PublishedLink
 
 
 @dataclass
@@ -47,7 +48,7 @@ def make(work: Work, links: Iterable[PublishedLink], ours: Mapping[bytes, Publis
         for folder, inside in by_folder(batch):
             _look(work, folder, inside, ours=ours, allotted=allotted, found=found)
         if found.fresh or found.right:
-            work.ledger.intend([*found.fresh, *found.right])
+            work.ledger.intend([*(replace(link, made=False) for link in found.fresh), *found.right])
         if found.lost:
             work.ledger.forget(found.lost)
         _make(work, found.fresh, allotted)
@@ -66,13 +67,13 @@ def _look(
     try:
         with disk.folder(work.root, folder) as here:
             for link in links:
-                there = disk.link_at(here, os.path.basename(link.path))
+                there = disk.seen_at(here, os.path.basename(link.path))
                 old = ours.get(link.path)
                 if there is Found.NOTHING:
                     found.fresh.append(link)
-                elif there == link.target:
-                    found.right.append(link)
-                elif old is not None and there == old.target:
+                elif shapes.as_wanted(link, there, here):
+                    found.right.append(_adopted(link, there))
+                elif old is not None and disk.is_ours(old, there):
                     found.instead.append((old, link))
                 else:
                     if old is not None:
@@ -85,6 +86,10 @@ def _look(
         work.failed(folder, problem)
 
 
+def _adopted(link: PublishedLink, there: bytes | Stamp | Found) -> PublishedLink:
+    return replace(link, made=True, stamp=there if isinstance(there, Stamp) else None)
+
+
 def _spare(work: Work, here: int, link: PublishedLink, allotted: set[bytes]) -> tuple[PublishedLink, bool]:
     """The same link under the next free name, and whether it stands there already."""
     work.leave(link.path)
@@ -93,55 +98,61 @@ def _spare(work: Work, here: int, link: PublishedLink, allotted: set[bytes]) -> 
         path = folder + b"/" + spare_name(name, number, folder=False)
         if path in allotted:
             continue
-        there = disk.link_at(here, os.path.basename(path))
-        if there is Found.NOTHING or there == link.target:
+        there = disk.seen_at(here, os.path.basename(path))
+        if there is Found.NOTHING or shapes.as_wanted(link, there, here):
             break
     allotted.add(path)
-    return replace(link, path=path), there == link.target
+    exists = there is not Found.NOTHING
+    return (_adopted(replace(link, path=path), there), True) if exists else (replace(link, path=path), False)
 
 
 def _make(work: Work, links: Sequence[PublishedLink], allotted: set[bytes]) -> None:
-    """symlink(2) is one step by itself and never overwrites."""
+    """A row is `made` when no power cut can take its link back: what is missing later, somebody took away."""
     unmade = {link.path for link in links}
+    made: list[PublishedLink] = []
     try:
         for folder, inside in by_folder(links):
+            before = len(made)
             try:
                 with disk.folder(work.root, folder, create=True) as here:
-                    for link in inside:
-                        if _make_one(work, here, link, allotted):
-                            unmade.discard(link.path)
+                    try:
+                        made += filter(None, (_make_one(work, here, link, allotted) for link in inside))
+                    finally:
+                        if len(made) > before:
+                            disk.settle(here)
             except OSError as problem:
                 disk.remove_empty(work.root, folder)
                 work.failed(folder, problem)
-    except Stopped:
-        work.ledger.forget(sorted(unmade))
-        raise
-    if unmade:
-        work.ledger.forget(sorted(unmade))
+    finally:
+        if made:
+            work.ledger.intend(made)
+        unmade -= {link.path for link in made}
+        if unmade:
+            work.ledger.forget(sorted(unmade))
 
 
-def _make_one(work: Work, here: int, link: PublishedLink, allotted: set[bytes]) -> bool:
-    """Whether it now stands at its path. Raises OSError for what concerns the whole folder."""
+def _make_one(work: Work, here: int, link: PublishedLink, allotted: set[bytes]) -> PublishedLink | None:
+    """The link as it stands now; None where it could not be made. Raises OSError for what concerns the whole folder."""
     name = os.path.basename(link.path)
     try:
-        os.symlink(link.target, name, dir_fd=here)
+        made = shapes.create(link, here, name, work.root)
     except FileExistsError:
         # It came after we looked, or the file system takes its name for another's.
-        if disk.link_at(here, name) == link.target:
-            return True
+        there = disk.seen_at(here, name)
+        if shapes.as_wanted(link, there, here):
+            return _adopted(link, there)
         spare, exists = _spare(work, here, link, allotted)
-        work.ledger.intend([spare])
-        if not exists:
-            os.symlink(spare.target, os.path.basename(spare.path), dir_fd=here)
-            work.counts["made"] += 1
-        return False
+        if exists:
+            return spare
+        work.ledger.intend([replace(spare, made=False)])
+        made = shapes.create(spare, here, os.path.basename(spare.path), work.root)
     except PermissionError:
         raise
     except OSError as problem:
         work.failed(link.path, problem)
-        return False
+        return None
     work.counts["made"] += 1
-    return True
+    return made
 
 
 def _replace(work: Work, pairs: Sequence[tuple[PublishedLink, PublishedLink]]) -> None:
@@ -154,46 +165,53 @@ def _replace(work: Work, pairs: Sequence[tuple[PublishedLink, PublishedLink]]) -
         return
     old = {new.path: before for before, new in pairs}
     temporary = {new.path: disk.temporary_name(new.path) for _, new in pairs}
-    work.ledger.intend([replace(new, path=temporary[new.path]) for _, new in pairs])
+    work.ledger.intend(
+        [
+            *(replace(before, made=False) for before in old.values()),
+            *(replace(new, path=temporary[new.path], made=False) for _, new in pairs),
+        ]
+    )
     done: list[PublishedLink] = []
     lost: list[bytes] = []
     try:
         for folder, inside in by_folder(new for _, new in pairs):
             try:
                 with disk.folder(work.root, folder) as here:
-                    for link in inside:
-                        if _replace_one(work, here, old[link.path], link, temporary[link.path]):
-                            done.append(link)
-                        else:
-                            lost.append(link.path)
-                    disk.settle(here)
+                    try:
+                        for link in inside:
+                            made = _replace_one(work, here, old[link.path], link, temporary[link.path])
+                            if made is None:
+                                lost.append(link.path)
+                            else:
+                                done.append(made)
+                    finally:
+                        disk.settle(here)
             except OSError as problem:
                 work.failed(folder, problem)
-    except Stopped:
-        _note(work, done, [*lost, *temporary.values()])
-        raise
-    _note(work, done, [*lost, *temporary.values()])
+    finally:
+        finished = {*(link.path for link in done), *lost}
+        work.ledger.intend([*done, *(before for path, before in old.items() if path not in finished)])
+        work.ledger.forget([*lost, *temporary.values()])
 
 
-def _replace_one(work: Work, here: int, old: PublishedLink, new: PublishedLink, temporary: bytes) -> bool:
-    """Whether it was still ours to replace."""
+def _replace_one(
+    work: Work, here: int, old: PublishedLink, new: PublishedLink, temporary: bytes
+) -> PublishedLink | None:
+    """The link as it stands now; None where it was no longer ours to replace."""
     name = os.path.basename(new.path)
-    os.symlink(new.target, temporary, dir_fd=work.root)
+    made = shapes.create(new, work.root, temporary, work.root)
     try:
-        if disk.link_at(here, name) == old.target:
+        if disk.is_ours(old, disk.seen_at(here, name)):
+            # rename(2) does nothing where both names are one file already.
             os.rename(temporary, name, src_dir_fd=work.root, dst_dir_fd=here)
+            with suppress(FileNotFoundError):
+                os.unlink(temporary, dir_fd=work.root)
             work.counts["made"] += 1
-            return True
+            return made
     except OSError:
         with suppress(OSError):
             os.unlink(temporary, dir_fd=work.root)
         raise
     os.unlink(temporary, dir_fd=work.root)
     work.leave(new.path)
-    return False
-
-
-def _note(work: Work, done: Sequence[PublishedLink], gone: Sequence[bytes]) -> None:
-    if done:
-        work.ledger.intend(done)
-    work.ledger.forget(gone)
+    return None

@@ -12,40 +12,40 @@ from guyverd.folders.disk import Found
 from guyverd.folders.plan import FolderRename
 from guyverd.folders.spare import parents
 from guyverd.folders.work import BATCH, Stopped, Work, batches
-from guyverd.model import PersonId, PublishedLink
+from guyverd.published import OwnerId, PublishedLink
 
 
-def move_folders(work: Work, renames: Sequence[FolderRename]) -> tuple[dict[PersonId, bytes], set[PersonId]]:
+def move_folders(work: Work, renames: Sequence[FolderRename]) -> tuple[dict[OwnerId, bytes], set[OwnerId]]:
     """Rename folders in order.
 
-    Returns the path at which each person's links lie now, and the people whose folder could not be renamed on the
+    Returns the path at which each owner's links lie now, and those whose folder could not be renamed on the
     last step: gone, replaced by something else, or its new path taken. Their links must be moved one by one.
     """
-    at: dict[PersonId, bytes] = {}
-    stuck: set[PersonId] = set()
+    at: dict[OwnerId, bytes] = {}
+    stuck: set[OwnerId] = set()
     group: list[FolderRename] = []
     for rename in renames:
-        if rename.person in stuck:
+        if rename.owner in stuck:
             continue
-        old = at.get(rename.person, rename.old)
+        old = at.get(rename.owner, rename.old)
         try:
             new = work.place(rename.new)
             if group and (_touches(old, new, group) or _size(group) + len(rename.links) > BATCH):
                 _move(work, group, at, stuck)
                 group = []
-                if rename.person in stuck:
+                if rename.owner in stuck:
                     continue
-            old = at.setdefault(rename.person, rename.old)
+            old = at.setdefault(rename.owner, rename.old)
             if disk.kind_at(work.root, old) is not Found.FOLDER:
-                stuck.add(rename.person)
+                stuck.add(rename.owner)
             elif not disk.has_room(work.root, new, old):
-                stuck.add(rename.person)
+                stuck.add(rename.owner)
                 work.problems.append((old, f"its new name {os.fsdecode(new)} is a folder with other files"))
             else:
-                group.append(FolderRename(rename.person, old, new, tuple(_moved(rename, old))))
+                group.append(FolderRename(rename.owner, old, new, tuple(_moved(rename, old))))
         except OSError as problem:
-            at.setdefault(rename.person, old)
-            stuck.add(rename.person)
+            at.setdefault(rename.owner, old)
+            stuck.add(rename.owner)
             work.failed(old, problem)
     _move(work, group, at, stuck)
     return at, stuck
@@ -67,12 +67,14 @@ def _touches(old: bytes, new: bytes, group: Sequence[FolderRename]) -> bool:
     return any(path in above or not places.isdisjoint(parents(path)) for path in (old, new))
 
 
-def _move(work: Work, group: Sequence[FolderRename], at: dict[PersonId, bytes], stuck: set[PersonId]) -> None:
+def _move(work: Work, group: Sequence[FolderRename], at: dict[OwnerId, bytes], stuck: set[OwnerId]) -> None:
     """Rows for the new paths are written first: on whichever side of the rename we die, each link has its row."""
     if not group:
         return
     work.check()
-    for batch in batches([link for rename in group for link in _moved(rename, rename.new)]):
+    before = [link for rename in group for link in rename.links]
+    after = [link for rename in group for link in _moved(rename, rename.new)]
+    for batch in batches([replace(link, made=False) for link in (*before, *after)]):
         work.ledger.intend(batch)
     done: list[FolderRename] = []
     undone = list(group)
@@ -82,12 +84,12 @@ def _move(work: Work, group: Sequence[FolderRename], at: dict[PersonId, bytes], 
             try:
                 disk.rename_folder(work.root, rename.old, rename.new)
             except OSError as problem:
-                stuck.add(rename.person)
+                stuck.add(rename.owner)
                 if problem.errno not in (errno.ENOENT, *disk.NOT_A_FOLDER):
                     work.failed(rename.old, problem)
             else:
                 work.counts["renamed"] += 1
-                at[rename.person] = rename.new
+                at[rename.owner] = rename.new
                 done.append(rename)
                 work.tidy(_above(rename.old))
             undone.remove(rename)
@@ -106,4 +108,5 @@ def _note(work: Work, group: Sequence[FolderRename], done: Sequence[FolderRename
         work.ledger.renamed(done)
     failed = [rename for rename in group if rename not in done]
     if failed:
+        work.ledger.intend([link for rename in failed for link in rename.links])
         work.ledger.forget([link.path for rename in failed for link in _moved(rename, rename.new)])

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from hashlib import blake2b
 
 from guyverd.folders.spare import MAX_NAME, byte_key, case_key, shortened, with_suffix
-from guyverd.model import AlbumPhoto, PersonId
+from guyverd.published import OwnerId, ShelfPhoto
 
 _NAME_LIMIT = 200
 """Bytes of a person's name in their folder's name: well below MAX_NAME, so that suffixes fit."""
@@ -26,24 +26,26 @@ _DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9�
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f/]")
 
 
-def folder_names(people: Iterable[tuple[PersonId, str | None]], unnamed: str) -> dict[PersonId, bytes]:
-    """The path of each person's folder relative to the people folder: b"Alice", or b"Unnamed/0007" without a name.
+def folder_names(
+    owners: Iterable[tuple[OwnerId, str | None]], unnamed: str, taken: Iterable[str] = ()
+) -> dict[OwnerId, bytes]:
+    """The path of each owner's folder relative to the people folder: b"Alice", or b"Unnamed/0007" without a name.
 
-    No two are equal on a case-insensitive file system: the lowest id has the plain name, others get " (<id>)" behind
-    it, as does whoever is called like the folder `unnamed`. A person with a higher id never changes another's folder.
+    No two are equal on a case-insensitive file system, nor is one among the `case_key`s that are `taken`: the lowest
+    person has the plain name, others and albums get " (<id>)" behind it, as does whoever is called like the folder
+    `unnamed`. A person with a higher id never changes another's folder.
     """
-    taken = {case_key(unnamed)}
-    found: dict[PersonId, bytes] = {}
-    for person, name in sorted(people, key=lambda item: item[0]):
-        if name is None:
-            found[person] = f"{unnamed}/{person:04d}".encode("utf-8", "surrogateescape")
-            continue
+    in_use = {case_key(unnamed), *taken}
+    found: dict[OwnerId, bytes] = {}
+    for owner, name in sorted(owners, key=lambda item: (item[0] < 0, abs(item[0]))):
+        number = abs(owner)
         # A name of nothing that can be shown is told apart by its number alone.
-        folder = _legal(name) or f"{_legal(unnamed)} ({person})".lstrip()
-        while case_key(folder) in taken:
-            folder += f" ({person})"
-        taken.add(case_key(folder))
-        found[person] = folder.encode()
+        shown = None if name is None else _legal(name) or f"{_legal(unnamed)} ({number})".lstrip()
+        folder = f"{unnamed}/{number:04d}" if shown is None else shown
+        while case_key(folder) in in_use:
+            folder += f" ({number})"
+        in_use.add(case_key(folder))
+        found[owner] = folder.encode("utf-8", "surrogateescape")
     return found
 
 
@@ -73,7 +75,7 @@ def _stripped(text: str) -> str:
     return text[start:end]
 
 
-def link_names(photos: Iterable[AlbumPhoto]) -> dict[bytes, bytes]:
+def link_names(photos: Iterable[ShelfPhoto]) -> dict[bytes, bytes]:
     """The name of each photo's link, by target, within one folder: `2024-05-17_IMG_1234.jpg`, `undated_scan.png`.
 
     A file name keeps its bytes, also where they are not UTF-8, but for control characters, which become "_". No two
@@ -104,7 +106,7 @@ def link_names(photos: Iterable[AlbumPhoto]) -> dict[bytes, bytes]:
     return found
 
 
-def _plain(photo: AlbumPhoto) -> bytes:
+def _plain(photo: ShelfPhoto) -> bytes:
     name = _CONTROL.sub(b"_", os.path.basename(photo.target))
     name = _date(photo.taken_at) + b"_" + name
     return with_suffix(name, b"") if len(name) > MAX_NAME else name

@@ -1,33 +1,49 @@
-"""What must change on disk so that the people folder shows the albums. Pure: it knows only what was published.
+"""What must change on disk so that the people folder shows what it should. Pure: it knows only what was published.
 
-A folder whose person is called otherwise now is renamed as a whole, so that files the user put there move along.
+A folder keeps its path as long as its owner keeps their name, wherever somebody moved it; when the name changes it is
+renamed as a whole, so that files the user put there move along. A link stays where somebody put it within the folder.
 """
 
 from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from guyverd.folders.names import folder_names, link_names
-from guyverd.folders.spare import is_spare_of, parents
-from guyverd.model import Album, PersonId, PublishedLink
+from guyverd.folders.spare import byte_key, is_spare_of, parents, spare_name
+from guyverd.model import PhotoId
+from guyverd.published import Home, LinkKind, OwnerId, PublishedLink, Shelf, ShelfPhoto
 
-_Folders = Mapping[bytes, Sequence[PublishedLink]]
-"""Published links by their folder."""
+FILES_OF_OURS = frozenset((LinkKind.PAGE, LinkKind.COVER))
+"""What is made beside the links: `pages` looks after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How the people folder looks."""
+
+    people_folder: bytes
+    """Absolute and real: no symbolic link in it, for a relative link is resolved by the kernel from the real folder."""
+    unnamed: str
+    """The folder that holds people without a name."""
+    links: str = "relative"
+    """"relative" or "absolute" symbolic links, "hard" links, or a "copy" (sharing blocks where it can)."""
+    years: bool = False
+    """Each folder has one for each year in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class FolderRename:
-    """A person's folder gets another path, and everything in it moves along."""
+    """An owner's folder gets another path, and everything in it moves along."""
 
-    person: PersonId
+    owner: OwnerId
     old: bytes
     """Relative to the people folder, like `new`."""
     new: bytes
     links: tuple[PublishedLink, ...]
-    """Every link of ours in it, as it stands before this rename."""
+    """Every link of theirs in it, as it stands before this rename."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +58,14 @@ class Plan:
     """Paths after the renames."""
     remove: tuple[PublishedLink, ...]
     """As they were published: paths before the renames."""
+    note: tuple[PublishedLink, ...]
+    """Links that stay as they are while more, or something else, is known of them; paths after the renames."""
     keep: int
     """Links that stay as they are, but for the name of their folder."""
+    homes: tuple[Home, ...]
+    """Where folders will be."""
+    gone: tuple[OwnerId, ...]
+    """Owners who have no folder any more."""
 
     def __bool__(self) -> bool:
         return bool(self.renames or self.make or self.remove)
@@ -51,58 +73,255 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class _Move:
-    person: PersonId
+    owner: OwnerId
     old: bytes
     new: bytes
 
 
 def plan(
-    albums: Sequence[Album],
+    shelves: Sequence[Shelf],
     published: Sequence[PublishedLink],
+    homes: Mapping[OwnerId, Home],
     *,
-    people_folder: bytes,
-    unnamed: str,
-    style: str,
+    style: Style,
+    owners: Collection[OwnerId] | None = None,
 ) -> Plan:
-    """The difference between the links that `albums` ask for and `published`.
+    """The difference between what `shelves` ask for and what was `published`.
 
-    `people_folder` is the absolute, real path (no symbolic link in it: a relative link is resolved by the kernel from
-    the real folder); `style` is "relative" or "absolute". A link found under a spare name is left there.
+    `homes` are the folders of everybody. Where only some `owners` are looked at, `shelves` and `published` are theirs,
+    and who of them has no shelf has no folder. A link found under a spare name is left there.
     """
-    homes = folder_names(((album.person, album.name) for album in albums), unnamed)
-    wanted = {
-        link.path: link
-        for album in albums
-        for link in _links(album, homes[album.person], people_folder if style == "relative" else None)
-    }
-    taken = frozenset(above for home in homes.values() for above in parents(home))
-    folders = _by_folder(published)
-    moves = _moves(homes, folders, taken)
-    standing = _after(folders, moves)
-    kept = _kept(wanted, standing, homes, taken)
-    satisfied = set(kept.values())
+    looked_at = {shelf.owner for shelf in shelves} | {link.owner for link in published}
+    looked_at |= set(homes) if owners is None else set(owners)
+    new_homes = _homes(shelves, homes, style.unnamed)
+    moves = _moves(new_homes, homes, published)
+    standing = _after(published, moves)
+    by_owner: dict[OwnerId, dict[bytes, tuple[bytes, PublishedLink]]] = defaultdict(dict)
+    for path, (now, link) in standing.items():
+        by_owner[link.owner][path] = (now, link)
+    wanted: dict[bytes, PublishedLink] = {}
+    kept: set[bytes] = set()
+    notes: list[PublishedLink] = []
+    for shelf in shelves:
+        links = _Links(shelf, new_homes[shelf.owner].path, by_owner.get(shelf.owner, {}), style)
+        wanted |= links.wanted
+        kept |= links.kept
+        notes += links.notes
     return Plan(
-        renames=tuple(_in_order(moves, folders, taken)),
-        make=tuple(link for path, link in sorted(wanted.items()) if path not in satisfied),
+        renames=tuple(_in_order(moves, published, homes, new_homes)),
+        make=tuple(link for _, link in sorted(wanted.items())),
         remove=tuple(sorted((link for link in published if link.path not in kept), key=lambda link: link.path)),
+        note=tuple(sorted(notes, key=lambda link: link.path)),
         keep=len(kept),
+        homes=tuple(home for owner, home in sorted(new_homes.items()) if homes.get(owner) != home),
+        gone=tuple(sorted(owner for owner in looked_at & set(homes) if owner not in new_homes)),
     )
 
 
-# ---- what is wanted --------------------------------------------------------------------------------------------------
+# ---- where folders are -----------------------------------------------------------------------------------------------
 
 
-def _links(album: Album, home: bytes, people_folder: bytes | None) -> Iterator[PublishedLink]:
-    start = None if people_folder is None else _parts(people_folder) + _parts(home)
-    ways: dict[bytes, bytes] = {}
-    for target, name in link_names(album.photos).items():
-        text = target
-        if start is not None:
-            above, _, file = target.rpartition(b"/")
-            if above not in ways:
-                ways[above] = _relative(above, start)
-            text = ways[above] + file
-        yield PublishedLink(home + b"/" + name, text, album.person)
+def _homes(shelves: Sequence[Shelf], homes: Mapping[OwnerId, Home], unnamed: str) -> dict[OwnerId, Home]:
+    """Whoever is called as when they got their folder keeps it; the others get one whose name nobody else has."""
+    asking = {shelf.owner: shelf.name for shelf in shelves}
+    found = {owner: homes[owner] for owner, name in asking.items() if owner in homes and homes[owner].name == name}
+    others = [home for owner, home in homes.items() if owner in found or owner not in asking]
+    new = [(owner, name) for owner, name in asking.items() if owner not in found]
+    paths = folder_names(new, unnamed, {byte_key(home.path) for home in others})
+    for owner, name in new:
+        inode = homes[owner].inode if owner in homes else None
+        found[owner] = Home(owner, paths[owner], name, inode)
+    return found
+
+
+def _moves(
+    new: Mapping[OwnerId, Home], homes: Mapping[OwnerId, Home], published: Iterable[PublishedLink]
+) -> list[_Move]:
+    lived_in = {above for link in published for above in parents(os.path.dirname(link.path))}
+    guests: Counter[bytes] = Counter(above for home in homes.values() for above in parents(home.path))
+    return [
+        _Move(owner, homes[owner].path, home.path)
+        for owner, home in sorted(new.items())
+        if owner in homes
+        and homes[owner].path != home.path
+        and homes[owner].path in lived_in
+        # A folder in which somebody else's lies cannot move, nor can one move into itself.
+        and guests[homes[owner].path] == 1
+        and homes[owner].path not in parents(home.path)
+        and home.path not in parents(homes[owner].path)
+    ]
+
+
+def _in_order(
+    moves: Sequence[_Move],
+    published: Iterable[PublishedLink],
+    homes: Mapping[OwnerId, Home],
+    new: Mapping[OwnerId, Home],
+) -> Iterator[FolderRename]:
+    """The moves so that each finds its place free; where they form a ring, one goes by way of another folder."""
+    inside: dict[bytes, list[PublishedLink]] = {move.old: [] for move in moves}
+    in_use = {above for home in (*homes.values(), *new.values()) for above in parents(home.path)}
+    for link in published if moves else ():
+        above = parents(os.path.dirname(link.path))
+        in_use.update(above)
+        for old in inside.keys() & set(above):
+            inside[old].append(link)
+    pending = list(moves)
+    while pending:
+        olds = {move.old for move in pending}
+        occupied = Counter(above for old in olds for above in parents(old))
+        waiting = []
+        for move in pending:
+            if occupied[move.new] or any(above in olds for above in parents(move.new)):
+                waiting.append(move)
+                continue
+            yield FolderRename(move.owner, move.old, move.new, tuple(inside.pop(move.old)))
+            olds.discard(move.old)
+            occupied.subtract(parents(move.old))
+        if len(waiting) == len(pending):
+            first = waiting[0]
+            aside = _free(os.path.basename(first.new), in_use)
+            in_use.add(aside)
+            moving = inside.pop(first.old)
+            yield FolderRename(first.owner, first.old, aside, tuple(moving))
+            inside[aside] = [replace(link, path=aside + link.path[len(first.old) :]) for link in moving]
+            waiting[0] = replace(first, old=aside)
+        pending = waiting
+
+
+def _free(name: bytes, in_use: set[bytes]) -> bytes:
+    """A name at the top of the people folder that nobody has or wants."""
+    aside, number = name + b" (moving)", 1
+    while aside in in_use:
+        aside, number = name + b" (moving %d)" % number, number + 1
+    return aside
+
+
+def _after(published: Iterable[PublishedLink], moves: Sequence[_Move]) -> dict[bytes, tuple[bytes, PublishedLink]]:
+    """Where each link stands after the moves: {path then: (path now, link then)}.
+
+    What lies where a folder moves to is left out: it must go first.
+    """
+    moved = {move.old: move.new for move in moves}
+    arriving = set(moved.values())
+    standing = {}
+    for link in published:
+        above = parents(os.path.dirname(link.path)) if moves else []
+        old = next((place for place in above if place in moved), None)
+        if old is None and any(place in arriving for place in above):
+            continue
+        path = link.path if old is None else moved[old] + link.path[len(old) :]
+        standing[path] = (link.path, link if old is None else replace(link, path=path))
+    return standing
+
+
+# ---- which links there are -------------------------------------------------------------------------------------------
+
+
+class _Links:
+    """The links of one folder: what is to be made, what stays."""
+
+    def __init__(
+        self, shelf: Shelf, home: bytes, standing: Mapping[bytes, tuple[bytes, PublishedLink]], style: Style
+    ) -> None:
+        self.wanted: dict[bytes, PublishedLink] = {}
+        """To be made, or made anew, by path."""
+        self.kept: set[bytes] = set()
+        """Paths of now at which a link stays."""
+        self.notes: list[PublishedLink] = []
+        self._owner = shelf.owner
+        self._home = home
+        self._standing = standing
+        self._style = style
+        self._ways: dict[tuple[bytes, bytes], bytes] = {}
+        self._of_photo: dict[PhotoId | None, list[bytes]] = defaultdict(list)
+        for path, (now, link) in standing.items():
+            if link.kind in FILES_OF_OURS:
+                self.kept.add(now)
+            elif not link.companion:
+                self._of_photo[link.photo].append(path)
+        self._taken: set[bytes] = set()
+        placed = {photo.photo: self._placed(photo) for photo in shelf.photos}
+        rooms: dict[bytes, list[ShelfPhoto]] = defaultdict(list)
+        for photo in shelf.photos:
+            rooms[_year(photo) if style.years else b""].append(photo)
+        companions: list[tuple[bytes, ShelfPhoto]] = []
+        for room, photos in sorted(rooms.items()):
+            names = link_names(photos)
+            for photo in photos:
+                path = placed[photo.photo] or self._place(
+                    home + (b"/" + room if room else b""), names[photo.target], photo
+                )
+                companions += [(path, photo)] if photo.companions else []
+        for path, photo in companions:
+            self._beside(path, photo)
+
+    def _placed(self, photo: ShelfPhoto) -> bytes | None:
+        """Where somebody put the link of a photo, or how they called it, within the folder."""
+        for path in sorted(self._of_photo.get(photo.photo, ())):
+            if self._standing[path][1].placed and path.startswith(self._home + b"/") and path not in self._taken:
+                self._settle(path, photo.target, photo.photo, companion=False)
+                return path
+        return None
+
+    def _place(self, folder: bytes, name: bytes, photo: ShelfPhoto) -> bytes:
+        """Where the link of any other photo is, or is to be made."""
+        wanted, number = folder + b"/" + name, 2
+        while wanted in self._taken:
+            wanted, number = folder + b"/" + spare_name(name, number, folder=False), number + 1
+        there = [one for one in self._of_photo.get(photo.photo, ()) if one not in self._taken]
+        if wanted not in there:
+            spares = (
+                one
+                for one in sorted(there)
+                if os.path.dirname(one) == folder and is_spare_of(os.path.basename(one), name, folder=False)
+            )
+            wanted = next(spares, wanted)
+        self._settle(wanted, photo.target, photo.photo, companion=False)
+        return wanted
+
+    def _beside(self, path: bytes, photo: ShelfPhoto) -> None:
+        """What belongs to a photo has its link's name, with an extension of its own."""
+        stem = os.path.splitext(path)[0]
+        own = os.path.splitext(os.path.basename(photo.target))[0]
+        for companion in photo.companions:
+            tail = os.path.basename(companion)[len(own) :]
+            if stem + tail not in self._taken:
+                self._settle(stem + tail, companion, photo.photo, companion=True)
+
+    def _settle(self, path: bytes, target: bytes, photo: PhotoId, *, companion: bool) -> None:
+        self._taken.add(path)
+        now, there = self._standing.get(path, (path, None))
+        kind, text = self._text(os.path.dirname(path), target)
+        placed = there is not None and there.placed
+        link = PublishedLink(path, text, self._owner, photo, kind, companion, placed)
+        if there is not None and there.kind is kind and there.photo in (photo, None):
+            same = there.target == text if kind is LinkKind.SYMBOLIC else there.stamp is not None
+            if same:
+                link = replace(link, stamp=there.stamp, made=there.made)
+                self.kept.add(now)
+                if link != there:
+                    self.notes.append(link)
+                return
+        self.wanted[path] = link
+
+    def _text(self, folder: bytes, target: bytes) -> tuple[LinkKind, bytes]:
+        style = self._style
+        if style.links == "hard":
+            return LinkKind.HARD, target
+        if style.links == "copy":
+            return LinkKind.COPY, target
+        if style.links == "absolute":
+            return LinkKind.SYMBOLIC, target
+        above, _, file = target.rpartition(b"/")
+        if (folder, above) not in self._ways:
+            self._ways[folder, above] = _relative(above, _parts(style.people_folder) + _parts(folder))
+        return LinkKind.SYMBOLIC, self._ways[folder, above] + file
+
+
+def _year(photo: ShelfPhoto) -> bytes:
+    year = (photo.taken_at or "")[:4]
+    return year.encode() if len(year) == 4 and year.isascii() and year.isdigit() else b"undated"
 
 
 def _parts(path: bytes) -> list[bytes]:
@@ -118,141 +337,3 @@ def _relative(folder: bytes, start: Sequence[bytes]) -> bytes:
             break
         same += 1
     return b"".join(step + b"/" for step in [b".."] * (len(start) - same) + goal[same:])
-
-
-# ---- which folders move ----------------------------------------------------------------------------------------------
-
-
-def _moves(homes: Mapping[PersonId, bytes], published: _Folders, taken: frozenset[bytes]) -> list[_Move]:
-    links_in: dict[PersonId, Counter[bytes]] = defaultdict(Counter)
-    owners: dict[bytes, set[PersonId]] = defaultdict(set)
-    for folder, links in published.items():
-        if folder:
-            for link in links:
-                links_in[link.person][folder] += 1
-    for person, folders in links_in.items():
-        for folder in folders:
-            for above in parents(folder):
-                owners[above].add(person)
-    moves = []
-    for person, home in sorted(homes.items()):
-        folders = links_in[person]
-        if any(_is_home(folder, home, taken) for folder in folders):
-            continue
-        movable = [
-            folder
-            for folder in folders
-            # A folder shared with somebody cannot move, nor can one move into itself.
-            if owners[folder] == {person} and home not in parents(folder) and folder not in parents(home)
-        ]
-        if movable:
-            moves.append(_Move(person, min(movable, key=lambda folder: (-folders[folder], folder)), home))
-    return moves
-
-
-def _is_home(folder: bytes, home: bytes, taken: frozenset[bytes]) -> bool:
-    """Whether `folder` is `home`, or stands in for it under a spare name that nobody else has a right to."""
-    if folder == home:
-        return True
-    here, there = parents(folder), parents(home)
-    return len(here) == len(there) and all(
-        ours == wanted
-        or (ours not in taken and is_spare_of(os.path.basename(ours), os.path.basename(wanted), folder=True))
-        for ours, wanted in zip(here, there, strict=True)
-    )
-
-
-def _in_order(moves: Sequence[_Move], published: _Folders, taken: Iterable[bytes]) -> Iterator[FolderRename]:
-    """The moves so that each finds its place free; where they form a ring, one goes by way of another folder."""
-    inside: dict[bytes, list[PublishedLink]] = {move.old: [] for move in moves}
-    in_use = set(taken)
-    for folder, links in published.items():
-        above = parents(folder)
-        in_use.update(above)
-        for old in inside.keys() & set(above):
-            inside[old] += links
-    pending = list(moves)
-    while pending:
-        olds = {move.old for move in pending}
-        occupied = Counter(above for old in olds for above in parents(old))
-        waiting = []
-        for move in pending:
-            if occupied[move.new] or any(above in olds for above in parents(move.new)):
-                waiting.append(move)
-                continue
-            yield FolderRename(move.person, move.old, move.new, tuple(inside.pop(move.old)))
-            olds.discard(move.old)
-            occupied.subtract(parents(move.old))
-        if len(waiting) == len(pending):
-            first = waiting[0]
-            aside = _free(os.path.basename(first.new), in_use)
-            in_use.add(aside)
-            moving = inside.pop(first.old)
-            yield FolderRename(first.person, first.old, aside, tuple(moving))
-            inside[aside] = [replace(link, path=aside + link.path[len(first.old) :]) for link in moving]
-            waiting[0] = replace(first, old=aside)
-        pending = waiting
-
-
-def _by_folder(links: Iterable[PublishedLink]) -> dict[bytes, list[PublishedLink]]:
-    found: dict[bytes, list[PublishedLink]] = defaultdict(list)
-    for link in links:
-        found[link.path.rpartition(b"/")[0]].append(link)
-    return found
-
-
-def _free(name: bytes, in_use: set[bytes]) -> bytes:
-    """A name at the top of the people folder that nobody has or wants."""
-    aside, number = name + b" (moving)", 1
-    while aside in in_use:
-        aside, number = name + b" (moving %d)" % number, number + 1
-    return aside
-
-
-# ---- which links stay ------------------------------------------------------------------------------------------------
-
-
-def _after(published: _Folders, moves: Sequence[_Move]) -> dict[bytes, tuple[bytes, PublishedLink]]:
-    """Where each link stands after the moves: {path then: (path now, link then)}.
-
-    What lies where a folder moves to is left out: it must go first.
-    """
-    moved = {move.old: move.new for move in moves}
-    arriving = set(moved.values())
-    standing = {}
-    for folder, links in published.items():
-        above = parents(folder)
-        old = next((place for place in above if place in moved), None)
-        if old is None and any(place in arriving for place in above):
-            continue
-        for link in links:
-            path = link.path if old is None else moved[old] + link.path[len(old) :]
-            standing[path] = (link.path, link if old is None else replace(link, path=path))
-    return standing
-
-
-def _kept(
-    wanted: Mapping[bytes, PublishedLink],
-    standing: Mapping[bytes, tuple[bytes, PublishedLink]],
-    homes: Mapping[PersonId, bytes],
-    taken: frozenset[bytes],
-) -> dict[bytes, bytes]:
-    """Links that stay: {path now: the wanted path they serve}."""
-    kept = {}
-    open_: dict[tuple[PersonId, bytes], list[PublishedLink]] = defaultdict(list)
-    for path, link in wanted.items():
-        now, there = standing.get(path, (path, None))
-        if there == link:
-            kept[now] = path
-        else:
-            open_[link.person, link.target].append(link)
-    for path, (now, link) in sorted(standing.items()) if open_ else ():
-        candidates = open_.get((link.person, link.target))
-        if not candidates or path in wanted or not _is_home(os.path.dirname(path), homes[link.person], taken):
-            continue
-        name = os.path.basename(path)
-        served = next((c for c in candidates if is_spare_of(name, os.path.basename(c.path), folder=False)), None)
-        if served is not None:
-            candidates.remove(served)
-            kept[now] = served.path
-    return kept

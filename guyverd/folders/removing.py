@@ -6,11 +6,12 @@ import errno
 import os
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
 
 from guyverd.folders import disk
 from guyverd.folders.disk import Found
 from guyverd.folders.work import Stopped, Work, batches, by_folder
-from guyverd.model import PublishedLink
+from guyverd.published import PublishedLink
 
 
 def remove(work: Work, links: Iterable[PublishedLink]) -> None:
@@ -20,6 +21,8 @@ def remove(work: Work, links: Iterable[PublishedLink]) -> None:
     """
     for batch in batches(sorted(links, key=lambda link: link.path)):
         work.check()
+        # From here on it tells nothing that one is missing.
+        work.ledger.intend([replace(link, made=False) for link in batch])
         gone: list[bytes] = []
         try:
             for folder, inside in by_folder(batch):
@@ -53,8 +56,8 @@ def _remove_from(work: Work, folder: bytes, links: list[PublishedLink], gone: li
 
 def _remove_one(work: Work, here: int, link: PublishedLink) -> None:
     name = os.path.basename(link.path)
-    found = disk.link_at(here, name)
-    if found == link.target:
+    found = disk.seen_at(here, name)
+    if disk.is_ours(link, found):
         with suppress(FileNotFoundError):
             os.unlink(name, dir_fd=here)
         work.counts["removed"] += 1

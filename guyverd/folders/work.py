@@ -12,7 +12,7 @@ from guyverd.folders import disk
 from guyverd.folders.disk import Found
 from guyverd.folders.ledger import Ledger
 from guyverd.folders.spare import LAST_SPARE, spare_name
-from guyverd.model import PublishedLink
+from guyverd.published import PublishedLink
 
 BATCH = 500
 """Links for each call of the ledger."""

@@ -168,6 +168,8 @@ def _say_of_two(words: Words, decision: Decision, person: PersonId, other: Perso
         return False
     if decision.kind is DecisionKind.SPLIT:
         words.pin(decision.faces, other)
+        if decision.name is not None:
+            words.names[other] = decision.name
     return True
 
 

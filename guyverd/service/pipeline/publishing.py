@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Collection
 
 from guyverd.catalogue.store import Catalogue
 from guyverd.config import Config
 from guyverd.errors import PeopleFolderError
 from guyverd.folders.apply import PeopleTree
-from guyverd.folders.plan import Plan, plan
+from guyverd.folders.ledger import Applied
+from guyverd.folders.plan import Plan, Style, plan
+from guyverd.published import OwnerId
+from guyverd.service.pipeline.shelving import Shelving
 
 log = logging.getLogger(__name__)
+
+_MOST = 200
+"""Folders planned by themselves; where more may have changed, all are."""
 
 
 class Publishing:
@@ -21,35 +28,101 @@ class Publishing:
         self._config = config
         self._catalogue = catalogue
         self._folder = os.fsencode(config.people)
-        self._tree = PeopleTree(self._folder)
+        self.tree = PeopleTree(self._folder)
+        self._shelving = Shelving(config, catalogue)
         self._prepared = False
+        self._all_stale = True
+        """Whoever was to be looked at before the last stop may be forgotten, and roots may be others now."""
         self.problem: PeopleFolderError | None = None
         """Why nothing is published at present."""
 
+    # ---- keeping it so -----------------------------------------------------------------------------------------------
+
     def prepare(self) -> None:
-        """Make the people folder, or check that it is ours, and bring the ledger to what is on disk.
+        """Make the people folder, or check that it is ours, and bring the ledger to what a killed run left on disk.
 
         A folder that held links and is empty or gone is taken for a disk that is not mounted: nothing is done.
         Raises PeopleFolderError.
         """
+        if self._prepared:
+            self.tree.check()
+            return
         published = self._catalogue.links.published()
-        self._tree.prepare(expected=bool(published))
-        self._tree.recover(published, self._catalogue.links)
+        self.tree.prepare(expected=bool(published))
+        self.tree.recover(published, self._catalogue.links)
         self._prepared = True
 
     def publish(self) -> bool:
         """Make the links what they should be. Tells whether that succeeded; if not, `problem` says why."""
         try:
-            if not self._prepared:
-                self.prepare()
-            self._tree.check()
-            applied = self._tree.apply(self.planned(), self._catalogue.links)
+            self.prepare()
+            done = self._publish()
         except PeopleFolderError as problem:
             if self.problem is None or self.problem.message != problem.message:
                 log.error("%s %s", problem.message, problem.advice)
             self.problem = problem
             return False
         self.problem = None
+        return done
+
+    def all_anew(self) -> None:
+        """Look at every folder with the next publishing."""
+        self._all_stale = True
+
+    def planned(self) -> Plan:
+        """What would have to change now, in all folders."""
+        return self._plan(None)
+
+    def wrong(self) -> list[tuple[bytes, str]]:
+        """Links that are not on disk as the ledger says."""
+        return self.tree.verify(self._catalogue.links.published())
+
+    def mend(self) -> bool:
+        """Make the folder and its links again where somebody took them away, because the user asked for it.
+
+        Raises PeopleFolderError where that cannot be.
+        """
+        self.tree.prepare()
+        self.tree.recover(self._catalogue.links.published(), self._catalogue.links, missing=True)
+        self._prepared = True
+        self._all_stale = True
+        return self.publish()
+
+    # ---- inside ------------------------------------------------------------------------------------------------------
+
+    def _publish(self) -> bool:
+        stale = self._catalogue.shelves.take_stale()
+        stale |= self._shelving.albums_of(stale)
+        whose = None if self._all_stale or len(stale) > _MOST else stale
+        if whose is not None and not whose:
+            return True
+        done = False
+        try:
+            applied = self.tree.apply(self._plan(whose), self._catalogue.links)
+            done = not applied.problems
+        finally:
+            self._all_stale = not done and whose is None
+            if not done and whose:
+                self._catalogue.shelves.note_stale(owner for owner in whose if owner > 0)
+        self._tell(applied)
+        return done
+
+    def _plan(self, owners: Collection[OwnerId] | None) -> Plan:
+        links = self._catalogue.links
+        homes = links.homes()
+        return plan(
+            self._shelving.shelves(owners),
+            links.published(owners),
+            homes,
+            style=self._style(),
+            owners=owners,
+        )
+
+    def _style(self) -> Style:
+        settings = self._config.folders
+        return Style(self.tree.real, settings.unnamed, settings.links, years=settings.layout == "year")
+
+    def _tell(self, applied: Applied) -> None:
         for path, reason in applied.problems:
             log.warning("%s: %s", os.fsdecode(os.path.join(self._folder, path)), reason)
         for path in applied.kept_foreign:
@@ -61,29 +134,3 @@ class Publishing:
                 applied.removed,
                 applied.renamed,
             )
-        return not applied.problems
-
-    def planned(self) -> Plan:
-        """What would have to change now."""
-        settings = self._config.folders
-        return plan(
-            self._catalogue.people.albums(settings.min_photos),
-            self._catalogue.links.published(),
-            people_folder=self._tree.real,
-            unnamed=settings.unnamed,
-            style=settings.links,
-        )
-
-    def wrong(self) -> list[tuple[bytes, str]]:
-        """Links that are not on disk as the ledger says."""
-        return self._tree.verify(self._catalogue.links.published())
-
-    def mend(self) -> bool:
-        """Make the folder and its links again where somebody took them away, because the user asked for it.
-
-        Raises PeopleFolderError where that cannot be.
-        """
-        self._tree.prepare()
-        self._tree.recover(self._catalogue.links.published(), self._catalogue.links)
-        self._prepared = True
-        return self.publish()

@@ -1,0 +1,107 @@
+"""The folders that people and saved albums should have, with the photos in each; and whose may have changed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
+
+from guyverd.catalogue.database import Database, Row
+from guyverd.catalogue.rows import within
+from guyverd.model import PersonId, PhotoId
+from guyverd.published import OwnerId, Shelf, ShelfPhoto
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database as Utils
+
+_FILE = (
+    "(SELECT held.id FROM files AS held JOIN roots AS at ON at.id = held.root_id WHERE held.photo_id = {photo}"
+    " AND held.missing_since IS NULL AND at.configured ORDER BY at.own, held.id LIMIT 1)"
+)
+"""The file that stands for a photo: the one known longest, rather in a photo folder than in the people folder."""
+
+_SHOWN = (
+    "SELECT person_id, name, shown.photo_id, taken_at, roots.path AS root_path, files.path FROM ("
+    " SELECT DISTINCT faces.person_id, people.name, faces.photo_id, photos.taken_at,"
+    f"  {_FILE.format(photo='faces.photo_id')} AS file_id"
+    " FROM faces JOIN people ON people.id = faces.person_id JOIN photos ON photos.id = faces.photo_id"
+    "  WHERE NOT people.hidden{whose}) AS shown"
+    " JOIN files ON files.id = file_id JOIN roots ON roots.id = root_id ORDER BY person_id, shown.photo_id"
+)
+
+_MOST = 200
+"""People asked for in one statement; where there are more, all are gone through."""
+
+
+class Shelves:
+    """Reads what each folder should show."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def of_people(self, min_photos: int, people: Collection[PersonId] | None = None) -> list[Shelf]:
+        """Everyone, or everyone of those, who should have a folder.
+
+        A person with a name has a folder from the first photo on, one without from `min_photos`, a hidden one none.
+        """
+        whose = ""
+        if people is not None and len(people) <= _MOST:
+            whose = f" AND faces.person_id IN ({','.join(str(int(person)) for person in people)})"
+        names: dict[PersonId, str | None] = {}
+        photos: dict[PersonId, list[ShelfPhoto]] = {}
+        for row in self._db.stream(_SHOWN.format(whose=whose)):
+            person = PersonId(row["person_id"])
+            if people is None or person in people:
+                names[person] = row["name"]
+                photos.setdefault(person, []).append(_photo(row))
+        return [
+            Shelf(OwnerId(person), names[person], tuple(found))
+            for person, found in photos.items()
+            if names[person] is not None or len(found) >= min_photos
+        ]
+
+    def together(self, people: Collection[PersonId], since: str | None, until: str | None) -> list[ShelfPhoto]:
+        """The photos that show all of these people, taken between two days, by photo.
+
+        Days are ISO 8601, whole or only a year or month; with either, photos without a date are left out.
+        """
+        among = ",".join(str(int(person)) for person in people)
+        rows = self._db.rows(
+            "SELECT shown.photo_id, taken_at, roots.path AS root_path, files.path FROM ("
+            f" SELECT faces.photo_id, photos.taken_at, {_FILE.format(photo='faces.photo_id')} AS file_id"
+            f" FROM faces JOIN photos ON photos.id = faces.photo_id WHERE person_id IN ({among})"
+            " GROUP BY faces.photo_id HAVING count(DISTINCT person_id) = ?1) AS shown"
+            " JOIN files ON files.id = file_id JOIN roots ON roots.id = root_id"
+            " WHERE (?2 IS NULL OR taken_at >= ?2) AND (?3 IS NULL OR substr(taken_at, 1, length(?3)) <= ?3)"
+            " ORDER BY shown.photo_id",
+            (len(set(people)), since, until),
+        )
+        return [_photo(row) for row in rows]
+
+    def own(self) -> list[tuple[bytes, PhotoId]]:
+        """Photos that people put into the people folder themselves: the path below it, and what it holds."""
+        rows = self._db.rows(
+            "SELECT files.path, photo_id FROM files JOIN roots ON roots.id = root_id"
+            " WHERE own AND missing_since IS NULL AND photo_id IS NOT NULL"
+        )
+        return [(row["path"], PhotoId(row["photo_id"])) for row in rows]
+
+    def take_stale(self) -> set[OwnerId]:
+        """The people whose folder may have to change since this was last asked."""
+
+        def job(db: Utils) -> set[OwnerId]:
+            found = {OwnerId(row["person_id"]) for row in db.execute("SELECT person_id FROM stale").fetchall()}
+            if found:
+                db.execute("DELETE FROM stale")
+            return found
+
+        return self._db.write(job)
+
+    def note_stale(self, owners: Iterable[OwnerId]) -> None:
+        """Have these looked at again: what was to be done with their folders was not."""
+        self._db.write(
+            lambda db: db.conn.executemany("INSERT OR IGNORE INTO stale VALUES (?)", ((owner,) for owner in owners))
+        )
+
+
+def _photo(row: Row) -> ShelfPhoto:
+    return ShelfPhoto(PhotoId(row["photo_id"]), within(row["root_path"], row["path"]), row["taken_at"])

@@ -1,0 +1,62 @@
+"""Files that belong to a photo: the video of a live photo, the raw picture of a pair, a sidecar.
+
+They have the photo's name but for the extension, and are told by it alone: nothing is opened.
+"""
+
+from __future__ import annotations
+
+import os
+
+from guyverd.media.kinds import is_picture
+
+VIDEO = frozenset((b"mov", b"mp4", b"m4v", b"3gp", b"avi", b"mkv", b"webm", b"mts"))
+RAW = frozenset(
+    (
+        *(b"cr2", b"cr3", b"crw", b"nef", b"nrw", b"arw", b"srf", b"sr2", b"dng", b"raf", b"orf", b"rw2", b"pef"),
+        *(b"srw", b"x3f", b"3fr", b"iiq", b"kdc", b"dcr", b"mrw", b"rwl", b"erf", b"mef", b"mos"),
+    )
+)
+SIDECAR = frozenset((b"xmp", b"aae"))
+
+
+def is_companion(name: bytes) -> bool:
+    """Whether a file of this name may belong to a photo."""
+    return os.path.splitext(name)[1][1:].lower() in _EXTENSIONS
+
+
+def photo_stem(name: bytes) -> bytes:
+    """What it has in common with the name of its photo: `IMG_1` for `IMG_1.MOV` as for `IMG_1.HEIC.xmp`."""
+    stem = os.path.splitext(name)[0]
+    return os.path.splitext(stem)[0] if is_picture(stem) else stem
+
+
+class Companions:
+    """Looks for what belongs to photos; each folder is listed once, so make a new one for each look."""
+
+    def __init__(self) -> None:
+        self._folders: dict[bytes, dict[bytes, list[bytes]]] = {}
+
+    def of(self, photo: bytes) -> tuple[bytes, ...]:
+        """The files that belong to the photo at that absolute path, by name; none where it cannot be seen."""
+        folder, name = os.path.split(photo)
+        if folder not in self._folders:
+            self._folders[folder] = _listed(folder)
+        stem = os.path.splitext(name)[0]
+        own = (stem + b".", name + b".")
+        beside = self._folders[folder].get(stem, ())
+        return tuple(os.path.join(folder, one) for one in beside if one.startswith(own))
+
+
+def _listed(folder: bytes) -> dict[bytes, list[bytes]]:
+    found: dict[bytes, list[bytes]] = {}
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return found
+    for name in sorted(map(os.fsencode, names)):
+        if is_companion(name) and not name.startswith(b"."):
+            found.setdefault(photo_stem(name), []).append(name)
+    return found
+
+
+_EXTENSIONS = VIDEO | RAW | SIDECAR

@@ -1,0 +1,81 @@
+"""Which folders there should be and what each should show: people's, and those of saved albums."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+
+from guyverd.catalogue.store import Catalogue
+from guyverd.config import Config
+from guyverd.folders.spare import parents
+from guyverd.media.companions import Companions
+from guyverd.model import PhotoId
+from guyverd.published import OwnerId, Shelf, ShelfPhoto, album_of, of_album, person_of
+from guyverd.service.pipeline.words.deciding import standing
+
+
+class Shelving:
+    """Asks the catalogue, and the disk for what belongs to a photo."""
+
+    def __init__(self, config: Config, catalogue: Catalogue) -> None:
+        self._config = config
+        self._catalogue = catalogue
+
+    def shelves(self, owners: Collection[OwnerId] | None = None) -> list[Shelf]:
+        """Everybody's, or those of some owners."""
+        people = None if owners is None else [person for owner in owners if (person := person_of(owner)) is not None]
+        found = self._catalogue.shelves.of_people(self._config.folders.min_photos, people)
+        found += self._albums(owners)
+        beside = Companions()
+        return [self._completed(shelf, beside) for shelf in self._without_own(found)]
+
+    def albums_of(self, people: Iterable[OwnerId]) -> set[OwnerId]:
+        """The saved albums that show any of these people, and those that are no more or are not made yet."""
+        said = standing(self._catalogue)
+        changed = set(people)
+        stale = {
+            of_album(album)
+            for album, saved in said.albums.items()
+            if changed & {said.survivor(person) for person in saved.people} or changed & set(saved.people)
+        }
+        homes = {owner: home.name for owner, home in self._catalogue.links.homes().items() if album_of(owner)}
+        titles = {of_album(album): saved.title for album, saved in said.albums.items()}
+        return stale | {owner for owner in homes.keys() | titles.keys() if homes.get(owner) != titles.get(owner)}
+
+    def _albums(self, owners: Collection[OwnerId] | None) -> list[Shelf]:
+        said = standing(self._catalogue)
+        found = []
+        for album, saved in sorted(said.albums.items()):
+            owner = of_album(album)
+            if owners is None or owner in owners:
+                people = {said.survivor(person) for person in saved.people}
+                photos = self._catalogue.shelves.together(people, saved.since, saved.until)
+                shown = tuple(photo for photo in photos if photo.photo not in saved.without)
+                found.append(Shelf(owner, saved.title, shown))
+        return found
+
+    def _without_own(self, shelves: list[Shelf]) -> list[Shelf]:
+        """A photo that somebody put into the very folder needs no link there."""
+        own: dict[bytes, set[PhotoId]] = {}
+        for path, photo in self._catalogue.shelves.own():
+            for above in parents(os.path.dirname(path)):
+                own.setdefault(above, set()).add(photo)
+        if not own:
+            return shelves
+        homes = self._catalogue.links.homes()
+        found = []
+        for shelf in shelves:
+            theirs = own.get(homes[shelf.owner].path, set()) if shelf.owner in homes else set()
+            photos = tuple(photo for photo in shelf.photos if photo.photo not in theirs)
+            found.append(replace(shelf, photos=photos))
+        return found
+
+    @staticmethod
+    def _completed(shelf: Shelf, beside: Companions) -> Shelf:
+        return replace(shelf, photos=tuple(_with(photo, beside) for photo in shelf.photos))
+
+
+def _with(photo: ShelfPhoto, beside: Companions) -> ShelfPhoto:
+    companions = beside.of(photo.target)
+    return replace(photo, companions=companions) if companions else photo
