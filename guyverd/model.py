@@ -344,7 +344,7 @@ class Standing:
     whole: frozenset[PersonId] = frozenset()
     """People whom guyverd had parted and the user put together again: it does not part them any more."""
     albums: Mapping[AlbumId, SavedAlbum] = field(default_factory=dict)
-    """The folders of photos that show some people together."""
+    """The folders of photos that show some people together. Whoever was absorbed since is still named in them."""
     refused: tuple[DecisionId, ...] = ()
     """Decisions that cannot be, such as a merge of somebody absorbed before."""
     last: DecisionId = field(default=DecisionId(0), compare=False)

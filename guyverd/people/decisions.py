@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from guyverd.model import Author, Decision, DecisionId, DecisionKind, PersonId, Standing
+from guyverd.model import AlbumId, Author, Decision, DecisionId, DecisionKind, PersonId, Standing
 from guyverd.people.words import Words
 
 __all__ = ["Replay", "Standing", "depth", "held_of", "replay", "subject", "undone"]
@@ -146,6 +146,8 @@ def _say(words: Words, decision: Decision) -> bool:
     person = None if decision.person is None else words.survivor(decision.person)
     if kind is DecisionKind.APPLY or (kind is DecisionKind.BOX and person is None):
         return True
+    if kind is DecisionKind.ALBUM:
+        return _say_of_an_album(words, decision)
     if kind is DecisionKind.SAME:
         return words.same(faces, person, decision.other, by_user=decision.author is Author.USER)
     if kind is DecisionKind.DIFFERENT and faces:
@@ -155,6 +157,14 @@ def _say(words: Words, decision: Decision) -> bool:
             person is not None and decision.other is not None and _say_of_two(words, decision, person, decision.other)
         )
     return person is not None and _say_of_one(words, decision, person)
+
+
+def _say_of_an_album(words: Words, decision: Decision) -> bool:
+    if decision.album is not None:
+        words.change(decision.album, decision.saved)
+    elif decision.saved is not None:
+        words.save(AlbumId(decision.id), decision.saved)
+    return decision.album is not None or decision.saved is not None
 
 
 _OF_TWO = frozenset((DecisionKind.MERGE, DecisionKind.DIFFERENT, DecisionKind.SPLIT))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from guyverd.model import DecisionId, FaceId, PersonId, Standing
+from guyverd.model import AlbumId, DecisionId, FaceId, PersonId, SavedAlbum, Standing
 
 
 class Words:
@@ -30,6 +30,7 @@ class Words:
         self._apart_people: dict[PersonId, set[PersonId]] = defaultdict(set)
         self._alike: set[tuple[FaceId, FaceId]] = set()
         self._whole: set[PersonId] = set()
+        self._albums: dict[AlbumId, SavedAlbum] = {}
 
     def standing(self, refused: tuple[DecisionId, ...], last: DecisionId) -> Standing:
         """All of it, frozen."""
@@ -46,6 +47,7 @@ class Words:
             ),
             alike=frozenset(self._alike),
             whole=frozenset(self._whole),
+            albums=dict(self._albums),
             refused=refused,
             last=last,
         )
@@ -168,6 +170,21 @@ class Words:
         """What guyverd found of two faces is wrong; what the user said of them is not touched."""
         if len(faces) == 2 and faces[1] not in self._with_partners(faces[:1]):
             self.different(faces)
+
+    def save(self, album: AlbumId, saved: SavedAlbum) -> None:
+        """There is this album. It keeps whom it was made of as they were named: a merge may be taken back."""
+        self._albums[album] = saved
+
+    def change(self, album: AlbumId, saved: SavedAlbum | None) -> None:
+        """The album is like this from now on, or no more.
+
+        Nothing is said of one that is not there. So when the word that saved it is taken back, what was changed of it
+        goes along, and when it is said again, that comes back too.
+        """
+        if saved is None:
+            self._albums.pop(album, None)
+        elif album in self._albums:
+            self._albums[album] = saved
 
     # ---- inside ------------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guyverd.model import Author, Decision, DecisionId, DecisionKind, FaceId, PersonId, Standing
+from guyverd.model import (
+    AlbumId,
+    Author,
+    Decision,
+    DecisionId,
+    DecisionKind,
+    FaceId,
+    PersonId,
+    PhotoId,
+    SavedAlbum,
+    Standing,
+)
 from guyverd.people.decisions import Replay, replay, undone
 
 K = DecisionKind
@@ -37,6 +48,20 @@ def said(
         tuple(FaceId(face) for face in faces),
         None if undoes is None else DecisionId(undoes),
     )
+
+
+def kept(
+    album: int | None, title: str | None, people: tuple[int, ...] = (1, 2), without: tuple[int, ...] = ()
+) -> Decision:
+    """An album is saved, or, where it has a number, changed; without a title it is removed."""
+    whom = tuple(PersonId(person) for person in people)
+    saved = None if title is None else SavedAlbum(title, whom, "2023", None, frozenset(map(PhotoId, without)))
+    number = None if album is None else AlbumId(album)
+    return dataclasses.replace(said(K.ALBUM), album=number, saved=saved)
+
+
+def titles(*log: Decision) -> dict[int, str]:
+    return {int(album): saved.title for album, saved in standing(*log).albums.items()}
 
 
 def numbered(*log: Decision) -> list[Decision]:
@@ -149,7 +174,41 @@ def test_a_box_and_an_apply() -> None:
     assert standing(*log).last == 3
 
 
-@pytest.mark.parametrize("kind", [K.NAME, K.CONFIRM, K.REJECT, K.MERGE, K.SPLIT, K.HIDE, K.UNHIDE, K.DIFFERENT])
+def test_an_album_is_saved_changed_and_removed() -> None:
+    named, us, other = said(K.NAME, 1, name="Al"), kept(None, "Us"), kept(None, "Others", (3,))
+    assert titles(named, us, other) == {2: "Us", 3: "Others"}, "its number is that of the decision"
+    found = standing(named, us, kept(2, "We", without=(7,)))
+    assert found.albums == {2: SavedAlbum("We", (PersonId(1), PersonId(2)), "2023", None, frozenset({PhotoId(7)}))}
+    assert titles(us, kept(1, None)) == {}
+    assert titles(us, kept(1, None), us) == {3: "Us"}
+    assert standing(kept(None, None)).refused == (1,), "nothing is saved, and nothing removed"
+
+
+def test_an_album_keeps_whom_it_was_made_of() -> None:
+    us, one = kept(None, "Us"), said(K.MERGE, 3, 2)
+    found = standing(us, one)
+    assert found.albums[AlbumId(1)].people == (1, 2)
+    assert [found.survivor(person) for person in found.albums[AlbumId(1)].people] == [1, 3]
+    again = standing(us, one, said(K.UNDO, undoes=2))
+    assert [again.survivor(person) for person in again.albums[AlbumId(1)].people] == [1, 2]
+
+
+def test_undos_of_albums() -> None:
+    us, we, gone = kept(None, "Us"), kept(1, "We"), kept(1, None)
+    assert titles(us, said(K.UNDO, undoes=1)) == {}
+    assert titles(us, said(K.UNDO, undoes=1), said(K.UNDO, undoes=2)) == {1: "Us"}
+    assert titles(us, we, said(K.UNDO, undoes=2)) == {1: "Us"}
+    assert titles(us, we, gone, said(K.UNDO, undoes=3)) == {1: "We"}
+    log = (us, we, said(K.UNDO, undoes=1))
+    assert titles(*log) == {}, "what was changed of it goes along"
+    assert standing(*log).refused == ()
+    assert titles(*log, said(K.UNDO, undoes=3)) == {1: "We"}, "and comes back with it"
+    assert titles(us, gone, said(K.UNDO, undoes=2), we, said(K.UNDO, undoes=3)) == {}, "it was removed all the same"
+
+
+@pytest.mark.parametrize(
+    "kind", [K.NAME, K.CONFIRM, K.REJECT, K.MERGE, K.SPLIT, K.HIDE, K.UNHIDE, K.DIFFERENT, K.ALBUM]
+)
 def test_what_is_said_of_nobody_cannot_be(kind: DecisionKind) -> None:
     assert standing(said(kind)).refused == (1,)
 
@@ -220,6 +279,13 @@ WORDS = st.one_of(
     st.builds(lambda p, f: said(K.DIFFERENT, p, faces=f), st.none() | PEOPLE, PAIRS),
     st.builds(lambda p, q: said(K.DIFFERENT, p, q), PEOPLE, PEOPLE),
     st.builds(lambda p: said(K.APPLY, p, author=Author.GUYVERD), PEOPLE),
+    st.builds(
+        lambda album, title, people, photos: kept(album, title, tuple(people), tuple(photos)),
+        st.none() | st.integers(1, 14),
+        st.sampled_from(["Us", "We", None]),
+        st.sets(PEOPLE, min_size=1, max_size=3),
+        st.sets(st.integers(1, 3)),
+    ),
 )
 LOGS = st.lists(WORDS, max_size=14).map(lambda log: numbered(*log))
 WITH_UNDOS = st.lists(WORDS | st.builds(lambda n: said(K.UNDO, undoes=n), st.integers(1, 14)), max_size=14).map(
@@ -329,6 +395,11 @@ def test_the_last_word_holds(log: list[Decision], last: Decision) -> None:
         assert tuple(sorted(last.faces)) in found.together
     elif last.kind is K.DIFFERENT and last.faces:
         assert tuple(sorted(last.faces)) in found.apart
+    elif last.kind is K.ALBUM and last.album is None:
+        assert found.albums[AlbumId(last.id)] == last.saved
+    elif last.kind is K.ALBUM and last.album is not None:
+        there = last.album in replay(log[:-1]).albums
+        assert found.albums.get(last.album) == (last.saved if there else None)
 
 
 @given(LOGS)
@@ -340,3 +411,16 @@ def test_faces_that_nobody_spoke_of_are_in_no_word(log: list[Decision]) -> None:
     for one, other in combinations(sorted(spoken), 2):
         if (one, other) in pairs:
             assert any({one, other} <= set(decision.faces) for decision in log)
+
+
+@given(WITH_UNDOS)
+def test_every_album_is_as_it_was_last_saved(log: list[Decision]) -> None:
+    """Told from the log alone, without replaying it: an album is there from when it is saved until it is removed."""
+    gone = undone(log)
+    told = [one for one in log if one.kind is K.ALBUM and one.id not in gone]
+    wanted = {}
+    for one in (one for one in told if one.album is None and one.saved is not None):
+        states = [later.saved for later in told if later.id > one.id and later.album == one.id]
+        if None not in states:
+            wanted[one.id] = (states or [one.saved])[-1]
+    assert replay(log).albums == wanted
