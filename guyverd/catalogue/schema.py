@@ -292,6 +292,10 @@ CREATE TABLE proposals (
     PRIMARY KEY (person_id, other_id)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE strays (
+    path BLOB PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+
 -- Whose folder may have to change: whatever writes, nothing is forgotten.
 CREATE TABLE stale (
     person_id INTEGER PRIMARY KEY

@@ -38,15 +38,25 @@ def folder_names(
     in_use = {case_key(unnamed), *taken}
     found: dict[OwnerId, bytes] = {}
     for owner, name in sorted(owners, key=lambda item: (item[0] < 0, abs(item[0]))):
-        number = abs(owner)
-        # A name of nothing that can be shown is told apart by its number alone.
-        shown = None if name is None else _legal(name) or f"{_legal(unnamed)} ({number})".lstrip()
-        folder = f"{unnamed}/{number:04d}" if shown is None else shown
+        folder = _usual(owner, name, unnamed)
         while case_key(folder) in in_use:
-            folder += f" ({number})"
+            folder += f" ({abs(owner)})"
         in_use.add(case_key(folder))
         found[owner] = folder.encode("utf-8", "surrogateescape")
     return found
+
+
+def usual_path(owner: OwnerId, name: str | None, unnamed: str) -> bytes:
+    """The path that an owner's folder gets where nobody else has it."""
+    return _usual(owner, name, unnamed).encode("utf-8", "surrogateescape")
+
+
+def _usual(owner: OwnerId, name: str | None, unnamed: str) -> str:
+    number = abs(owner)
+    if name is None:
+        return f"{unnamed}/{number:04d}"
+    # A name of nothing that can be shown is told apart by its number alone.
+    return _legal(name) or f"{_legal(unnamed)} ({number})".lstrip()
 
 
 def _legal(name: str) -> str:

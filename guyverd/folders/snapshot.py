@@ -1,0 +1,101 @@
+"""What stands in the people folder now. Names that begin with a dot are nobody's word: trash, marker, sync tools."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from guyverd.folders import disk
+from guyverd.model import Stamp
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The folders, links and files at and below some folders; paths are relative to the people folder."""
+
+    scopes: tuple[bytes, ...]
+    """What was looked at, with all below; b"" is everything. None lies in another."""
+    folders: dict[bytes, int] = field(default_factory=dict)
+    """Each folder's inode."""
+    entries: dict[bytes, bytes | Stamp] = field(default_factory=dict)
+    """What a link says, or the stamp of a file."""
+    unreadable: set[bytes] = field(default_factory=set)
+    """Folders that could not be listed: nothing is concluded from what is not seen in them."""
+
+    def covers(self, path: bytes) -> bool:
+        """Whether what stands at that path would have been seen."""
+        return any(not scope or path == scope or path.startswith(scope + b"/") for scope in self.scopes)
+
+    def hides(self, path: bytes) -> bool:
+        """Whether it lies in a folder that could not be read."""
+        return any(not folder or path.startswith(folder + b"/") for folder in self.unreadable)
+
+
+def widened(paths: Iterable[bytes]) -> tuple[bytes, ...]:
+    """Folders of which none lies in another, that hold all of these."""
+    found: list[bytes] = []
+    for path in sorted(set(paths)):
+        if not path:
+            return (b"",)
+        if not found or not path.startswith(found[-1] + b"/"):
+            # "a b" sorts between "a" and "a/b", so the last one is not enough to look at.
+            if any(path.startswith(one + b"/") for one in found):
+                continue
+            found.append(path)
+    return tuple(found)
+
+
+def take(people_folder: bytes, scopes: Iterable[bytes] = (b"",)) -> Snapshot:
+    """Look at the people folder, or at some folders in it. Raises OSError where the people folder cannot be listed."""
+    found = Snapshot(widened(scopes))
+    waiting = []
+    for scope in found.scopes:
+        try:
+            status = os.stat(os.path.join(people_folder, scope) if scope else people_folder, follow_symlinks=not scope)
+        except (FileNotFoundError, NotADirectoryError):
+            if not scope:
+                raise
+            continue
+        except OSError:
+            if not scope:
+                raise
+            found.unreadable.add(scope)
+            continue
+        if stat.S_ISDIR(status.st_mode):
+            if scope:
+                found.folders[scope] = status.st_ino
+            waiting.append(scope)
+    while waiting:
+        folder = waiting.pop()
+        try:
+            _list(people_folder, folder, found, waiting)
+        except FileNotFoundError:
+            found.folders.pop(folder, None)
+        except OSError:
+            if not folder:
+                raise
+            found.unreadable.add(folder)
+    return found
+
+
+def _list(people_folder: bytes, folder: bytes, found: Snapshot, waiting: list[bytes]) -> None:
+    whole = os.path.join(people_folder, folder) if folder else people_folder
+    prefix = folder + b"/" if folder else b""
+    with os.scandir(whole) as entries:
+        for entry in entries:
+            name = entry.name
+            if name.startswith(b"."):
+                continue
+            path = prefix + name
+            try:
+                if entry.is_symlink():
+                    found.entries[path] = os.readlink(entry.path)
+                elif entry.is_dir(follow_symlinks=False):
+                    found.folders[path] = entry.inode()
+                    waiting.append(path)
+                elif entry.is_file(follow_symlinks=False):
+                    found.entries[path] = disk.stamp_of(entry.stat(follow_symlinks=False))
+            except FileNotFoundError:
+                continue  # it went while we looked; its event is on the way
