@@ -58,13 +58,14 @@ def people_folder_read(db: Database) -> None:
         folder, slash, _ = row["path"].rpartition(b"/")
         if slash:
             count[row["owner"], folder] = count.get((row["owner"], folder), 0) + 1
-    names = {row["id"]: row["name"] for row in db.execute("SELECT id, name FROM people").fetchall()}
     taken: set[object] = set()
     for (owner, folder), _ in sorted(count.items(), key=lambda item: (-item[1], item[0])):
         if not taken & {owner, folder}:
             taken |= {owner, folder}
             shown = folder.decode("utf-8", "replace")
-            db.execute("INSERT INTO homes VALUES (?, ?, ?, ?, NULL)", (owner, folder, shown, names[owner]))
+            # A name that was given since, and not published yet, must not pass for the one they got the folder by.
+            called = None if b"/" in folder else shown
+            db.execute("INSERT INTO homes VALUES (?, ?, ?, ?, NULL)", (owner, folder, shown, called))
 
 
 def _statements(script: str) -> list[str]:

@@ -14,7 +14,8 @@ from guyverd.catalogue.migrations import migrations
 from guyverd.catalogue.schema import KNOWN
 from guyverd.catalogue.store import Catalogue
 from guyverd.errors import CatalogueDamaged, CatalogueError, CatalogueNewer, GuyverError, StateError
-from guyverd.model import Assignment, FaceId, PersonId, PublishedLink
+from guyverd.model import Assignment, FaceId, PersonId
+from guyverd.published import OwnerId, PublishedLink
 from tests.catalogue.conftest import NOW, OTHER, ROOT, library
 
 PAGE = 4096
@@ -37,7 +38,7 @@ def use_everything(catalogue: Catalogue) -> None:
     catalogue.people.all()
     catalogue.people.names()
     catalogue.decisions.log()
-    catalogue.people.albums(1)
+    catalogue.shelves.of_people(1)
     catalogue.links.published()
     catalogue.files.configure([ROOT])
     catalogue.files.forget("2000")
@@ -52,7 +53,7 @@ def good(path: bytes) -> bytes:
         faces = library(catalogue, catalogue.files.roots()[0], [2] * 12)
         catalogue.people.assign([Assignment(FaceId(one), None, one % 2, 0.9) for one in faces], [], 6, NOW)
         catalogue.decisions.name(PersonId(1), "Al", NOW)
-        catalogue.links.intend([PublishedLink(b"Al/1", b"../x", PersonId(1))])
+        catalogue.links.intend([PublishedLink(b"Al/1", b"../x", OwnerId(1))])
         use_everything(catalogue)
     return Path(os.fsdecode(path)).read_bytes()
 

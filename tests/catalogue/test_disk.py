@@ -47,8 +47,8 @@ def begun(catalogue):
     catalogue.decisions.name(PersonId(1), "Al", NOW)
 
 def said(catalogue):
-    people = catalogue.people
-    return catalogue.counts(), people.all(), people.albums(1), catalogue.decisions.log(), catalogue.files.known(1)
+    shelves = catalogue.shelves.of_people(1)
+    return catalogue.counts(), catalogue.people.all(), shelves, catalogue.decisions.log(), catalogue.files.known(1)
 
 def sound(catalogue):
     return catalogue.integrity() == catalogue.contradictions() == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given, settings
@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from guyverd.catalogue.rows import RootRow
 from guyverd.catalogue.store import Catalogue
-from guyverd.errors import CatalogueError
-from guyverd.model import Assignment, FaceId, PersonId, PublishedLink
+from guyverd.model import Assignment, FaceId, PersonId, PhotoId, Stamp
+from guyverd.published import Home, LinkKind, OwnerId, PublishedLink
 from tests.catalogue.conftest import NOW, library
 
 
@@ -23,7 +23,7 @@ class Rename:
 
 
 def link(path: bytes, target: bytes = b"../x", person: int = 1) -> PublishedLink:
-    return PublishedLink(path, target, PersonId(person))
+    return PublishedLink(path, target, OwnerId(person))
 
 
 @pytest.fixture(scope="module")
@@ -57,11 +57,86 @@ def test_a_link_meant_again_is_the_latest_word(peopled: Catalogue) -> None:
     assert paths(peopled) == [b"Al/\xff\n"]
 
 
-def test_a_link_of_nobody_is_refused_with_all_that_were_meant_with_it(peopled: Catalogue) -> None:
-    begin(peopled, link(b"Al/1"))
-    with pytest.raises(CatalogueError, match="FOREIGN KEY"):
-        peopled.links.intend([link(b"Al/2"), link(b"Al/3", person=99)])
-    assert paths(peopled) == [b"Al/1"]
+FULL = PublishedLink(
+    b"Al/2020/\xff.mov",
+    b"/photos/\xff.mov",
+    OwnerId(-3),
+    PhotoId(7),
+    LinkKind.HARD,
+    companion=True,
+    placed=True,
+    stamp=Stamp(5, 1_700_000_000_123_456_789, 99),
+    made=False,
+)
+
+
+def test_all_that_is_known_of_a_link_is_kept(peopled: Catalogue) -> None:
+    kinds = [replace(FULL, path=b"Al/%d" % number, kind=kind) for number, kind in enumerate(LinkKind)]
+    begin(peopled, FULL, *kinds)
+    assert peopled.links.published() == sorted([*kinds, FULL], key=lambda one: one.path)
+    assert peopled.links.count() == 1 + len(kinds)
+    peopled.links.intend([link(FULL.path)])
+    assert link(FULL.path) in peopled.links.published(), "nothing of the older row is left"
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_links_of_some_owners(peopled: Catalogue, many: bool) -> None:
+    begin(peopled, link(b"Al/1", person=1), link(b"Bo/1", person=2), link(b"Al/0", person=1), link(b"Ski/1", person=-1))
+    padding = {OwnerId(number) for number in range(1000, 1500)} if many else set()
+    for owners in ({1}, {1, -1}, {2, 3}, set()):
+        asked = {OwnerId(owner) for owner in owners} | padding
+        assert peopled.links.published(asked) == [one for one in peopled.links.published() if one.owner in owners]
+
+
+def test_links_below_a_folder(peopled: Catalogue) -> None:
+    begin(peopled, *(link(path) for path in (b"Al", b"Al b/1", b"Al-x/1", b"Al/1", b"Al/d/1", b"Al0/1", b"al/1")))
+    assert [one.path for one in peopled.links.below(b"Al")] == [b"Al/1", b"Al/d/1"]
+    assert peopled.links.below(b"Al/1") == []
+
+
+def test_a_link_that_moved_with_its_folder_was_made(peopled: Catalogue) -> None:
+    """Rows of a folder on the move are not `made`; when it is noted, it is over."""
+    begin(peopled, FULL, link(b"Bo/2020/\xff.mov"))
+    peopled.links.renamed([Rename(b"Al", b"Bo")])
+    assert peopled.links.published() == [replace(FULL, path=b"Bo/2020/\xff.mov", made=True)]
+
+
+# ---- homes -----------------------------------------------------------------------------------------------------------
+
+
+def test_homes_come_move_and_go(catalogue: Catalogue) -> None:
+    assert catalogue.links.homes() == catalogue.links.folders() == {}
+    ada = Home(OwnerId(1), b"Ada\xff", "Ada", None)
+    ski = Home(OwnerId(-1), b"Ski", "Ski", 17)
+    nobody = Home(OwnerId(2), b"Unnamed/0002", None, 18)
+    catalogue.links.settle([ada, ski, nobody])
+    assert catalogue.links.homes() == {1: ada, -1: ski, 2: nobody}
+    assert catalogue.links.folders() == {1: b"Ada\xff", 2: b"Unnamed/0002"}, "an album is nobody's folder"
+    shown = catalogue._db.rows("SELECT display FROM homes WHERE owner = 1")
+    assert [row["display"] for row in shown] == ["Ada\ufffd"]
+    moved = replace(ada, path=b"Family/Ada", inode=19)
+    catalogue.links.settle([moved], [OwnerId(-1), OwnerId(99)])
+    assert catalogue.links.homes() == {1: moved, 2: nobody}
+    catalogue.links.settle([])
+    assert catalogue.links.homes() == {1: moved, 2: nobody}
+
+
+def test_two_who_swap_folders(catalogue: Catalogue) -> None:
+    one, two = Home(OwnerId(1), b"Ada", "Ada", 1), Home(OwnerId(2), b"Bo", "Bo", 2)
+    catalogue.links.settle([one, two])
+    swapped = [replace(one, path=b"Bo", name="Bo"), replace(two, path=b"Ada", name="Ada")]
+    catalogue.links.settle(swapped)
+    assert catalogue.links.homes() == {home.owner: home for home in swapped}
+
+
+def test_a_folder_is_one_owners(catalogue: Catalogue) -> None:
+    catalogue.links.settle([Home(OwnerId(1), b"Ada", "Ada", 1)])
+    heir = Home(OwnerId(2), b"Ada", "Ada", 1)
+    catalogue.links.settle([heir])
+    assert catalogue.links.homes() == {2: heir}
+
+
+# ---- folders that move -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

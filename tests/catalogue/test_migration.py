@@ -12,7 +12,9 @@ from sqlite_utils import Database as Utils
 from guyverd.catalogue.migrations import migrations
 from guyverd.catalogue.store import Catalogue
 from guyverd.errors import CatalogueError
-from guyverd.model import Author, Decision, DecisionId, DecisionKind, FaceId, Move, PersonId
+from guyverd.folders.plan import Style, plan
+from guyverd.model import Author, Decision, DecisionId, DecisionKind, FaceId, Move, PersonId, PhotoId
+from guyverd.published import Home, LinkKind, OwnerId, Shelf, ShelfPhoto
 from guyverd.service.pipeline.words.agreeing import disagreements
 from guyverd.service.pipeline.words.undoing import undo
 from tests.catalogue.conftest import NOW, merge
@@ -124,6 +126,75 @@ def test_nothing_of_it_is_ever_changed(old: bytes) -> None:
             with pytest.raises(CatalogueError, match=told):
                 catalogue._db.write(lambda db, statement=statement: db.execute(statement))  # type: ignore[misc]
         assert (catalogue.decisions.log(), catalogue.decisions.moved()) == before
+
+
+@pytest.fixture
+def linked(path: bytes) -> bytes:
+    """The file of a version that told a folder by the links in it."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.row_factory = sqlite3.Row
+    connection.execute("PRAGMA foreign_keys = ON")
+    migrations.apply(Utils(connection), stop_before="people_folder_read")
+    for name in ("Ada", None, "AC/DC", None, "Eve", "Named since", None):
+        connection.execute("INSERT INTO people (name, created_at) VALUES (?, ?)", (name, NOW))
+    connection.execute(
+        "INSERT INTO decisions (at, kind, author, person_id, name) VALUES (?, 'name', 'user', 1, 'Ada')", (NOW,)
+    )
+    links = [
+        (b".guyverd-tmp-0123", 2),
+        *((b"Ada/%d.jpg" % number, 1) for number in range(2)),
+        *((b"Ada (old)/%d.jpg" % number, 1) for number in range(3)),
+        *((b"Unnamed/0002/%d.jpg" % number, 2) for number in range(2)),
+        (b"AC_DC/1.jpg", 3),
+        *((b"Bo\xff/%d.jpg" % number, 4) for number in range(2)),
+        # Whoever has most links in a folder has it; the other gets another with the next publishing.
+        (b"Bo\xff/eve.jpg", 5),
+        (b"Unnamed/0006/1.jpg", 6),
+    ]
+    connection.executemany(
+        "INSERT INTO links (path, display, target, person_id, made_at) VALUES (?, '', X'78', ?, ?)",
+        [(*link, NOW) for link in links],
+    )
+    connection.close()
+    return path
+
+
+def test_folders_are_known_from_their_links(linked: bytes) -> None:
+    with Catalogue(linked) as catalogue:
+        assert catalogue.links.homes() == {
+            owner: Home(OwnerId(owner), folder, name)
+            for owner, folder, name in (
+                (1, b"Ada (old)", "Ada (old)"),
+                (2, b"Unnamed/0002", None),
+                (3, b"AC_DC", "AC_DC"),
+                (4, b"Bo\xff", "Bo\ufffd"),
+                (6, b"Unnamed/0006", None),
+            )
+        }
+        links = catalogue.links.published()
+        assert len(links) == 13
+        assert {(one.kind, one.photo, one.stamp, one.made, one.placed, one.target) for one in links} == {
+            (LinkKind.SYMBOLIC, None, None, True, False, b"x")
+        }
+        assert [one.owner for one in links if one.path.startswith(b"Bo")] == [4, 4, 5]
+        (said,) = catalogue.decisions.log()
+        assert (said.source, said.album, said.saved) == (None, None, None)
+        assert catalogue.integrity() == []
+
+
+def test_the_first_publishing_after_it_renames_who_was_named_since_and_nobody_else(linked: bytes) -> None:
+    with Catalogue(linked) as catalogue:
+        published = [one for one in catalogue.links.published() if not one.path.startswith(b".")]
+        names = {1: "Ada", 2: None, 3: "AC/DC", 6: "Named since"}
+        shelves = [
+            Shelf(OwnerId(owner), name, tuple(ShelfPhoto(PhotoId(n), b"/p/%d.jpg" % n, None) for n in (1, 2)))
+            for owner, name in names.items()
+        ]
+        found = plan(shelves, published, catalogue.links.homes(), style=Style(b"/People", "Unnamed"))
+    moves = [(rename.old, rename.new) for rename in found.renames]
+    assert moves == [(b"Ada (old)", b"Ada"), (b"Unnamed/0006", b"Named since")]
+    homes = {home.owner: home.path for home in found.homes}
+    assert homes == {1: b"Ada", 3: b"AC_DC", 6: b"Named since"}
 
 
 def test_a_migration_that_is_cut_short_leaves_the_old_file(old: bytes, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,6 @@ from guyverd.model import (
     IndexStamp,
     Merge,
     PersonId,
-    PublishedLink,
 )
 from tests.catalogue.conftest import NOW, OTHER, ROOT, add, identify, ids, library, merge, read, seen
 
@@ -142,18 +141,18 @@ def test_the_list_of_people_counts_what_is_there_as_each_of_them_does(catalogue:
     assert agree() == [(1, 3, 3), (2, 3, 3), (3, 0, 0)]
 
 
-def test_albums_show_one_file_of_each_photo_that_is_there(catalogue: Catalogue, root: RootRow) -> None:
+def test_shelves_show_one_file_of_each_photo_that_is_there(catalogue: Catalogue, root: RootRow) -> None:
     library(catalogue, root, [1, 1, 1, 1])
     add(catalogue, root, {b"000 copy.jpg": "photo 0"})
     catalogue.people.assign([*founded(1, 2, 3), *founded(4, group=1)], [], 4, NOW)
-    (album,) = catalogue.people.albums(3)
-    assert (album.person, album.name) == (1, None)
-    assert [photo.target for photo in album.photos] == [b"/photos/000.jpg", b"/photos/001.jpg", b"/photos/002.jpg"]
-    assert album.photos[0].taken_at == "2020-01-01"
+    (shelf,) = catalogue.shelves.of_people(3)
+    assert (shelf.owner, shelf.name) == (1, None)
+    assert [photo.target for photo in shelf.photos] == [b"/photos/000.jpg", b"/photos/001.jpg", b"/photos/002.jpg"]
+    assert shelf.photos[0].taken_at == "2020-01-01"
     catalogue.decisions.name(PersonId(2), "Bo", NOW)
-    assert [one.person for one in catalogue.people.albums(3)] == [1, 2], "a name makes a folder from the first photo on"
+    assert [one.owner for one in catalogue.shelves.of_people(3)] == [1, 2], "a name makes one from the first photo on"
     catalogue.files.apply(root.id, Changes(gone=(ids(catalogue, root)[b"001.jpg"],)), NOW)
-    assert [one.person for one in catalogue.people.albums(3)] == [2]
+    assert [one.owner for one in catalogue.shelves.of_people(3)] == [2]
 
 
 def test_pictures_are_listed_oldest_first(catalogue: Catalogue, root: RootRow) -> None:
@@ -203,52 +202,6 @@ def test_a_photo_read_again_has_its_faces_once(catalogue: Catalogue, root: RootR
     assert catalogue.counts().faces == 2
     assert catalogue.photos.first_unread() is None
     assert catalogue.photos.next_id() == 2
-
-
-def test_the_ledger_of_links(catalogue: Catalogue, root: RootRow) -> None:
-    library(catalogue, root, [1])
-    catalogue.people.assign(founded(1), [], 1, NOW)
-
-    def link(path: bytes) -> PublishedLink:
-        return PublishedLink(path, b"../t\xff", PersonId(1))
-
-    class Rename:
-        def __init__(self, old: bytes, new: bytes) -> None:
-            self.old, self.new = old, new
-
-    links = catalogue.links
-    links.intend([link(b"Al/1"), link(b"Al/2"), link(b"Al b/1"), link(b"Al\xff/1")])
-    links.intend([link(b"Al/1")])
-    assert links.published() == [link(b"Al b/1"), link(b"Al/1"), link(b"Al/2"), link(b"Al\xff/1")]
-    links.intend([link(b"Bo/2")])
-    links.renamed([Rename(b"Al", b"Bo"), Rename(b"Bo", b"Al/deep")])
-    assert [one.path for one in links.published()] == [b"Al b/1", b"Al/deep/1", b"Al/deep/2", b"Al\xff/1"]
-    links.forget([b"Al/deep/1", b"nothing"])
-    assert [one.path for one in links.published()] == [b"Al b/1", b"Al/deep/2", b"Al\xff/1"]
-
-
-def test_the_folders_of_people_are_told_by_their_first_link(catalogue: Catalogue) -> None:
-    assert catalogue.links.folders() == {}
-    links = [
-        (b".guyverd-being-replaced", 2),
-        (b"Alice/1.jpg", 1),
-        (b"Alice/2.jpg", 1),
-        (b"Alice (2)/1.jpg", 1),
-        (b"Alice-Maria/1.jpg", 3),
-        (b"Unnamed/0002/1.jpg", 2),
-        (b"Unnamed/0002/2.jpg", 2),
-        (b"Unnamed/0004/\xff.jpg", 4),
-        (b"\xff/1.jpg", 5),
-    ]
-    catalogue._db.write(lambda db: db.conn.executemany("INSERT INTO people (created_at) VALUES (?)", [(NOW,)] * 5))
-    catalogue.links.intend([PublishedLink(path, b"target", PersonId(person)) for path, person in links])
-    assert catalogue.links.folders() == {
-        1: b"Alice (2)",
-        2: b"Unnamed/0002",
-        3: b"Alice-Maria",
-        4: b"Unnamed/0004",
-        5: b"\xff",
-    }
 
 
 def test_the_index_stamp_is_remembered(catalogue: Catalogue) -> None:

@@ -243,7 +243,7 @@ def test_photos_of_another_engine_are_read_again_after_those_that_never_were(mix
     assert mixed.renewal.older(NEW) == 0
     # Until they are read nothing is missing anywhere.
     assert faces(mixed) == {1: (1, 0), 2: (1, 0), 3: (1, 0)}
-    assert [len(album.photos) for album in mixed.people.albums(1)] == [3]
+    assert [len(shelf.photos) for shelf in mixed.shelves.of_people(1)] == [3]
     assert [row.photo for row in mixed.photos.pictures_of(PersonId(1))] == [1, 2, 3]
     assert mixed.people.all()[0].photos == 3
     counts = mixed.counts()

@@ -223,7 +223,7 @@ def test_forgetting_tells_the_faces_that_went_and_leaves_the_word_of_the_user(
     assert catalogue.files.known(root.id) == []
     assert [(one.name, one.photos) for one in catalogue.people.all()] == [("Al", 0)]
     assert [decision.name for decision in catalogue.decisions.log()] == ["Al"]
-    assert catalogue.people.albums(1) == []
+    assert catalogue.shelves.of_people(1) == []
     assert catalogue.integrity() == []
 
 

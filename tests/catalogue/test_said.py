@@ -292,30 +292,30 @@ def test_a_decision_that_was_thought_out_before_another_was_made_is_refused(
 # ---- albums ----------------------------------------------------------------------------------------------------------
 
 
-def test_albums_are_by_person_and_photo_with_the_file_known_longest(catalogue: Catalogue, root: RootRow) -> None:
+def test_shelves_are_by_person_and_photo_with_the_file_known_longest(catalogue: Catalogue, root: RootRow) -> None:
     other = catalogue.files.roots()[1]
     add(catalogue, other, {b"z.jpg": "one"})
     add(catalogue, root, {b"a.jpg": "one", b"b.jpg": "two"})
     for photo in (2, 1):
         read(catalogue, photo, 2)
     catalogue.people.assign([*founding(0, 1, 3), *founding(1, 2, 4)], [], 2, NOW)
-    one, two = catalogue.people.albums(1)
-    assert (one.person, two.person) == (1, 2)
+    one, two = catalogue.shelves.of_people(1)
+    assert (one.owner, two.owner) == (1, 2)
     assert [photo.target for photo in one.photos] == [b"/more/z.jpg", b"/photos/b.jpg"]
     assert one.photos == two.photos
     catalogue.files.configure([b"/photos"])
-    assert [photo.target for photo in catalogue.people.albums(2)[0].photos] == [b"/photos/a.jpg", b"/photos/b.jpg"]
+    assert [photo.target for photo in catalogue.shelves.of_people(2)[0].photos] == [b"/photos/a.jpg", b"/photos/b.jpg"]
 
 
-def test_a_photo_is_in_an_album_once_even_if_the_catalogue_contradicts_itself(
+def test_a_photo_is_on_a_shelf_once_even_if_the_catalogue_contradicts_itself(
     catalogue: Catalogue, root: RootRow
 ) -> None:
     library(catalogue, root, [2])
     catalogue.people.assign(founding(0, 1), [], 1, NOW)
     catalogue._db.write(lambda db: db.execute("UPDATE faces SET person_id = 1"))
     assert catalogue.contradictions() == ["photo 1 shows person 1 2 times"]
-    (album,) = catalogue.people.albums(1)
-    assert len(album.photos) == 1
+    (shelf,) = catalogue.shelves.of_people(1)
+    assert len(shelf.photos) == 1
 
 
 def test_a_face_of_somebody_who_was_merged_is_a_contradiction(catalogue: Catalogue, root: RootRow) -> None:
@@ -333,6 +333,6 @@ def test_who_has_no_name_needs_so_many_photos(
     library(catalogue, root, [1] * 6)
     add(catalogue, root, {b"copy %d.jpg" % n: "photo 0" for n in range(5)})
     catalogue.people.assign([*founding(0, 1), *founding(1, 2, 3), *founding(2, 4, 5, 6)], [], 6, NOW)
-    assert [album.person for album in catalogue.people.albums(least)] == shown, "copies of a photo are one photo"
+    assert [shelf.owner for shelf in catalogue.shelves.of_people(least)] == shown, "copies of a photo are one photo"
     catalogue.decisions.name(PersonId(1), "Al", NOW)
-    assert [album.person for album in catalogue.people.albums(least)] == sorted({1, *shown})
+    assert [shelf.owner for shelf in catalogue.shelves.of_people(least)] == sorted({1, *shown})

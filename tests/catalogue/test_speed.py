@@ -68,7 +68,7 @@ ASKED_OFTEN: dict[str, Callable[[Catalogue], Any]] = {
 }
 LOOKED_UP: dict[str, Callable[[Catalogue], Any]] = {
     "people.get": lambda catalogue: catalogue.people.get(PersonId(1)),
-    "people.albums": lambda catalogue: catalogue.people.albums(3),
+    "shelves.of_people": lambda catalogue: catalogue.shelves.of_people(3),
     "photos.faces": lambda catalogue: list(catalogue.photos.faces()),
     "files.overdue": lambda catalogue: catalogue.files.overdue(NOW),
 }
