@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from guyverd.cli import output
+from guyverd.cli import output, saved
 from guyverd.cli.format import NOTHING, plural
 from guyverd.cli.format import person as person_text
 from guyverd.cli.output import Column, Row
@@ -23,6 +23,8 @@ def sentence(row: Row) -> str:
         about = row["subject"]
         told = "is made again" if about["again"] else "is undone"
         return f"decision {about['decision']} {told}: {sentence(about)}"
+    if row["kind"] == "album":
+        return saved.sentence(row["album"])
     if row["kind"] == "same" and row["person"] is not None:
         joined = "" if row["other"] is None else f", with {other}"
         return f"faces {two} are one person, {who}{joined}"

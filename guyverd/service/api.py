@@ -137,10 +137,12 @@ class Library(Protocol):
         """All decisions, or those that concern a person or a face, oldest first.
 
         Keys: `decision`, `at`, `kind`, `author` ("user" or "guyverd"), `person` {`id`, `name`} or null, `other`
-        likewise, `name`, `faces` [ids], `undoes` (the decision that an undo takes back), `subject` (what an undo is
-        about in the end: `decision`, `kind`, `person`, `other`, `name`, `faces`, and `again`, which tells that it is
-        made again; null for others), `undone_by` (id or null), `moved` (how many faces changed their person), `moves`
-        [{`face`, `was`, `now`}]: the first hundred of them, or that of the face that was asked for.
+        likewise, `name`, `faces` [ids], `album` {`id`, `before`, `now`} or null for what is about none, `undoes` (the
+        decision that an undo takes back), `subject` (what an undo is about in the end: `decision`, `kind`, `person`,
+        `other`, `name`, `faces`, `album`, and `again`, which tells that it is made again; null for others), `undone_by`
+        (id or null), `moved` (how many faces changed their person), `moves` [{`face`, `was`, `now`}]: the first hundred
+        of them, or that of the face that was asked for. What an album was `before` and is `now` is null where it is not
+        there, else {`title`, `people` [{`id`, `name`}], `since`, `until` (days, or null), `without` [photos]}.
         """
 
     def review(self, limit: int = 20) -> Iterable[Row]:

@@ -54,6 +54,7 @@ def decision_row(
         "other": other,
         "name": name,
         "faces": list(faces),
+        "album": None,
         "undoes": None,
         "subject": None,
         "moved": len(moves),
@@ -254,7 +255,9 @@ class FakeLibrary:
     ) -> Row:
         named = [None if one is None else {"id": one["id"], "name": one["name"]} for one in (person, other)]
         if self.said_already:
-            nothing = dict.fromkeys(("decision", "at", "author", "person", "other", "name", "undoes", "subject"))
+            nothing = dict.fromkeys(
+                ("decision", "at", "author", "person", "other", "name", "album", "undoes", "subject")
+            )
             return {**decision_row(None, kind), **nothing, "kept": 0}
         row = decision_row(41, kind, named[0], named[1], [int(face) for face in faces if face.isdigit()])
         return {**row, "kept": self.kept}
@@ -299,7 +302,7 @@ class FakeLibrary:
 
     def _taken_back(self, *, again: bool) -> Row:
         about = decision_row(40, "reject", {"id": 12, "name": "Alice"}, None, [1])
-        keys = ("decision", "kind", "person", "other", "name", "faces")
+        keys = ("decision", "kind", "person", "other", "name", "faces", "album")
         row = {**self._decided("undo"), "undoes": 40}
         return {**row, "subject": {**{key: about[key] for key in keys}, "again": again}}
 

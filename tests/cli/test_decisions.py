@@ -131,3 +131,35 @@ A, B = {"id": 12, "name": "Alice"}, {"id": 31, "name": None}
 )
 def test_every_kind_has_its_words(row: dict[str, object], told: str) -> None:
     assert sentence(row) == told
+
+
+US = {"title": "Us", "people": [A, B], "since": "2023", "until": None, "without": [7]}
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "told"),
+    [
+        (None, US, "album Us shows Alice (12) and person 31 together since 2023"),
+        (
+            None,
+            {**US, "people": [A, B, A], "until": "2024-05"},
+            "album Us shows Alice (12), person 31 and Alice (12) together since 2023 until 2024-05",
+        ),
+        (None, {**US, "people": [A], "since": None}, "album Us shows Alice (12)"),
+        (US, None, "there is no album Us any more"),
+        (US, {**US, "title": "We"}, "album Us is called We"),
+        (US, {**US, "without": [7, 8, 9]}, "album Us is without 2 photos"),
+        (US, {**US, "without": []}, "album Us has 1 photo back"),
+        (US, {**US, "title": "We", "since": None, "without": [8]}, None),
+        (US, US, "album Us is as it was"),
+        (None, None, "there is no album 5 any more"),
+    ],
+)
+def test_albums_are_told_by_what_became_of_them(
+    before: dict[str, object] | None, now: dict[str, object] | None, told: str | None
+) -> None:
+    row = {**decision_row(5, "album"), "album": {"id": 5, "before": before, "now": now}}
+    several = (
+        "album Us is called We and shows Alice (12) and person 31 together and is without 1 photo and has 1 photo back"
+    )
+    assert sentence(row) == (told or several)

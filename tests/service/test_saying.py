@@ -134,6 +134,7 @@ def test_every_word_is_answered_with_what_it_did(library: Saying) -> None:
         "other": None,
         "name": None,
         "faces": [6, 9],
+        "album": None,
         "undoes": None,
         "subject": None,
         "moved": 2,
@@ -160,6 +161,7 @@ def test_every_word_is_answered_with_what_it_did(library: Saying) -> None:
         "other": nobody,
         "name": None,
         "faces": [3, 7],
+        "album": None,
         "again": False,
     }
     assert (row["kind"], row["undoes"], row["subject"], row["moved"]) == ("undo", 4, told, 2)

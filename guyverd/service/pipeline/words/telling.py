@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from guyverd.catalogue.store import Catalogue
-from guyverd.model import Decision, DecisionId, FaceId, Move, PersonId
+from guyverd.model import AlbumId, Decision, DecisionId, DecisionKind, FaceId, Move, PersonId, SavedAlbum
 from guyverd.people.decisions import depth, subject, undone
 from guyverd.service.api import Row
 from guyverd.service.pipeline.words.deciding import Decided, log_of, standing
@@ -15,23 +15,27 @@ MOST_MOVES = 100
 """Moves that a row lists; a plan for the whole library may have a million."""
 
 Names = Mapping[PersonId, str | None]
+Befores = Mapping[DecisionId, SavedAlbum | None]
+"""For each decision about an album what that album was before; None where it was not there."""
 
 
 def story(catalogue: Catalogue, person: PersonId | None = None, face: FaceId | None = None) -> Iterator[Row]:
     """The decisions that concern somebody, or a face, or all, oldest first; the shape is that of `Library.log`."""
     log = {one.id: one for one in log_of(catalogue)}
+    gone = undone(log.values())
+    befores = _befores(log, gone)
     wanted = set(log)
     own: dict[DecisionId, Move] = {}
     if person is not None:
-        wanted &= _about_person(catalogue, log, person)
+        wanted &= _about_person(catalogue, log, befores, person)
     if face is not None:
         own = catalogue.decisions.moves_of_face(face)
         wanted &= {*own, *(one.id for one in log.values() if face in one.faces)}
-    names, gone, moved = catalogue.people.names(), undone(log.values()), catalogue.decisions.moved()
+    names, moved = catalogue.people.names(), catalogue.decisions.moved()
     for decision in log.values():
         about = subject(log, decision)
         if decision.id in wanted or (about is not decision and about.id in wanted):
-            row = _row(log, decision, names)
+            row = _row(log, decision, names, befores)
             row["undone_by"] = gone.get(decision.id)
             row["moved"] = moved.get(decision.id, 0)
             moves = catalogue.decisions.moves(decision.id)
@@ -46,27 +50,46 @@ def answer(catalogue: Catalogue, done: Decided, kind: str) -> Row:
     log = {one.id: one for one in log_of(catalogue)}
     names = catalogue.people.names()
     if done.decision is None:
-        empty = dict.fromkeys(("decision", "at", "author", "person", "other", "name", "undoes", "subject"))
+        empty = dict.fromkeys(("decision", "at", "author", "person", "other", "name", "album", "undoes", "subject"))
         return {**_ordered({**empty, "kind": kind, "faces": []}), "moved": 0, "moves": [], "kept": 0}
-    row = _row(log, log[done.decision.id], names)
+    row = _row(log, log[done.decision.id], names, _befores(log, undone(log.values())))
     row["moved"] = len(done.moves)
     row["moves"] = [_move(move) for move in done.moves[:MOST_MOVES]]
     row["kept"] = done.kept
     return row
 
 
-def _about_person(catalogue: Catalogue, log: Mapping[DecisionId, Decision], person: PersonId) -> set[DecisionId]:
+def _befores(log: Mapping[DecisionId, Decision], gone: Collection[DecisionId]) -> Befores:
+    found: dict[DecisionId, SavedAlbum | None] = {}
+    albums: dict[AlbumId, SavedAlbum | None] = {}
+    for decision in log.values():
+        if decision.kind is DecisionKind.ALBUM:
+            album = decision.album or AlbumId(decision.id)
+            found[decision.id] = albums.get(album)
+            if decision.id not in gone:
+                albums[album] = decision.saved
+    return found
+
+
+def _about_person(
+    catalogue: Catalogue, log: Mapping[DecisionId, Decision], befores: Befores, person: PersonId
+) -> set[DecisionId]:
     """Also what concerned those who are this person by now, and faces that are theirs."""
     said = standing(catalogue)
     people = {person, *(one for one in said.forwards if said.survivor(one) == person)}
     faces = {held.face for held in catalogue.people.members(person)}
     found = catalogue.decisions.moving(people)
-    return found | {
-        one.id for one in log.values() if {one.person, one.other} & people or not faces.isdisjoint(one.faces)
-    }
+    albums = {one for one, was in befores.items() if people & {*_people(was), *_people(log[one].saved)}}
+    return found.union(
+        albums, (one.id for one in log.values() if {one.person, one.other} & people or not faces.isdisjoint(one.faces))
+    )
 
 
-def _row(log: Mapping[DecisionId, Decision], decision: Decision, names: Names) -> Row:
+def _people(saved: SavedAlbum | None) -> tuple[PersonId, ...]:
+    return () if saved is None else saved.people
+
+
+def _row(log: Mapping[DecisionId, Decision], decision: Decision, names: Names, befores: Befores) -> Row:
     about, again = subject(log, decision), depth(log, decision) % 2 == 0
     told = None
     if about is not decision:
@@ -77,6 +100,7 @@ def _row(log: Mapping[DecisionId, Decision], decision: Decision, names: Names) -
             "other": _person(about.other, names),
             "name": about.name,
             "faces": list(about.faces),
+            "album": _album(about, names, befores),
             "again": again,
         }
     return _ordered(
@@ -89,6 +113,7 @@ def _row(log: Mapping[DecisionId, Decision], decision: Decision, names: Names) -
             "other": _person(decision.other, names),
             "name": decision.name,
             "faces": list(decision.faces),
+            "album": _album(decision, names, befores),
             "undoes": decision.undoes,
             "subject": told,
         }
@@ -96,12 +121,31 @@ def _row(log: Mapping[DecisionId, Decision], decision: Decision, names: Names) -
 
 
 def _ordered(row: Row) -> Row:
-    keys = ("decision", "at", "kind", "author", "person", "other", "name", "faces", "undoes", "subject")
+    keys = ("decision", "at", "kind", "author", "person", "other", "name", "faces", "album", "undoes", "subject")
     return {key: row[key] for key in keys}
 
 
 def _person(person: PersonId | None, names: Names) -> Row | None:
     return None if person is None else {"id": person, "name": names.get(person)}
+
+
+def _album(decision: Decision, names: Names, befores: Befores) -> Row | None:
+    if decision.kind is not DecisionKind.ALBUM:
+        return None
+    before, now = _saved(befores.get(decision.id), names), _saved(decision.saved, names)
+    return {"id": decision.album or decision.id, "before": before, "now": now}
+
+
+def _saved(saved: SavedAlbum | None, names: Names) -> Row | None:
+    if saved is None:
+        return None
+    return {
+        "title": saved.title,
+        "people": [_person(person, names) for person in saved.people],
+        "since": saved.since,
+        "until": saved.until,
+        "without": sorted(saved.without),
+    }
 
 
 def _move(move: Move) -> Row:
