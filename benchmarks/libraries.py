@@ -35,6 +35,7 @@ from guyverd.model import (
 )
 from guyverd.service.pipeline.grouping import Grouping
 from guyverd.service.pipeline.publishing import Publishing
+from guyverd.service.pipeline.words.deciding import Deciding
 from guyverd.watch.mounts import identify
 
 if TYPE_CHECKING:
@@ -201,8 +202,9 @@ def _add_faces(catalogue: Catalogue, photos: int, faces: int, people: int) -> No
         catalogue.people.assign(assignments, (), numbers[-1] + 1, catalogue.now())
         done += len(new)
         progress(f"{numbers[-1] + 1} photos of {photos}, {done} faces")
+    deciding = Deciding(catalogue)
     for number in range(0, people, 10):
-        catalogue.decisions.name(PersonId(number + 1), f"Somebody Number {number + 1}", catalogue.now())
+        deciding.name(PersonId(number + 1), f"Somebody Number {number + 1}")
 
 
 def _date(number: int) -> str:

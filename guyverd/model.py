@@ -246,7 +246,7 @@ class DecisionKind(StrEnum):
     """The two `faces` show two people, and where `person` is given, the second left them; or, without faces,
     `person` and `other` are two."""
     BOX = "box"
-    """A face drawn by hand; it is `person` where one is given."""
+    """A face drawn by hand; it is `person` where one is given, who is called `name` where that is too."""
     APPLY = "apply"
     """A grouping of the whole library was applied; only its moves tell what it did."""
     ALBUM = "album"

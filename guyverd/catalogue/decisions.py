@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from guyverd.catalogue.database import Database, Row
 from guyverd.catalogue.settling import Faces, settle
-from guyverd.errors import CannotDecide, CatalogueError, PersonError, UnknownPerson
+from guyverd.errors import CannotDecide, CatalogueError, UnknownPerson
 from guyverd.model import (
     AlbumId,
     Author,
@@ -47,6 +47,27 @@ class Effect:
     """The number that a new person gets."""
     first: Job | None = None
     """What is done before, in the same transaction."""
+    dry: bool = False
+    """Whether all of it is only tried: the transaction ends as if it had never begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A decision and what it did."""
+
+    decision: Decision
+    """As the log has it."""
+    moves: tuple[Move, ...]
+    stayed: int
+    """Faces that are not where they were wished to be."""
+
+
+class _Tried(Exception):
+    """Ends the transaction of a decision that was only tried."""
+
+    def __init__(self, recorded: Recorded) -> None:
+        super().__init__()
+        self.recorded = recorded
 
 
 class Decisions:
@@ -107,33 +128,19 @@ class Decisions:
 
     # ---- adding to it ------------------------------------------------------------------------------------------------
 
-    def name(self, person: PersonId, name: str, at: str) -> str | None:
-        """Name a person; returns the name they had. Raises UnknownPerson, or PersonError for what is no text."""
-        try:
-            name.encode("utf-8")
-        except UnicodeEncodeError:
-            raise PersonError(detail=f"{name!a} holds bytes that are no text") from None
+    def do(self, job: Job) -> None:
+        """Do what belongs to a decision that turned out to say nothing new, in a transaction of its own."""
+        self._db.write(job)
 
-        def job(db: Utils) -> str | None:
-            row = db.execute("SELECT name FROM people WHERE id = ? AND merged_into IS NULL", (person,)).fetchone()
-            if row is None:
-                raise UnknownPerson(person=person)
-            previous: str | None = row["name"]
-            if previous != name:
-                db.execute("UPDATE people SET name = ? WHERE id = ?", (name, person))
-                write(db, DecisionKind.NAME, Author.USER, at, person=person, name=name)
-            return previous
-
-        return self._db.write(job)
-
-    def record(self, decision: Decision, said: Standing, effect: Effect = Effect()) -> tuple[Move, ...]:
+    def record(self, decision: Decision, said: Standing, effect: Effect = Effect()) -> Recorded:
         """Append a decision and make names, people and faces what `said` tells: the log replayed with it at its end.
 
-        All or nothing. Returns the moves. Raises UnknownPerson where it is about somebody who does not stand,
-        CannotDecide where it contradicts itself or the photos, CatalogueError where the log has grown meanwhile.
+        All or nothing, and nothing where `effect` is dry: then it returns what would have been. Raises UnknownPerson
+        where it is about somebody who does not stand, CannotDecide where it contradicts itself or the photos,
+        CatalogueError where the log has grown meanwhile.
         """
 
-        def job(db: Utils) -> tuple[Move, ...]:
+        def job(db: Utils) -> Recorded:
             newest = db.execute("SELECT coalesce(max(id), 0) FROM decisions").fetchone()[0]
             if decision.id != newest + 1 or said.last != decision.id:
                 raise CatalogueError(path=self._db.path, detail="something else was decided at the same moment")
@@ -149,30 +156,39 @@ class Decisions:
                 raise CannotDecide(detail="it contradicts what was decided before", hint="`guyverd log` tells what.")
             faces = Faces(db)
             _people(db, faces, said)
-            faces.put(_granted(effect.wishes or {}, said))
+            wishes = effect.wishes or {}
+            faces.put(_granted(wishes, said))
             settle(faces, said, {*effect.scope, *decision.faces})
             moves = faces.moves()
-            told: Sequence[FaceId] = decision.faces
+            told = decision
             if decision.kind is DecisionKind.MERGE:
-                told = [move.face for move in moves if (move.was, move.now) == (decision.other, decision.person)]
+                gone = [move.face for move in moves if (move.was, move.now) == (decision.other, decision.person)]
+                told = replace(decision, faces=tuple(gone))
             write(
                 db,
-                decision.kind,
-                decision.author,
-                decision.at,
-                person=decision.person,
-                other=decision.other,
-                name=decision.name,
-                faces=told,
-                undoes=decision.undoes,
+                told.kind,
+                told.author,
+                told.at,
+                person=told.person,
+                other=told.other,
+                name=told.name,
+                faces=told.faces,
+                undoes=told.undoes,
                 moves=moves,
-                source=decision.source,
-                album=decision.album,
-                saved=decision.saved,
+                source=told.source,
+                album=told.album,
+                saved=told.saved,
             )
-            return moves
+            stayed = sum(1 for face, person in faces.whose(wishes).items() if person != wishes[face])
+            recorded = Recorded(told, moves, stayed)
+            if effect.dry:
+                raise _Tried(recorded)
+            return recorded
 
-        return self._db.write(job)
+        try:
+            return self._db.write(job)
+        except _Tried as tried:
+            return tried.recorded
 
 
 def _people(db: Utils, faces: Faces, said: Standing) -> None:

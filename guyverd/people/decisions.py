@@ -195,6 +195,8 @@ def _say_of_one(words: Words, decision: Decision, person: PersonId) -> bool:
         words.bar(decision.faces, person)
     elif kind in (DecisionKind.CONFIRM, DecisionKind.BOX):
         words.pin(decision.faces, person)
+        if decision.name is not None:
+            words.names[person] = decision.name
     else:
         raise AssertionError(kind)
     return True

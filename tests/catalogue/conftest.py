@@ -11,7 +11,23 @@ import pytest
 
 from guyverd.catalogue.rows import RootRow
 from guyverd.catalogue.store import Catalogue
-from guyverd.model import Box, Changes, DetectedFace, FileId, PersonId, PhotoId, PhotoReading, Quality, SeenFile, Stamp
+from guyverd.model import (
+    Author,
+    Box,
+    Changes,
+    Decision,
+    DecisionId,
+    DecisionKind,
+    DetectedFace,
+    FileId,
+    PersonId,
+    PhotoId,
+    PhotoReading,
+    Quality,
+    SeenFile,
+    Stamp,
+)
+from guyverd.people.decisions import replay
 from guyverd.service.pipeline.words.deciding import Deciding
 
 ROOT, OTHER = b"/photos", b"/more"
@@ -78,6 +94,13 @@ def library(catalogue: Catalogue, root: RootRow, faces: Sequence[int]) -> list[i
     for photo, count in enumerate(faces, 1):
         read(catalogue, photo, count, f"2020-01-{photo:02d}")
     return [int(one) for one in catalogue.photos.ungrouped(10_000)]
+
+
+def call(catalogue: Catalogue, person: int, name: str) -> None:
+    """A name as the log may hold it, also one that somebody else has."""
+    number = DecisionId(catalogue.decisions.last() + 1)
+    said = Decision(number, NOW, DecisionKind.NAME, Author.USER, PersonId(person), None, name, ())
+    catalogue.decisions.record(said, replay([*catalogue.decisions.log(), said]))
 
 
 def merge(catalogue: Catalogue, into: int, absorbed: int) -> int:

@@ -14,9 +14,9 @@ from guyverd.catalogue.migrations import migrations
 from guyverd.catalogue.schema import KNOWN
 from guyverd.catalogue.store import Catalogue
 from guyverd.errors import CatalogueDamaged, CatalogueError, CatalogueNewer, GuyverError, StateError
-from guyverd.model import Assignment, FaceId, PersonId
+from guyverd.model import Assignment, FaceId
 from guyverd.published import OwnerId, PublishedLink
-from tests.catalogue.conftest import NOW, OTHER, ROOT, library
+from tests.catalogue.conftest import NOW, OTHER, ROOT, call, library
 
 PAGE = 4096
 
@@ -52,7 +52,7 @@ def good(path: bytes) -> bytes:
         catalogue.files.configure([ROOT, OTHER])
         faces = library(catalogue, catalogue.files.roots()[0], [2] * 12)
         catalogue.people.assign([Assignment(FaceId(one), None, one % 2, 0.9) for one in faces], [], 6, NOW)
-        catalogue.decisions.name(PersonId(1), "Al", NOW)
+        call(catalogue, 1, "Al")
         catalogue.links.intend([PublishedLink(b"Al/1", b"../x", OwnerId(1))])
         use_everything(catalogue)
     return Path(os.fsdecode(path)).read_bytes()

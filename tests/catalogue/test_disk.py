@@ -18,7 +18,7 @@ import numpy as np
 from guyverd.catalogue.store import Catalogue
 from guyverd.errors import CatalogueError, StateError
 from guyverd.model import Assignment, Changes, FaceId, PersonId, PhotoId
-from tests.catalogue.conftest import NOW, ROOT, add, library, read, seen
+from tests.catalogue.conftest import NOW, ROOT, add, call, library, read, seen
 
 mount_point = os.fsencode(sys.argv[1])
 path = mount_point + b"/catalogue.db"
@@ -44,7 +44,7 @@ def begun(catalogue):
     catalogue.files.configure([ROOT])
     faces = library(catalogue, catalogue.files.roots()[0], [2, 2, 2])
     catalogue.people.assign([Assignment(FaceId(one), None, one % 2, 0.9) for one in faces], [], 3, NOW)
-    catalogue.decisions.name(PersonId(1), "Al", NOW)
+    call(catalogue, 1, "Al")
 
 def said(catalogue):
     shelves = catalogue.shelves.of_people(1)

@@ -13,8 +13,8 @@ import pytest
 
 from guyverd.catalogue.rows import RootRow
 from guyverd.catalogue.store import Catalogue
-from guyverd.model import Assignment, Changes, FaceId, PersonId
-from tests.catalogue.conftest import NOW, add, ids, read
+from guyverd.model import Assignment, Changes, FaceId
+from tests.catalogue.conftest import NOW, add, call, ids, read
 
 PAGE = (Path(__file__).parents[2] / "docs" / "catalogue.md").read_text(encoding="utf-8")
 QUESTIONS = {match[2]: match[1] for match in re.finditer(r"```sql\n(-- (.*)\n[^`]*)", PAGE)}
@@ -41,8 +41,8 @@ def at_work(catalogue: Catalogue, root: RootRow) -> Catalogue:
         read(catalogue, photo, faces, taken)
     founding = [(1, 0), (2, 0), (3, 1)]
     catalogue.people.assign([Assignment(FaceId(face), None, group, 0.9) for face, group in founding], [], 3, NOW)
-    catalogue.decisions.name(PersonId(1), "Alice", NOW)
-    catalogue.decisions.name(PersonId(2), "Bob", NOW)
+    call(catalogue, 1, "Alice")
+    call(catalogue, 2, "Bob")
     catalogue.files.apply(root.id, Changes(gone=(ids(catalogue, root)[b"gone \xff.jpg"],)), NOW)
     return catalogue
 

@@ -15,7 +15,8 @@ from guyverd.model import (
     Merge,
     PersonId,
 )
-from tests.catalogue.conftest import NOW, OTHER, ROOT, add, identify, ids, library, merge, read, seen
+from guyverd.service.pipeline.words.deciding import Deciding
+from tests.catalogue.conftest import NOW, OTHER, ROOT, add, call, identify, ids, library, merge, read, seen
 
 
 def founded(*faces: int, group: int = 0) -> list[Assignment]:
@@ -63,8 +64,8 @@ def test_names_and_survivors(catalogue: Catalogue, root: RootRow) -> None:
     library(catalogue, root, [2, 1, 1, 1])
     catalogue.people.assign([*founded(1, 3), *founded(2, 4, group=1), *founded(5, group=2)], [], 4, NOW)
     people = catalogue.people
-    assert catalogue.decisions.name(PersonId(2), "Straße", NOW) is None
-    assert catalogue.decisions.name(PersonId(2), "Straße", NOW) == "Straße"
+    assert Deciding(catalogue).name(PersonId(2), "Straße").decision is not None
+    assert Deciding(catalogue).name(PersonId(2), "Straße").decision is None
     assert len(catalogue.decisions.log()) == 1, "what changes nothing is no decision"
     assert people.named("STRASSE") == people.named("Straße") == [2]
     assert people.named("x") == []
@@ -91,7 +92,7 @@ def test_what_cannot_be_merged_or_named_changes_nothing(catalogue: Catalogue, ro
         with pytest.raises(UnknownPerson):
             merge(catalogue, into, absorbed)
     with pytest.raises(UnknownPerson):
-        catalogue.decisions.name(PersonId(2), "x", NOW)
+        call(catalogue, 2, "x")
     with pytest.raises(UnknownPerson):
         catalogue.people.get(PersonId(99))
     # One merge of a batch that cannot be undoes the whole batch.
@@ -105,7 +106,7 @@ def test_what_cannot_be_merged_or_named_changes_nothing(catalogue: Catalogue, ro
 def test_a_decision_is_never_changed_nor_deleted(catalogue: Catalogue, root: RootRow) -> None:
     library(catalogue, root, [1])
     catalogue.people.assign(founded(1), [], 1, NOW)
-    catalogue.decisions.name(PersonId(1), "Al", NOW)
+    call(catalogue, 1, "Al")
     for statement in ("UPDATE decisions SET name = 'Bo'", "DELETE FROM decisions"):
         with pytest.raises(CatalogueError, match="decision is never"):
             catalogue._db.write(lambda db, statement=statement: db.execute(statement))  # type: ignore[misc]
@@ -121,7 +122,7 @@ def test_the_list_of_people_counts_what_is_there_as_each_of_them_does(catalogue:
     catalogue.people.assign(founded(1, 3, 5, 7, 9), (), 5, NOW)
     catalogue.people.assign(founded(2, 4, 6, 10), (), 5, NOW)
     catalogue.people.assign(founded(8), (), 5, NOW)
-    catalogue.decisions.name(PersonId(3), "Only in d", NOW)
+    call(catalogue, 3, "Only in d")
 
     def agree() -> list[tuple[int, int, int]]:
         people = catalogue.people.all()
@@ -149,7 +150,7 @@ def test_shelves_show_one_file_of_each_photo_that_is_there(catalogue: Catalogue,
     assert (shelf.owner, shelf.name) == (1, None)
     assert [photo.target for photo in shelf.photos] == [b"/photos/000.jpg", b"/photos/001.jpg", b"/photos/002.jpg"]
     assert shelf.photos[0].taken_at == "2020-01-01"
-    catalogue.decisions.name(PersonId(2), "Bo", NOW)
+    call(catalogue, 2, "Bo")
     assert [one.owner for one in catalogue.shelves.of_people(3)] == [1, 2], "a name makes one from the first photo on"
     catalogue.files.apply(root.id, Changes(gone=(ids(catalogue, root)[b"001.jpg"],)), NOW)
     assert [one.owner for one in catalogue.shelves.of_people(3)] == [2]

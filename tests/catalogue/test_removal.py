@@ -7,7 +7,7 @@ import pytest
 from guyverd.catalogue.rows import RootRow
 from guyverd.catalogue.store import Catalogue
 from guyverd.model import Assignment, Changes, FaceId, FileId, PersonId, PhotoId, RootState, Stamp
-from tests.catalogue.conftest import NOW, OTHER, ROOT, add, content, identify, ids, library, read, seen
+from tests.catalogue.conftest import NOW, OTHER, ROOT, add, call, content, identify, ids, library, read, seen
 
 FEBRUARY, MARCH, NEVER = "2026-02-01T00:00:00+00:00", "2026-03-01T00:00:00+00:00", "9999"
 
@@ -215,7 +215,7 @@ def test_forgetting_tells_the_faces_that_went_and_leaves_the_word_of_the_user(
 ) -> None:
     library(catalogue, root, [2, 0, 3])
     catalogue.people.assign([Assignment(FaceId(one), None, one % 2, 0.9) for one in (1, 2, 3, 4)], [], 3, NOW)
-    catalogue.decisions.name(PersonId(1), "Al", NOW)
+    call(catalogue, 1, "Al")
     gone(catalogue, root, b"000.jpg", b"001.jpg", b"002.jpg")
     assert catalogue.files.overdue(NEVER) == (3, 3)
     assert sorted(catalogue.files.forget(NEVER)) == [1, 2, 3, 4, 5]

@@ -25,7 +25,8 @@ from guyverd.model import (
     PersonId,
 )
 from guyverd.people.decisions import replay
-from tests.catalogue.conftest import NOW, add, library, merge, read
+from guyverd.service.pipeline.words.deciding import Deciding
+from tests.catalogue.conftest import NOW, add, call, library, merge, read
 
 NAMES = st.none() | st.sampled_from(["Al", "Bo", "Céline"])
 
@@ -144,7 +145,7 @@ def test_who_stays_keeps_their_name_or_takes_the_others(
     catalogue.people.assign([*founding(0, 1), *founding(1, 2)], [], 2, NOW)
     for person, name in ((1, into), (2, absorbed)):
         if name:
-            catalogue.decisions.name(PersonId(person), name, NOW)
+            call(catalogue, person, name)
     assert merge(catalogue, 1, 2) == 0
     assert catalogue.people.names() == {1: left}
     last = catalogue.decisions.log()[-1]
@@ -210,7 +211,7 @@ def test_upper_and_lower_case_are_alike_in_every_script(
 ) -> None:
     library(catalogue, root, [1])
     catalogue.people.assign(founding(0, 1), [], 1, NOW)
-    catalogue.decisions.name(PersonId(1), name, NOW)
+    call(catalogue, 1, name)
     assert catalogue.people.named(asked) == [1]
     assert catalogue.people.names() == {1: name}
 
@@ -219,7 +220,7 @@ def test_who_has_exactly_that_name_comes_before_who_has_it_in_another_case(catal
     library(catalogue, root, [1, 1, 1])
     catalogue.people.assign([*founding(0, 1), *founding(1, 2), *founding(2, 3)], [], 3, NOW)
     for person, name in ((1, "al"), (2, "Al"), (3, "Al")):
-        catalogue.decisions.name(PersonId(person), name, NOW)
+        call(catalogue, person, name)
     assert catalogue.people.named("Al") == [2, 3]
     assert catalogue.people.named("al") == [1]
     assert catalogue.people.named("AL") == [1, 2, 3]
@@ -233,10 +234,10 @@ def test_a_name_that_is_no_text_is_refused_in_words(catalogue: Catalogue, root: 
     catalogue.people.assign(founding(0, 1), [], 1, NOW)
     before = all_that_was_said(catalogue)
     with pytest.raises(PersonError, match="no text") as caught:
-        catalogue.decisions.name(PersonId(1), "Caf\udce9", NOW)
+        Deciding(catalogue).name(PersonId(1), "Caf\udce9")
     caught.value.message.encode()
     with pytest.raises(CatalogueError):
-        catalogue.decisions.name(PersonId(1), "", NOW)
+        call(catalogue, 1, "")
     assert catalogue.people.named("Caf\udce9") == []
     assert all_that_was_said(catalogue) == before
 
@@ -244,7 +245,7 @@ def test_a_name_that_is_no_text_is_refused_in_words(catalogue: Catalogue, root: 
 def test_whoever_has_a_name_is_listed_without_a_photo_too(catalogue: Catalogue, root: RootRow) -> None:
     library(catalogue, root, [1, 1, 1, 1])
     catalogue.people.assign([*founding(0, 1), *founding(1, 2), *founding(2, 3, 4)], [], 4, NOW)
-    catalogue.decisions.name(PersonId(1), "Al", NOW)
+    call(catalogue, 1, "Al")
     catalogue.files.apply(root.id, Changes(gone=(FileId(1), FileId(2))), NOW)
     told = [(one.id, one.name, one.faces, one.photos) for one in catalogue.people.all()]
     assert told == [(3, None, 2, 2), (1, "Al", 0, 0)]
@@ -256,7 +257,7 @@ def test_the_log_is_only_added_to(catalogue: Catalogue, root: RootRow) -> None:
     library(catalogue, root, [1])
     catalogue.people.assign(founding(0, 1), [], 1, NOW)
     for name in ("Al", "Bo"):
-        catalogue.decisions.name(PersonId(1), name, NOW)
+        call(catalogue, 1, name)
     before = catalogue.decisions.log()
     for statement in (
         "UPDATE decisions SET name = 'Cy' WHERE id = 1",
@@ -278,14 +279,14 @@ def test_a_decision_that_was_thought_out_before_another_was_made_is_refused(
     catalogue.people.assign([*founding(0, 1), *founding(1, 2)], [], 2, NOW)
     late = Decision(DecisionId(1), NOW, DecisionKind.HIDE, Author.USER, PersonId(1), None, None, ())
     after = replay([late])
-    catalogue.decisions.name(PersonId(2), "Bo", NOW)
+    call(catalogue, 2, "Bo")
     before = all_that_was_said(catalogue)
     for decision in (late, dataclasses.replace(late, id=DecisionId(2)), dataclasses.replace(late, id=DecisionId(7))):
         with pytest.raises(CatalogueError, match="at the same moment"):
             catalogue.decisions.record(decision, after)
     assert all_that_was_said(catalogue) == before
     late = dataclasses.replace(late, id=DecisionId(2))
-    assert catalogue.decisions.record(late, replay([*catalogue.decisions.log(), late])) == ()
+    assert catalogue.decisions.record(late, replay([*catalogue.decisions.log(), late])).moves == ()
     assert catalogue.people.hidden() == {1}
 
 
@@ -334,5 +335,5 @@ def test_who_has_no_name_needs_so_many_photos(
     add(catalogue, root, {b"copy %d.jpg" % n: "photo 0" for n in range(5)})
     catalogue.people.assign([*founding(0, 1), *founding(1, 2, 3), *founding(2, 4, 5, 6)], [], 6, NOW)
     assert [shelf.owner for shelf in catalogue.shelves.of_people(least)] == shown, "copies of a photo are one photo"
-    catalogue.decisions.name(PersonId(1), "Al", NOW)
+    call(catalogue, 1, "Al")
     assert [shelf.owner for shelf in catalogue.shelves.of_people(least)] == sorted({1, *shown})

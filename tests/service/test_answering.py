@@ -13,8 +13,8 @@ from guyverd.model import Author, DecisionKind, FaceId, PersonId
 from guyverd.people.asking.questions import Kind, Question
 from guyverd.service.pipeline.review.answering import Answering, Word
 from guyverd.service.pipeline.words.agreeing import disagreements
-from guyverd.service.pipeline.words.deciding import standing
-from tests.catalogue.conftest import library
+from guyverd.service.pipeline.words.deciding import Deciding, standing
+from tests.catalogue.conftest import call, library
 from tests.service.test_deciding import faces, found, whose
 
 
@@ -26,7 +26,7 @@ def answering(catalogue: Catalogue, root: RootRow) -> Answering:
     """
     library(catalogue, root, [2, 2, 2, 1, 1, 1, 1, 1, 1])
     found(catalogue, {1: [1, 3, 7, 8], 2: [2, 4], 3: [5]})
-    catalogue.decisions.name(PersonId(1), "Ada", catalogue.now())
+    Deciding(catalogue).name(PersonId(1), "Ada")
     return Answering(catalogue)
 
 
@@ -98,7 +98,7 @@ def test_who_is_hidden_may_leave_faces_out(catalogue: Catalogue, answering: Answ
 
 
 def test_two_of_one_name_have_to_be_told_apart(catalogue: Catalogue, answering: Answering) -> None:
-    catalogue.decisions.name(PersonId(2), "Ada", catalogue.now())
+    call(catalogue, 2, "Ada")
     with pytest.raises(AmbiguousPerson):
         answering.answer(question(Kind.WHO, 3), Word(True, name="Ada"))
 

@@ -113,7 +113,7 @@ class AnyDecisions(RuleBasedStateMachine):
     def name(self, person: PersonId, name: str) -> None:
         if standing(self.catalogue).survivor(person) == person and name not in standing(self.catalogue).names.values():
             try:
-                self.catalogue.decisions.name(person, name, NOW)
+                self.deciding.name(person, name)
             except GuyverError:
                 assert person not in self.catalogue.people.names()
             else:
@@ -144,7 +144,7 @@ class AnyDecisions(RuleBasedStateMachine):
     def hide(self, person: PersonId, hidden: bool, regret: bool) -> None:
         if self.say(lambda: self.deciding.hide(person, hidden=hidden), regret):
             assert (person in self.catalogue.people.hidden()) == hidden
-            assert person not in {album.person for album in self.catalogue.people.albums(1)} or not hidden
+            assert person not in {shelf.owner for shelf in self.catalogue.shelves.of_people(1)} or not hidden
 
     @rule(one=FACES, other=FACES, regret=st.booleans())
     def same(self, one: FaceId, other: FaceId, regret: bool) -> None:

@@ -116,10 +116,10 @@ def test_two_faces_that_are_the_same_bring_their_people_together(catalogue: Cata
     assert catalogue.contradictions(standing(catalogue).together) == []
     deciding.same(FaceId(9), FaceId(5))
     assert catalogue.people.forwards() == {4: 3}, "the lower number of two with as many faces"
-    catalogue.decisions.name(PersonId(3), "Cy", NOW)
+    deciding.name(PersonId(3), "Cy")
     deciding.same(FaceId(7), FaceId(6))
     assert catalogue.people.forwards() == {4: 3, 1: 3}, "who has a name stays"
-    catalogue.decisions.name(PersonId(2), "Bo", NOW)
+    deciding.name(PersonId(2), "Bo")
     with pytest.raises(CannotDecide, match="face 6 is Cy and face 4 is Bo") as caught:
         deciding.same(FaceId(6), FaceId(4))
     assert "guyverd merge 2 3" in caught.value.advice
@@ -185,7 +185,7 @@ def test_two_who_were_confirmed_in_one_photo_are_not_merged(catalogue: Catalogue
         deciding.merge(PersonId(1), PersonId(2))
     said = standing(catalogue)
     assert catalogue.people.assign([], [Merge(PersonId(2), PersonId(1), 1.0)], 99, NOW, said=said) == []
-    catalogue.decisions.name(PersonId(3), "Cy", NOW)
+    deciding.name(PersonId(3), "Cy")
     assert catalogue.people.forwards() == {}
     deciding.different(FaceId(1), FaceId(5))
     with pytest.raises(CatalogueError):
@@ -193,9 +193,9 @@ def test_two_who_were_confirmed_in_one_photo_are_not_merged(catalogue: Catalogue
 
 
 def test_hidden_people_have_no_folder_and_keep_their_faces(catalogue: Catalogue, deciding: Deciding) -> None:
-    assert [album.person for album in catalogue.people.albums(1)] == [1, 2, 3]
+    assert [shelf.owner for shelf in catalogue.shelves.of_people(1)] == [1, 2, 3]
     deciding.hide(PersonId(1))
-    assert [album.person for album in catalogue.people.albums(1)] == [2, 3]
+    assert [shelf.owner for shelf in catalogue.shelves.of_people(1)] == [2, 3]
     assert [person.id for person in catalogue.people.all()] == [2, 3]
     assert [(person.id, person.hidden) for person in catalogue.people.all(hidden=True)] == [(1, True)]
     assert deciding.hide(PersonId(1)).decision is None
@@ -204,7 +204,7 @@ def test_hidden_people_have_no_folder_and_keep_their_faces(catalogue: Catalogue,
     merge = Merge(PersonId(1), PersonId(3), 0.99)
     assert catalogue.people.assign([], [merge], 99, NOW, said=standing(catalogue)) == []
     deciding.hide(PersonId(1), hidden=False)
-    assert [album.person for album in catalogue.people.albums(1)] == [1, 2, 3]
+    assert [shelf.owner for shelf in catalogue.shelves.of_people(1)] == [1, 2, 3]
 
 
 def test_different_people_are_never_merged_by_themselves(catalogue: Catalogue, deciding: Deciding) -> None:

@@ -107,7 +107,7 @@ def test_who_is_not_touched_is_not_looked_at(shelf: Shelf) -> None:
 def test_parts_that_are_nobody_else_found_people(shelf: Shelf) -> None:
     for known in (11, 12, 13):
         shelf.deciding.reject(TWO, [FaceId(known)])
-    shelf.catalogue.decisions.name(TWO, "Bo", NOW)
+    Deciding(shelf.catalogue).name(TWO, "Bo")
     shelf.arrive()
     whose = shelf.whose()
     assert len({whose[face] for face in (6, 7, 8, 9)}) == 1
@@ -116,7 +116,7 @@ def test_parts_that_are_nobody_else_found_people(shelf: Shelf) -> None:
 
 
 WORDS: dict[str, Callable[[Shelf], object]] = {
-    "named": lambda shelf: shelf.catalogue.decisions.name(ONE, "Ada", NOW),
+    "named": lambda shelf: Deciding(shelf.catalogue).name(ONE, "Ada"),
     "hidden": lambda shelf: shelf.deciding.hide(ONE),
     "a face confirmed": lambda shelf: shelf.deciding.confirm(ONE, [FaceId(2)]),
     "a face rejected": lambda shelf: shelf.deciding.reject(ONE, [FaceId(10)]),
@@ -140,7 +140,7 @@ def test_who_was_spoken_of_is_left_alone(shelf: Shelf, word: str) -> None:
 @pytest.mark.parametrize("word", ["named", "hidden", "a face confirmed"])
 def test_neighbours_who_were_spoken_of_are_left_alone(shelf: Shelf, word: str) -> None:
     if word == "named":
-        shelf.catalogue.decisions.name(TWO, "Bo", NOW)
+        Deciding(shelf.catalogue).name(TWO, "Bo")
     elif word == "hidden":
         shelf.deciding.hide(TWO)
     else:
@@ -169,7 +169,7 @@ def test_it_can_be_undone_and_is_not_done_again(shelf: Shelf) -> None:
 
 
 def test_an_undo_without_a_number_takes_back_what_the_user_said(shelf: Shelf) -> None:
-    shelf.catalogue.decisions.name(PersonId(3), "Cy", NOW)
+    Deciding(shelf.catalogue).name(PersonId(3), "Cy")
     shelf.arrive()
     parted = shelf.whose()
     undo(shelf.catalogue)

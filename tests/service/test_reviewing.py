@@ -22,7 +22,7 @@ from guyverd.service.pipeline.review.answering import Answering, Word
 from guyverd.service.pipeline.review.asking import effort
 from guyverd.service.pipeline.review.reviewing import Reviewing
 from guyverd.service.pipeline.words.agreeing import disagreements
-from guyverd.service.pipeline.words.deciding import standing
+from guyverd.service.pipeline.words.deciding import Deciding, standing
 from tests.service.conftest import place, scan, variations
 from tests.service.material import made_up
 
@@ -161,8 +161,7 @@ def test_a_review_of_people_who_are_right_takes_a_name_each(library: Rehearsal) 
 
 def test_a_review_of_two_people_in_one_ends_in_the_right_names(library: Rehearsal) -> None:
     catalogue = library.catalogue
-    catalogue.decisions.name(PersonId(1), "1", catalogue.now())
-    from guyverd.service.pipeline.words.deciding import Deciding
+    Deciding(catalogue).name(PersonId(1), "1")
 
     # Photos show both 2 and 3, and 1 and 2; so 3 becomes 1's: nothing speaks against it but likeness.
     Deciding(catalogue).merge(PersonId(1), PersonId(3))

@@ -18,7 +18,7 @@ __all__ = ["deciding"]
 
 
 def name(catalogue: Catalogue, person: int, called: str) -> None:
-    catalogue.decisions.name(PersonId(person), called, NOW)
+    Deciding(catalogue).name(PersonId(person), called)
 
 
 def arrive(catalogue: Catalogue, face: int, person: int) -> None:

@@ -20,6 +20,7 @@ from guyverd.model import Changes, PersonId, PhotoId, SeenFile, Stamp
 from guyverd.people.evidence import CROWD, Measure
 from guyverd.people.grouping import group
 from guyverd.service.pipeline.grouping import SEED, Grouping
+from guyverd.service.pipeline.words.deciding import Deciding
 
 if TYPE_CHECKING:
     from guyverd.model import FloatArray, IntArray
@@ -124,8 +125,9 @@ class Rehearsal:
 
     def name(self, names: Mapping[int, str]) -> None:
         """Name people, as a user would."""
+        deciding = Deciding(self.catalogue)
         for person, name in names.items():
-            self.catalogue.decisions.name(PersonId(person), name, self.catalogue.now())
+            deciding.name(PersonId(person), name)
 
     def there(self) -> IntArray:
         """The rows of the faces that came, rising."""

@@ -124,7 +124,7 @@ class Answering:
             self._deciding.confirm(known, question.faces)
         elif word.name is not None:
             person = question.person if question.person is not None else self._founded(question.faces)
-            self._catalogue.decisions.name(person, word.name, self._catalogue.now())
+            self._deciding.name(person, word.name)
 
     def _named(self, name: str) -> list[PersonId]:
         return self._catalogue.people.named(name)

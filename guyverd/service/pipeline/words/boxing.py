@@ -76,11 +76,9 @@ def _decided(catalogue: Catalogue, path: str, read: Read, person: PersonId | Non
         _check_name(catalogue, name)
         founded = catalogue.decisions.next_person()
     number = catalogue.boxes.next_face()
-    drawn = Decision(DecisionId(0), "", DecisionKind.BOX, Author.USER, founded or person, None, None, (number,))
+    drawn = Decision(DecisionId(0), "", DecisionKind.BOX, Author.USER, founded or person, None, name, (number,))
     adding = catalogue.boxes.adding(photo, number, face, read.engine)
-    record(catalogue, drawn, founded=founded, first=adding)
-    if founded is not None and name is not None:
-        catalogue.decisions.name(founded, name, catalogue.now())
+    record(catalogue, drawn, founded=founded, first=adding, always=True)
     return number
 
 

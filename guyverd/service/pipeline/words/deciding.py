@@ -8,13 +8,23 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypedDict, TypeVar, Unpack
 from weakref import WeakKeyDictionary
 
 from guyverd.catalogue.decisions import Effect
 from guyverd.catalogue.store import Catalogue
-from guyverd.errors import CannotDecide, CannotMerge, NoSuchFace, UnknownPerson
-from guyverd.model import Author, Decision, DecisionId, DecisionKind, FaceId, Move, PersonId, Standing
+from guyverd.errors import CannotDecide, CannotMerge, NameTaken, NoSuchFace, PersonError, UnknownPerson
+from guyverd.model import (
+    NOTHING_SAID,
+    Author,
+    Decision,
+    DecisionId,
+    DecisionKind,
+    FaceId,
+    Move,
+    PersonId,
+    Standing,
+)
 from guyverd.people.decisions import Replay, replay
 
 if TYPE_CHECKING:
@@ -47,19 +57,35 @@ def _replayed(catalogue: Catalogue) -> Replay:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A decision that was recorded, and what it did."""
+    """A decision that was recorded, or tried, and what it did."""
 
     decision: Decision | None
     """None where everything was so already, and nothing was recorded."""
     moves: tuple[Move, ...] = ()
     kept: int = 0
     """In an undo: faces that were not put back, because something was said or found of them since."""
+    said: Standing = NOTHING_SAID
+    """What all decisions say, this one among them."""
+    dry: bool = False
+    """Whether it was only tried: nothing is recorded, and nothing is otherwise than before."""
+
+
+class How(TypedDict, total=False):
+    """In what way something is decided: every word takes these."""
+
+    source: str | None
+    """What was done to the people folder that it is inferred from, in words."""
+    first: Job | None
+    """What is done before, in the same transaction; in one of its own where nothing new is said."""
+    dry: bool
+    """Only try: the answer is the same, and everything is left as it was."""
 
 
 class Deciding:
     """The user's words, one method each. People are given by number and must stand; faces must be there.
 
-    Each raises UnknownPerson or NoSuchFace for who is not there, CannotDecide for what contradicts itself.
+    Each takes what `How` lists. Each raises UnknownPerson or NoSuchFace for who is not there, CannotDecide for what
+    contradicts itself.
     """
 
     def __init__(self, catalogue: Catalogue) -> None:
@@ -67,7 +93,14 @@ class Deciding:
 
     # ---- people ------------------------------------------------------------------------------------------------------
 
-    def merge(self, into: PersonId, absorbed: PersonId) -> Decided:
+    def name(self, person: PersonId, name: str, **how: Unpack[How]) -> Decided:
+        """The person is called that. Raises NameTaken, and PersonError for what is no text."""
+        taken = self._bearers(name, person)
+        if taken:
+            raise NameTaken(name=name, person=taken[0], other=person)
+        return self._decide(DecisionKind.NAME, person=person, name=name, **how)
+
+    def merge(self, into: PersonId, absorbed: PersonId, **how: Unpack[How]) -> Decided:
         """`absorbed` becomes part of `into`, who takes their name where they have none. Raises CannotMerge too.
 
         Where a photo shows both, the absorbed one's face is left to nobody, unless the two were said to be the same.
@@ -78,37 +111,42 @@ class Deciding:
             raise CannotMerge(
                 first=into, second=absorbed, detail="they are the same", hint="Name two different people."
             )
-        return self._decide(DecisionKind.MERGE, person=into, other=absorbed)
+        return self._decide(DecisionKind.MERGE, person=into, other=absorbed, **how)
 
-    def hide(self, person: PersonId, *, hidden: bool = True) -> Decided:
+    def hide(self, person: PersonId, *, hidden: bool = True, **how: Unpack[How]) -> Decided:
         """The person has no folder and is not listed; or has and is again."""
-        return self._decide(DecisionKind.HIDE if hidden else DecisionKind.UNHIDE, person=person)
+        return self._decide(DecisionKind.HIDE if hidden else DecisionKind.UNHIDE, person=person, **how)
 
-    def different_people(self, one: PersonId, other: PersonId) -> Decided:
+    def different_people(self, one: PersonId, other: PersonId, **how: Unpack[How]) -> Decided:
         """These two are never merged by themselves."""
         if one == other:
             raise CannotDecide(
                 detail=f"person {one} is one person",
                 hint="`guyverd split` takes faces from a person, `guyverd undo` takes back a merge.",
             )
-        return self._decide(DecisionKind.DIFFERENT, person=one, other=other)
+        return self._decide(DecisionKind.DIFFERENT, person=one, other=other, **how)
 
     # ---- faces -------------------------------------------------------------------------------------------------------
 
-    def confirm(self, person: PersonId, faces: Sequence[FaceId] | None = None) -> Decided:
+    def confirm(self, person: PersonId, faces: Sequence[FaceId] | None = None, **how: Unpack[How]) -> Decided:
         """These faces are the person; without any, all that the person has now."""
         if faces is None:
             faces = [one.face for one in self._catalogue.people.members(person)]
             if not faces:
                 raise CannotDecide(detail=f"person {person} has no face to confirm", hint="Name some of another's.")
-        return self._decide(DecisionKind.CONFIRM, person=person, faces=self._there(faces))
+        return self._decide(DecisionKind.CONFIRM, person=person, faces=self._there(faces), **how)
 
-    def reject(self, person: PersonId, faces: Sequence[FaceId]) -> Decided:
+    def reject(self, person: PersonId, faces: Sequence[FaceId], **how: Unpack[How]) -> Decided:
         """These faces are not the person; if they were, they wait among the unknown."""
-        return self._decide(DecisionKind.REJECT, person=person, faces=self._there(faces))
+        return self._decide(DecisionKind.REJECT, person=person, faces=self._there(faces), **how)
 
-    def split(self, person: PersonId, faces: Sequence[FaceId]) -> Decided:
-        """These faces of the person are somebody else: a new person gets them."""
+    def split(self, person: PersonId, faces: Sequence[FaceId], name: str | None = None, **how: Unpack[How]) -> Decided:
+        """These faces of the person are somebody else: a new person gets them, of that name if one is given."""
+        if name is not None and (taken := self._bearers(name)):
+            raise CannotDecide(
+                detail=f"{name} is person {taken[0]} already",
+                hint=f"`guyverd confirm {taken[0]} FACE...` gives them faces.",
+            )
         held = self._catalogue.people.holdings(self._there(faces))
         for face, one in held.items():
             if one.person != person:
@@ -120,15 +158,16 @@ class Deciding:
                 detail=f"these are all faces of person {person}", hint="Leave some, or give the person another name."
             )
         new = self._catalogue.decisions.next_person()
-        return self._decide(DecisionKind.SPLIT, person=person, other=new, faces=self._there(faces), founded=new)
+        there = self._there(faces)
+        return self._decide(DecisionKind.SPLIT, person=person, other=new, faces=there, name=name, founded=new, **how)
 
-    def same(self, one: FaceId, other: FaceId) -> Decided:
+    def same(self, one: FaceId, other: FaceId, **how: Unpack[How]) -> Decided:
         """Two faces are one person: who has none joins, and two people become one unless both have a name."""
         first, second = self._pair(one, other)
         people = sorted({found.person for found in (first, second) if found.person is not None})
         if not people:
             new = self._catalogue.decisions.next_person()
-            return self._decide(DecisionKind.SAME, person=new, faces=(one, other), founded=new)
+            return self._decide(DecisionKind.SAME, person=new, faces=(one, other), founded=new, **how)
         absorbed = None
         if len(people) == 2:
             names = standing(self._catalogue).names
@@ -141,9 +180,9 @@ class Deciding:
             counts = {person: len(self._catalogue.people.members(person)) for person in people}
             people.sort(key=lambda person: (person not in names, -counts[person], person))
             absorbed = people[1]
-        return self._decide(DecisionKind.SAME, person=people[0], other=absorbed, faces=(one, other))
+        return self._decide(DecisionKind.SAME, person=people[0], other=absorbed, faces=(one, other), **how)
 
-    def different(self, one: FaceId, other: FaceId) -> Decided:
+    def different(self, one: FaceId, other: FaceId, **how: Unpack[How]) -> Decided:
         """Two faces are two people. If they were one, the face that nobody confirmed leaves, else the poorer one."""
         first, second = self._pair(one, other)
         shared = first.person if first.person == second.person else None
@@ -156,7 +195,8 @@ class Deciding:
             # Who was said to be one with the face that leaves, and not with the other, goes along.
             return {} if shared is None else dict.fromkeys(_with_partners(leaves.face, after))
 
-        return self._decide(DecisionKind.DIFFERENT, person=shared, faces=(stays.face, leaves.face), wishes=parting)
+        faces = (stays.face, leaves.face)
+        return self._decide(DecisionKind.DIFFERENT, person=shared, faces=faces, wishes=parting, **how)
 
     def apply(self, moves: Sequence[Move], alike: Sequence[tuple[FaceId, FaceId]] = ()) -> Decided:
         """Make a plan for the whole library so, as one decision; faces with one `Move.group` found a person.
@@ -165,9 +205,18 @@ class Deciding:
         """
         catalogue = self._catalogue
         decision, _ = catalogue.people.apply(moves, catalogue.now(), said=standing(catalogue), alike=alike)
-        return Decided(log_of(catalogue)[-1], tuple(catalogue.decisions.moves(decision)))
+        moves = tuple(catalogue.decisions.moves(decision))
+        return Decided(log_of(catalogue)[-1], moves, said=standing(catalogue))
 
     # ---- inside ------------------------------------------------------------------------------------------------------
+
+    def _bearers(self, name: str, apart_from: PersonId | None = None) -> list[PersonId]:
+        """Who has that name. Raises PersonError for what is no text."""
+        try:
+            name.encode("utf-8")
+        except UnicodeEncodeError:
+            raise PersonError(detail=f"{name!a} holds bytes that are no text") from None
+        return [other for other in self._catalogue.people.named(name) if other != apart_from]
 
     def _there(self, faces: Iterable[FaceId]) -> tuple[FaceId, ...]:
         wanted = sorted(set(faces))
@@ -190,14 +239,20 @@ class Deciding:
         person: PersonId | None = None,
         other: PersonId | None = None,
         faces: tuple[FaceId, ...] = (),
+        name: str | None = None,
         founded: PersonId | None = None,
         wishes: Callable[[Standing], Mapping[FaceId, PersonId | None]] | None = None,
+        **how: Unpack[How],
     ) -> Decided:
+        source = how.get("source")
+        draft = Decision(DecisionId(0), "", kind, Author.USER, person, other, name, faces, source=source)
         return record(
             self._catalogue,
-            Decision(DecisionId(0), "", kind, Author.USER, person, other, None, faces),
+            draft,
             founded=founded,
             wishes=wishes,
+            first=how.get("first"),
+            dry=how.get("dry", False),
         )
 
 
@@ -208,11 +263,15 @@ def record(
     founded: PersonId | None = None,
     wishes: Callable[[Standing], Mapping[FaceId, PersonId | None]] | None = None,
     first: Job | None = None,
+    always: bool = False,
+    dry: bool = False,
 ) -> Decided:
     """Number, date and record a decision, with all that follows from it; nothing where it says nothing new.
 
     `founded` is the number of a new person, `wishes` tells from the standing to come where faces should go if nothing
-    speaks against it, and `first` is done before, in the same transaction.
+    speaks against it, and `first` is done before, in the same transaction. Where nothing is recorded `first` is done
+    all the same; with `always` it is recorded, because `first` is what it does. With `dry` all of this is worked out,
+    and nothing of it done.
     """
     before, log = standing(catalogue), log_of(catalogue)
     for person in (draft.person, draft.other):
@@ -220,8 +279,10 @@ def record(
             raise UnknownPerson(person=person)
     decision = replace(draft, id=DecisionId(before.last + 1), at=catalogue.now())
     after = replay([*log, decision])
-    if draft.kind is not DecisionKind.UNDO and first is None and after == before:
-        return Decided(None)
+    if after == before and not always:
+        if first is not None and not dry:
+            catalogue.decisions.do(first)
+        return Decided(None, said=before, dry=dry)
     for impossible in sorted(set(after.refused) - set(before.refused) - {decision.id}):
         raise CannotDecide(
             detail=f"decision {impossible} could not be then",
@@ -231,8 +292,10 @@ def record(
     if decision.other is not None and decision.other in after.forwards and decision.person is not None:
         decision = replace(decision, name=after.names.get(decision.person))
     wanted = {} if wishes is None else wishes(after)
-    moves = catalogue.decisions.record(decision, after, Effect(_concerned(before, after), wanted, founded, first))
-    return Decided(decision, moves)
+    effect = Effect(_concerned(before, after), wanted, founded, first, dry)
+    done = catalogue.decisions.record(decision, after, effect)
+    kept = done.stayed if draft.kind is DecisionKind.UNDO else 0
+    return Decided(done.decision, done.moves, kept, after, dry)
 
 
 def _names_are_free(before: Standing, after: Standing) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from guyverd.errors import CannotDecide, NameTaken, UnknownPerson
+from guyverd.errors import CannotDecide, UnknownPerson
 from guyverd.model import DecisionId, FaceId, PersonId
 from guyverd.service.api import Row
 from guyverd.service.pipeline.listing import Listing, person_row
@@ -34,11 +34,8 @@ class Saying(Listing):
 
         def job() -> Row:
             found = self._resolved(person)
-            taken = [other for other in self._catalogue.people.named(wanted) if other != found.id]
-            if taken:
-                raise NameTaken(name=wanted, person=taken[0], other=found.id)
-            previous = self._catalogue.decisions.name(found.id, wanted, self._catalogue.now())
-            return {"id": found.id, "name": wanted, "previous": previous}
+            self._deciding.name(found.id, wanted)
+            return {"id": found.id, "name": wanted, "previous": found.name}
 
         done = self._at_work.decide(job)
         return {**done, "folder": self._folders().get(done["id"])}

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from guyverd.catalogue.decisions import Job
 
 
-def undo(catalogue: Catalogue, decision: DecisionId | None = None) -> Decided:
+def undo(catalogue: Catalogue, decision: DecisionId | None = None, *, dry: bool = False) -> Decided:
     """Take back a decision, or the last one of the user that counts.
 
     Faces go back where they were unless they were moved since or something else is said of them by now; `kept` counts
-    these. Raises UnknownDecision, and CannotDecide where it was undone before or cannot be.
+    these. Raises UnknownDecision, and CannotDecide where it was undone before or cannot be. With `dry` it is only
+    tried.
     """
     log = {one.id: one for one in log_of(catalogue)}
     gone = undone(log.values())
@@ -41,11 +42,11 @@ def undo(catalogue: Catalogue, decision: DecisionId | None = None) -> Decided:
             detail=f"decision {decision} was undone already, by decision {gone[decision]}",
             hint=f"`guyverd redo {decision}` makes it again.",
         )
-    return _take_back(catalogue, log, decision)
+    return _take_back(catalogue, log, decision, dry=dry)
 
 
-def redo(catalogue: Catalogue, decision: DecisionId | None = None) -> Decided:
-    """Make a decision again that was undone, or the one that was undone last. Raises as `undo` does."""
+def redo(catalogue: Catalogue, decision: DecisionId | None = None, *, dry: bool = False) -> Decided:
+    """Make a decision again that was undone, or the one that was undone last. Raises, or only tries, as `undo` does."""
     log = {one.id: one for one in log_of(catalogue)}
     gone = undone(log.values())
     if decision is None:
@@ -56,13 +57,13 @@ def redo(catalogue: Catalogue, decision: DecisionId | None = None) -> Decided:
         ]
         if not undos:
             raise CannotDecide(detail="nothing is undone", hint="`guyverd log` tells all decisions.")
-        return _take_back(catalogue, log, undos[-1])
+        return _take_back(catalogue, log, undos[-1], dry=dry)
     if decision not in log:
         raise UnknownDecision(decision=decision)
     if decision in gone:
-        return _take_back(catalogue, log, gone[decision])
+        return _take_back(catalogue, log, gone[decision], dry=dry)
     if log[decision].kind is DecisionKind.UNDO and depth(log, log[decision]) % 2:
-        return _take_back(catalogue, log, decision)
+        return _take_back(catalogue, log, decision, dry=dry)
     raise CannotDecide(detail=f"decision {decision} is not undone", hint=f"`guyverd undo {decision}` undoes it.")
 
 
@@ -79,7 +80,7 @@ def _refuse_a_second_undo(log: Mapping[DecisionId, Decision], target: DecisionId
         again = log[taken].undoes
 
 
-def _take_back(catalogue: Catalogue, log: Mapping[DecisionId, Decision], target: DecisionId) -> Decided:
+def _take_back(catalogue: Catalogue, log: Mapping[DecisionId, Decision], target: DecisionId, *, dry: bool) -> Decided:
     _refuse_a_second_undo(log, target)
     before = standing(catalogue)
     movable: dict[FaceId, PersonId | None] = {}
@@ -91,17 +92,12 @@ def _take_back(catalogue: Catalogue, log: Mapping[DecisionId, Decision], target:
         else:
             lost += 1
 
-    wanted: dict[FaceId, PersonId | None] = {}
-
     def back(after: Standing) -> Mapping[FaceId, PersonId | None]:
-        wanted.update({face: None if was is None else after.survivor(was) for face, was in movable.items()})
-        return wanted
+        return {face: None if was is None else after.survivor(was) for face, was in movable.items()}
 
     draft = Decision(DecisionId(0), "", DecisionKind.UNDO, Author.USER, None, None, None, (), target)
-    done = record(catalogue, draft, wishes=back, first=_drawn(log, target))
-    held = catalogue.people.holdings(list(wanted))
-    stayed = sum(1 for face, person in wanted.items() if face in held and held[face].person != person)
-    return replace(done, kept=lost + stayed)
+    done = record(catalogue, draft, wishes=back, first=_drawn(log, target), always=True, dry=dry)
+    return replace(done, kept=lost + done.kept)
 
 
 def _drawn(log: Mapping[DecisionId, Decision], target: DecisionId) -> Job | None:
