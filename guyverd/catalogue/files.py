@@ -31,25 +31,31 @@ class Files:
 
     # ---- roots -------------------------------------------------------------------------------------------------------
 
-    def configure(self, paths: Sequence[bytes]) -> None:
-        """Make `paths` the roots that count; others keep their rows but their files are not there."""
+    def configure(self, paths: Sequence[bytes], own: Sequence[bytes] = ()) -> None:
+        """Make `paths` the roots that count; others keep their rows but their files are not there.
+
+        `own` are roots that nobody watches: they hold what people put, or link to, in the people folder.
+        """
 
         def job(db: Utils) -> None:
             db.execute("UPDATE roots SET configured = 0")
-            for path in paths:
+            for path, ours in [*((path, False) for path in paths), *((path, True) for path in own)]:
                 db.execute(
-                    "INSERT INTO roots (path, display) VALUES (?, ?) ON CONFLICT (path) DO UPDATE SET configured = 1",
-                    (path, display(path)),
+                    "INSERT INTO roots (path, display, own) VALUES (?, ?, ?)"
+                    " ON CONFLICT (path) DO UPDATE SET configured = 1, own = excluded.own",
+                    (path, display(path).rstrip("/"), ours),
                 )
 
         self._db.write(job)
 
     def roots(self) -> list[RootRow]:
-        """Every configured root, in the order they were first configured."""
-        rows = self._db.rows(
-            "SELECT id, path, device, inode, state, detail, scanned_at FROM roots WHERE configured ORDER BY id"
-        )
-        return [_root(row) for row in rows]
+        """Every configured root that is watched, in the order they were first configured."""
+        return [_root(row) for row in self._db.rows(f"{_ROOT} WHERE configured AND NOT own ORDER BY id")]
+
+    def own(self) -> dict[bytes, RootId]:
+        """The roots that hold what people put, or link to, in the people folder, by their path."""
+        rows = self._db.rows("SELECT id, path FROM roots WHERE configured AND own")
+        return {row["path"]: RootId(row["id"]) for row in rows}
 
     def count_by_root(self) -> dict[RootId, int]:
         """How many files are there in each root that has any."""
@@ -230,6 +236,11 @@ class Files:
                 found[row["photo_id"]].append(within(row["root_path"], row["path"]))
         return {photo: tuple(paths) for photo, paths in found.items()}
 
+    def at(self, root: RootId, path: bytes) -> FileId | None:
+        """The file at a path, relative to its root, if it is known."""
+        row = self._db.row("SELECT id FROM files WHERE root_id = ? AND path = ?", (root, path))
+        return None if row is None else FileId(row["id"])
+
     def photo_of(self, root: RootId, path: bytes) -> PhotoId | None:
         """What a path, relative to its root, holds as far as that is known."""
         row = self._db.row("SELECT photo_id FROM files WHERE root_id = ? AND path = ?", (root, path))
@@ -267,6 +278,8 @@ class Files:
         return self._db.write(job)
 
 
+_ROOT = "SELECT id, path, device, inode, state, detail, scanned_at FROM roots"
+
 _IN_REACH = "root_id IN (SELECT id FROM roots WHERE configured AND state = 'online')"
 """Only there does "not found" mean "gone"."""
 
@@ -277,6 +290,17 @@ _OVERDUE = """
     UNION SELECT id FROM photos WHERE NOT EXISTS (SELECT 1 FROM files WHERE files.photo_id = photos.id)
 """
 """Photos all of whose files have been missing long enough, and contents that no path holds any more."""
+
+
+def move_own(db: Utils, old: bytes, new: bytes) -> None:
+    """Files in the people folder below `old` are below `new` now: for use within a transaction."""
+    below = (old + b"/", old + b"0")
+    root = "root_id IN (SELECT id FROM roots WHERE own AND configured)"
+    rows = db.execute(f"SELECT id, path FROM files WHERE {root} AND path > ? AND path < ?", below).fetchall()
+    for row in rows:
+        path = new + row["path"][len(old) :]
+        db.execute(f"DELETE FROM files WHERE {root} AND path = ? AND id <> ?", (path, row["id"]))
+        db.execute("UPDATE files SET path = ?, display = ? WHERE id = ?", (path, display(path), row["id"]))
 
 
 def _new(root: RootId, seen: SeenFile, at: str) -> tuple[object, ...]:

@@ -274,13 +274,14 @@ ALTER TABLE links_anew RENAME TO links;
 CREATE INDEX links_owner ON links (owner);
 
 CREATE TABLE enrolments (
+    path BLOB PRIMARY KEY,
     file_id INTEGER NOT NULL REFERENCES files (id) ON DELETE CASCADE,
     person_id INTEGER NOT NULL REFERENCES people (id),
     state TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'asked', 'done', 'vain')),
     source TEXT NOT NULL,
-    at TEXT NOT NULL,
-    PRIMARY KEY (file_id, person_id)
+    at TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX enrolments_file ON enrolments (file_id);
 CREATE INDEX enrolments_open ON enrolments (state) WHERE state IN ('waiting', 'asked');
 
 CREATE TABLE proposals (

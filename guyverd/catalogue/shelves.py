@@ -78,10 +78,10 @@ class Shelves:
         return [_photo(row) for row in rows]
 
     def own(self) -> list[tuple[bytes, PhotoId]]:
-        """Photos that people put into the people folder themselves: the path below it, and what it holds."""
+        """Photos that people put, or link to, in the people folder themselves: where, and which."""
         rows = self._db.rows(
-            "SELECT files.path, photo_id FROM files JOIN roots ON roots.id = root_id"
-            " WHERE own AND missing_since IS NULL AND photo_id IS NOT NULL"
+            "SELECT enrolments.path, photo_id FROM enrolments JOIN files ON files.id = file_id"
+            " WHERE missing_since IS NULL AND photo_id IS NOT NULL"
         )
         return [(row["path"], PhotoId(row["photo_id"])) for row in rows]
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from guyverd.catalogue.database import Database
 from guyverd.catalogue.decisions import Decisions
 from guyverd.catalogue.files import Files
+from guyverd.catalogue.heard import Heard
 from guyverd.catalogue.links import Links
 from guyverd.catalogue.people import People
 from guyverd.catalogue.renewal import Renewal
@@ -49,6 +50,7 @@ class Catalogue:
         self.decisions = Decisions(self._db)
         self.links = Links(self._db, clock)
         self.shelves = Shelves(self._db)
+        self.heard = Heard(self._db)
         self.renewal = Renewal(self._db)
 
     @functools.cached_property
