@@ -7,7 +7,8 @@ what to do next; `exit_code` is what the command line returns. One family, one e
     ├── ConfigError        3   ConfigNotFound, ConfigExists
     ├── AlreadyRunning     4
     ├── PersonError        5   UnknownPerson, AmbiguousPerson, NameTaken, CannotMerge, CannotDecide, UnknownDecision
-    │   └── NoSuchQuestion 5
+    │   ├── NoSuchQuestion 5   UnknownAlbum, TitleTaken, WhichPeople
+    │   └── NoDay          5   DaysContradict
     ├── PictureError       6   PictureMissing, PictureUnreadable, NoFaceFound, FaceChoice, NoSuchFace, Unread, WhichFace
     │   └── BoxRefused     6   NoFaceKnown
     ├── CatalogueError     7   CatalogueNewer, CatalogueDamaged
@@ -177,6 +178,36 @@ class NoSuchQuestion(PersonError):
     """There is no question {question} now."""
 
     hint = "It may be answered, or no longer make sense; `guyverd review --json` lists them."
+
+
+class UnknownAlbum(PersonError):
+    """No album is called or numbered {album}."""
+
+    hint = "`guyverd albums` lists them."
+
+
+class TitleTaken(PersonError):
+    """There is an album {title} already."""
+
+    hint = "Give this one another title, or that one: `guyverd album TITLE --rename OTHER`."
+
+
+class WhichPeople(PersonError):
+    """{people} can be read in several ways: {ways}."""
+
+    hint = "Give each person as a word of their own, and by number whoever has an & in their name."
+
+
+class NoDay(PersonError):
+    """{day} is no day."""
+
+    hint = "Write YYYY, YYYY-MM or YYYY-MM-DD."
+
+
+class DaysContradict(PersonError):
+    """No day is both since {since} and until {until}."""
+
+    hint = "The first day comes before the last: --since 2023 --until 2024-05-31."
 
 
 class PictureError(GuyverError):

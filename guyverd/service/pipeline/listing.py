@@ -16,12 +16,16 @@ from typing import TYPE_CHECKING
 from guyverd.catalogue.store import Catalogue
 from guyverd.errors import AmbiguousPerson, UnknownPerson
 from guyverd.model import Person, PersonId
+from guyverd.published import of_album
 from guyverd.service.api import Row
+from guyverd.service.pipeline.words.albums import people_in, photos_in
+from guyverd.service.pipeline.words.deciding import standing
 from guyverd.service.pipeline.words.pointing import face_at
 from guyverd.service.pipeline.words.telling import story
 
 if TYPE_CHECKING:
     from guyverd.catalogue.rows import PictureRow
+    from guyverd.published import Home
 
 
 class Listing:
@@ -45,6 +49,21 @@ class Listing:
         found = self._resolved(person)
         pictures = [_picture(row) for row in self._catalogue.photos.pictures_of(found.id)]
         return {**person_row(found, self._folders()), "pictures": pictures}
+
+    def albums(self) -> Iterator[Row]:
+        """See `Library.albums`."""
+        said, names, homes = standing(self._catalogue), self._catalogue.people.names(), self._catalogue.links.homes()
+        for album, saved in sorted(said.albums.items(), key=lambda item: (item[1].title.casefold(), item[0])):
+            yield {
+                "id": album,
+                "title": saved.title,
+                "people": [{"id": one, "name": names.get(one)} for one in people_in(saved, said)],
+                "since": saved.since,
+                "until": saved.until,
+                "photos": len(photos_in(self._catalogue, saved, said)),
+                "left_out": len(saved.without),
+                "folder": self._folder_at(homes.get(of_album(album))),
+            }
 
     def faces(self, person: str | None = None) -> Iterator[Row]:
         """See `Library.faces`."""
@@ -89,6 +108,9 @@ class Listing:
         """Where each person's links stand, as text."""
         folders = self._catalogue.links.folders()
         return {person: os.fsdecode(os.path.join(self._people_folder, folder)) for person, folder in folders.items()}
+
+    def _folder_at(self, home: Home | None) -> str | None:
+        return None if home is None else os.fsdecode(os.path.join(self._people_folder, home.path))
 
     def _resolved(self, text: str) -> Person:
         people = self._catalogue.people

@@ -103,7 +103,7 @@ class Publishing:
         finally:
             self._all_stale = not done and whose is None
             if not done and whose:
-                self._catalogue.shelves.note_stale(owner for owner in whose if owner > 0)
+                self._catalogue.shelves.note_stale(whose)
         self._tell(applied)
         return done
 

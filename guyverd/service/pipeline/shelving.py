@@ -10,8 +10,9 @@ from guyverd.catalogue.store import Catalogue
 from guyverd.config import Config
 from guyverd.folders.spare import parents
 from guyverd.media.companions import Companions
-from guyverd.model import PhotoId
-from guyverd.published import OwnerId, Shelf, ShelfPhoto, album_of, of_album, person_of
+from guyverd.model import AlbumId, PersonId, PhotoId, SavedAlbum
+from guyverd.published import OwnerId, Shelf, ShelfPhoto, of_album, person_of
+from guyverd.service.pipeline.words.albums import people_in, photos_in
 from guyverd.service.pipeline.words.deciding import standing
 
 
@@ -21,6 +22,8 @@ class Shelving:
     def __init__(self, config: Config, catalogue: Catalogue) -> None:
         self._config = config
         self._catalogue = catalogue
+        self._seen: dict[AlbumId, tuple[SavedAlbum, tuple[PersonId, ...]]] = {}
+        """The albums when `albums_of` was last asked, and who was in them."""
 
     def shelves(self, owners: Collection[OwnerId] | None = None) -> list[Shelf]:
         """Everybody's, or those of some owners."""
@@ -31,28 +34,24 @@ class Shelving:
         return [self._completed(shelf, beside) for shelf in self._without_own(found)]
 
     def albums_of(self, people: Iterable[OwnerId]) -> set[OwnerId]:
-        """The saved albums that show any of these people, and those that are no more or are not made yet."""
-        said = standing(self._catalogue)
-        changed = set(people)
-        stale = {
+        """The saved albums that show any of these people, and those of which something was said since last asked."""
+        said, changed = standing(self._catalogue), set(people)
+        now = {album: (saved, people_in(saved, said)) for album, saved in said.albums.items()}
+        before, self._seen = self._seen, now
+        return {
             of_album(album)
-            for album, saved in said.albums.items()
-            if changed & {said.survivor(person) for person in saved.people} or changed & set(saved.people)
+            for album in before.keys() | now.keys()
+            if before.get(album) != now.get(album) or not changed.isdisjoint((*now[album][0].people, *now[album][1]))
         }
-        homes = {owner: home.name for owner, home in self._catalogue.links.homes().items() if album_of(owner)}
-        titles = {of_album(album): saved.title for album, saved in said.albums.items()}
-        return stale | {owner for owner in homes.keys() | titles.keys() if homes.get(owner) != titles.get(owner)}
 
     def _albums(self, owners: Collection[OwnerId] | None) -> list[Shelf]:
         said = standing(self._catalogue)
         found = []
         for album, saved in sorted(said.albums.items()):
             owner = of_album(album)
-            if owners is None or owner in owners:
-                people = {said.survivor(person) for person in saved.people}
-                photos = self._catalogue.shelves.together(people, saved.since, saved.until)
-                shown = tuple(photo for photo in photos if photo.photo not in saved.without)
-                found.append(Shelf(owner, saved.title, shown))
+            photos = photos_in(self._catalogue, saved, said) if owners is None or owner in owners else ()
+            if photos:
+                found.append(Shelf(owner, saved.title, photos))
         return found
 
     def _without_own(self, shelves: list[Shelf]) -> list[Shelf]:

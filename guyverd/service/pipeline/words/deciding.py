@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 from guyverd.catalogue.decisions import Effect
 from guyverd.catalogue.store import Catalogue
-from guyverd.errors import CannotDecide, CannotMerge, NameTaken, NoSuchFace, PersonError, UnknownPerson
+from guyverd.errors import CannotDecide, CannotMerge, NameTaken, NoSuchFace, PersonError, TitleTaken, UnknownPerson
 from guyverd.model import (
     NOTHING_SAID,
     Author,
@@ -289,6 +289,7 @@ def record(
             hint=f"Take it back first: `guyverd undo {impossible}`; `guyverd log` tells what it is.",
         )
     _names_are_free(before, after)
+    _titles_are_free(before, after)
     if decision.other is not None and decision.other in after.forwards and decision.person is not None:
         decision = replace(decision, name=after.names.get(decision.person))
     wanted = {} if wishes is None else wishes(after)
@@ -310,6 +311,16 @@ def _names_are_free(before: Standing, after: Standing) -> None:
                 detail=f"person {person} would be {name} again, as person {other} is by now",
                 hint=f"If they are one, `guyverd merge {person} {other}`; else name person {other} otherwise first.",
             )
+
+
+def _titles_are_free(before: Standing, after: Standing) -> None:
+    titles = {album: saved.title for album, saved in after.albums.items()}
+    was = {album: saved.title for album, saved in before.albums.items()}
+    taken = {title.casefold() for album, title in titles.items() if was.get(album) == title}
+    for album, title in titles.items():
+        if was.get(album) != title and title.casefold() in taken:
+            raise TitleTaken(title=title)
+        taken.add(title.casefold())
 
 
 def _concerned(before: Standing, after: Standing) -> frozenset[FaceId]:
