@@ -63,7 +63,7 @@ class Plan:
     keep: int
     """Links that stay as they are, but for the name of their folder."""
     homes: tuple[Home, ...]
-    """Where folders will be."""
+    """Where folders will be: those that change, and those in which something is made."""
     gone: tuple[OwnerId, ...]
     """Owners who have no folder any more."""
 
@@ -93,8 +93,10 @@ def plan(
     """
     looked_at = {shelf.owner for shelf in shelves} | {link.owner for link in published}
     looked_at |= set(homes) if owners is None else set(owners)
-    new_homes = _homes(shelves, homes, style.unnamed)
-    moves = _moves(new_homes, homes, published)
+    gone = tuple(sorted((looked_at & set(homes)) - {shelf.owner for shelf in shelves}))
+    staying = {owner: home for owner, home in homes.items() if owner not in gone}
+    new_homes = _homes(shelves, staying, style.unnamed)
+    moves = _moves(new_homes, staying, published)
     standing = _after(published, moves)
     by_owner: dict[OwnerId, dict[bytes, tuple[bytes, PublishedLink]]] = defaultdict(dict)
     for path, (now, link) in standing.items():
@@ -107,14 +109,18 @@ def plan(
         wanted |= links.wanted
         kept |= links.kept
         notes += links.notes
+    # Where something is made, the folder may be another one under the same name: it is looked at again.
+    seen_anew = {link.owner for link in wanted.values()}
     return Plan(
         renames=tuple(_in_order(moves, published, homes, new_homes)),
         make=tuple(link for _, link in sorted(wanted.items())),
         remove=tuple(sorted((link for link in published if link.path not in kept), key=lambda link: link.path)),
         note=tuple(sorted(notes, key=lambda link: link.path)),
         keep=len(kept),
-        homes=tuple(home for owner, home in sorted(new_homes.items()) if homes.get(owner) != home),
-        gone=tuple(sorted(owner for owner in looked_at & set(homes) if owner not in new_homes)),
+        homes=tuple(
+            home for owner, home in sorted(new_homes.items()) if homes.get(owner) != home or owner in seen_anew
+        ),
+        gone=gone,
     )
 
 
@@ -139,13 +145,16 @@ def _moves(
 ) -> list[_Move]:
     lived_in = {above for link in published for above in parents(os.path.dirname(link.path))}
     guests: Counter[bytes] = Counter(above for home in homes.values() for above in parents(home.path))
+    hosts = {above for home in homes.values() for above in parents(os.path.dirname(home.path))}
     return [
         _Move(owner, homes[owner].path, home.path)
         for owner, home in sorted(new.items())
         if owner in homes
         and homes[owner].path != home.path
-        and homes[owner].path in lived_in
-        # A folder in which somebody else's lies cannot move, nor can one move into itself.
+        and (homes[owner].path in lived_in or homes[owner].inode is not None)
+        # A folder in which somebody else's lies cannot move, nor can one move to where another lies within, or into
+        # itself.
+        and home.path not in hosts
         and guests[homes[owner].path] == 1
         and homes[owner].path not in parents(home.path)
         and home.path not in parents(homes[owner].path)
@@ -160,12 +169,15 @@ def _in_order(
 ) -> Iterator[FolderRename]:
     """The moves so that each finds its place free; where they form a ring, one goes by way of another folder."""
     inside: dict[bytes, list[PublishedLink]] = {move.old: [] for move in moves}
+    movers = {move.old: move.owner for move in moves}
     in_use = {above for home in (*homes.values(), *new.values()) for above in parents(home.path)}
     for link in published if moves else ():
         above = parents(os.path.dirname(link.path))
         in_use.update(above)
         for old in inside.keys() & set(above):
-            inside[old].append(link)
+            # What others have in it goes before it moves.
+            if movers[old] == link.owner:
+                inside[old].append(link)
     pending = list(moves)
     while pending:
         olds = {move.old for move in pending}
@@ -295,10 +307,11 @@ class _Links:
         kind, text = self._text(os.path.dirname(path), target)
         placed = there is not None and there.placed
         link = PublishedLink(path, text, self._owner, photo, kind, companion, placed)
-        if there is not None and there.kind is kind and there.photo in (photo, None):
+        # One that is not `made` is about to go, and may be gone: it is made again.
+        if there is not None and there.made and there.kind is kind and there.photo in (photo, None):
             same = there.target == text if kind is LinkKind.SYMBOLIC else there.stamp is not None
             if same:
-                link = replace(link, stamp=there.stamp, made=there.made)
+                link = replace(link, stamp=there.stamp)
                 self.kept.add(now)
                 if link != there:
                     self.notes.append(link)

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from guyverd.folders.names import folder_names, link_names
 from guyverd.folders.spare import byte_key, is_spare_of, spare_name
-from guyverd.model import AlbumPhoto, PersonId
+from guyverd.published import OwnerId, ShelfPhoto
 
-from .model import CALM
+from .model import CALM, photo
 
 
 def name_of(name: str | None, person: int = 7) -> str:
-    return folder_names([(PersonId(person), name)], "Unnamed")[PersonId(person)].decode()
+    return folder_names([(OwnerId(person), name)], "Unnamed")[OwnerId(person)].decode()
 
 
 @pytest.mark.parametrize(
@@ -61,13 +61,20 @@ def test_a_long_name_is_cut_between_characters() -> None:
 
 
 def test_the_lowest_id_keeps_the_plain_name() -> None:
-    people = [(PersonId(9), "ALICE"), (PersonId(3), "Alice"), (PersonId(5), "alice"), (PersonId(4), "Alice (5)")]
+    people = [(OwnerId(9), "ALICE"), (OwnerId(3), "Alice"), (OwnerId(5), "alice"), (OwnerId(4), "Alice (5)")]
     assert folder_names(people, "Unnamed") == {3: b"Alice", 4: b"Alice (5)", 5: b"alice (5) (5)", 9: b"ALICE (9)"}
 
 
+def test_albums_come_after_people_and_nobody_takes_a_name_that_is_taken() -> None:
+    owners = [(OwnerId(-2), "Alice"), (OwnerId(-1), "Ski"), (OwnerId(5), "Alice"), (OwnerId(6), "Bob")]
+    found = folder_names(owners, "Unnamed", {"bob", "bob (6)", "unnamed/0007"})
+    assert found == {5: b"Alice", 6: b"Bob (6) (6)", -1: b"Ski", -2: b"Alice (2)"}
+    assert folder_names([(OwnerId(7), None)], "Unnamed", {"unnamed/0007"}) == {7: b"Unnamed/0007 (7)"}
+
+
 def test_invisible_characters_do_not_make_another_name() -> None:
-    names = folder_names([(PersonId(1), "Alice"), (PersonId(2), "Ali\u200bce")], "Unnamed")
-    assert names[PersonId(2)].endswith(b" (2)")
+    names = folder_names([(OwnerId(1), "Alice"), (OwnerId(2), "Ali\u200bce")], "Unnamed")
+    assert names[OwnerId(2)].endswith(b" (2)")
 
 
 HARD = st.one_of(
@@ -76,12 +83,12 @@ HARD = st.one_of(
     st.text(alphabet="aAßẞſsS./ ()12\u0345\u03b9\u0399\u0130iI\u0307éE\u0301\u200d", max_size=6),
     st.sampled_from(["Unnamed", "unnamed", "a", "A", "a (2)", "CON", "", "x" * 300, "İ" * 150]),
 )
-PEOPLE = st.dictionaries(st.integers(1, 30).map(PersonId), HARD, max_size=12)
+PEOPLE = st.dictionaries(st.integers(1, 30).map(OwnerId), HARD, max_size=12)
 
 
 @CALM
 @given(PEOPLE)
-def test_folders_are_legal_and_distinct_without_case(people: dict[PersonId, str | None]) -> None:
+def test_folders_are_legal_and_distinct_without_case(people: dict[OwnerId, str | None]) -> None:
     folders = folder_names(people.items(), "Unnamed")
     assert folders.keys() == people.keys()
     texts = [folder.decode() for folder in folders.values()]
@@ -108,9 +115,9 @@ def test_folders_are_legal_and_distinct_without_case(people: dict[PersonId, str 
 
 @CALM
 @given(PEOPLE, HARD)
-def test_one_more_person_renames_nobody(people: dict[PersonId, str | None], name: str | None) -> None:
+def test_one_more_person_renames_nobody(people: dict[OwnerId, str | None], name: str | None) -> None:
     before = folder_names(people.items(), "Unnamed")
-    after = folder_names([(PersonId(99), name), *people.items()], "Unnamed")
+    after = folder_names([(OwnerId(99), name), *people.items()], "Unnamed")
     assert {person: after[person] for person in people} == before
 
 
@@ -134,15 +141,15 @@ def test_one_more_person_renames_nobody(people: dict[PersonId, str | None], name
     ],
 )
 def test_a_link_is_called_by_date_and_file(target: bytes, taken_at: str | None, name: bytes) -> None:
-    assert link_names([AlbumPhoto(target, taken_at)]) == {target: name}
+    assert link_names([photo(target, taken_at)]) == {target: name}
 
 
 def test_the_first_of_a_clash_keeps_the_plain_name() -> None:
-    names = link_names([AlbumPhoto(b"/p/2/A.JPG", None), AlbumPhoto(b"/p/1/a.jpg", None)])
+    names = link_names([photo(b"/p/2/A.JPG"), photo(b"/p/1/a.jpg")])
     assert names[b"/p/1/a.jpg"] == b"undated_a.jpg"
     assert names[b"/p/2/A.JPG"].startswith(b"undated_A~")
     assert names[b"/p/2/A.JPG"].endswith(b".JPG")
-    more = link_names([AlbumPhoto(t, None) for t in (b"/p/2/A.JPG", b"/p/1/a.jpg", b"/p/3/a.jpg")])
+    more = link_names([photo(t) for t in (b"/p/2/A.JPG", b"/p/1/a.jpg", b"/p/3/a.jpg")])
     assert {target: more[target] for target in names} == names
 
 
@@ -151,12 +158,12 @@ BASENAMES = st.one_of(
     st.sampled_from([b"a.jpg", b"A.jpg", b"a", "é.jpg".encode(), "e\u0301.jpg".encode(), b"x" * 260 + b".jpg"]),
 )
 TARGETS = st.builds(lambda folder, name: b"/p/%d/" % folder + name, st.integers(0, 3), BASENAMES)
-PHOTOS = st.builds(AlbumPhoto, TARGETS, st.sampled_from([None, "2024-05-17T00:00:00", "nonsense"]))
+PHOTOS = st.builds(photo, TARGETS, st.sampled_from([None, "2024-05-17T00:00:00", "nonsense"]))
 
 
 @CALM
 @given(st.lists(PHOTOS, max_size=10))
-def test_links_are_legal_and_distinct_without_case(photos: list[AlbumPhoto]) -> None:
+def test_links_are_legal_and_distinct_without_case(photos: list[ShelfPhoto]) -> None:
     names = link_names(photos)
     assert names.keys() == {photo.target for photo in photos}
     unique = list({photo.target: photo for photo in reversed(photos)}.values())
@@ -172,7 +179,7 @@ def test_links_are_legal_and_distinct_without_case(photos: list[AlbumPhoto]) -> 
 
 @CALM
 @given(st.lists(PHOTOS, max_size=8, unique_by=lambda photo: photo.target), PHOTOS)
-def test_one_more_photo_renames_at_most_one_link(photos: list[AlbumPhoto], extra: AlbumPhoto) -> None:
+def test_one_more_photo_renames_at_most_one_link(photos: list[ShelfPhoto], extra: ShelfPhoto) -> None:
     before = link_names(photos)
     after = link_names([*photos, extra])
     changed = [target for target in before if before[target] != after[target]]
