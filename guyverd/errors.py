@@ -303,6 +303,15 @@ class PeopleFolderError(GuyverError):
     hint = "{hint}"
 
 
+class PeopleFolderPaused(PeopleFolderError):
+    """The people folder {path} is left as it is: {detail}."""
+
+    hint = (
+        "`guyverd folders resume` makes it anew as it was; `guyverd folders resume --accept` takes what was done there"
+        " as your word."
+    )
+
+
 class NotOurFolder(PeopleFolderError):
     """{path} holds other things and no guyverd marker, so nothing was put there."""
 
