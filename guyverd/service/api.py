@@ -35,6 +35,10 @@ METHODS = frozenset(
         "box",
         "who",
         "search",
+        "album",
+        "albums",
+        "album_rename",
+        "album_remove",
         "failures",
         "check",
         "scan",
@@ -43,12 +47,17 @@ METHODS = frozenset(
 )
 
 
-LISTS = frozenset({"people", "faces", "failures", "log", "review"})
+LISTS = frozenset({"people", "faces", "albums", "failures", "log", "review"})
 """The methods that give rows one by one."""
 
 
 class Library(Protocol):
-    """The use cases. Errors are the classes of `guyverd.errors`, on either side of the socket."""
+    """The use cases. Errors are the classes of `guyverd.errors`, on either side of the socket.
+
+    Whatever changes what is known takes `dry`: then it is worked out whole, in the very transaction that would record
+    it, and taken back. The answer has the same keys, tells what would be, and its `dry_run` is true; `decision` is the
+    number that it would get. Folders are told as they are, and none is changed.
+    """
 
     def status(self) -> Row:
         """How the library stands.
@@ -82,45 +91,48 @@ class Library(Protocol):
         `quality`, `taken_at`, `manual` (drawn by hand).
         """
 
-    def name(self, person: str, name: str) -> Row:
-        """Name a person. Returns {`id`, `name`, `previous` (or null), `folder`}."""
+    def name(self, person: str, name: str, dry: bool = False) -> Row:
+        """Name a person. Returns {`id`, `name`, `previous` (or null), `folder`, `decision`, `dry_run`}.
 
-    def merge(self, person: str, other: str) -> Row:
-        """Make `other` part of `person`. Returns the keys of `people`, `absorbed` and `left_out`.
+        `decision` is null where that was their name already.
+        """
+
+    def merge(self, person: str, other: str, dry: bool = False) -> Row:
+        """Make `other` part of `person`. Returns the keys of `people`, `absorbed`, `left_out`, `decision`, `dry_run`.
 
         `absorbed` is the id of `other`; `left_out` counts its faces in photos that show both, which are nobody's now.
         """
 
-    def confirm(self, person: str, faces: Sequence[str] = ()) -> Row:
+    def confirm(self, person: str, faces: Sequence[str] = (), dry: bool = False) -> Row:
         """These faces are that person, whatever is found later; without any, all that are theirs now.
 
         A face is its number, or the absolute path of a file of the library, as FILE or, where it shows several, FILE#N
-        for the Nth from the left. Returns one row of `log`, without `undone_by`, and `kept`. Where everything was said
-        already, nothing is recorded and `decision` is null. So do all that follow, down to `redo`.
+        for the Nth from the left. Returns one row of `log`, without `undone_by`, and `kept` and `dry_run`. Where
+        everything was said already, nothing is recorded and `decision` is null. So do all that follow, down to `redo`.
         """
 
-    def reject(self, person: str, faces: Sequence[str]) -> Row:
+    def reject(self, person: str, faces: Sequence[str], dry: bool = False) -> Row:
         """These faces are not that person; those that were wait among the unknown, and are never that person again."""
 
-    def split(self, person: str, faces: Sequence[str]) -> Row:
-        """These faces of that person are somebody else, a new person: `other`."""
+    def split(self, person: str, faces: Sequence[str], name: str | None = None, dry: bool = False) -> Row:
+        """These faces of that person are somebody else, a new person, `other`, of that `name` if it is given."""
 
-    def hide(self, person: str) -> Row:
+    def hide(self, person: str, dry: bool = False) -> Row:
         """That person has no folder and is not listed; their faces stay theirs."""
 
-    def unhide(self, person: str) -> Row:
+    def unhide(self, person: str, dry: bool = False) -> Row:
         """That person has a folder again and is listed."""
 
-    def same(self, face: str, other: str) -> Row:
+    def same(self, face: str, other: str, dry: bool = False) -> Row:
         """Two faces are one person, also when both are in one photo; two people become one unless both have a name."""
 
-    def different(self, face: str, other: str, people: bool = False) -> Row:
+    def different(self, face: str, other: str, people: bool = False, dry: bool = False) -> Row:
         """Two faces are two people; or, with `people`, two people are two and are never merged by themselves."""
 
-    def undo(self, decision: int | None = None) -> Row:
+    def undo(self, decision: int | None = None, dry: bool = False) -> Row:
         """Take back a decision, or your last one that counts. `kept` counts faces that could not be put back."""
 
-    def redo(self, decision: int | None = None) -> Row:
+    def redo(self, decision: int | None = None, dry: bool = False) -> Row:
         """Make a decision again that was undone, or the one that was undone last."""
 
     def recluster(self, apply: bool = False, strictness: float | None = None, stamp: str | None = None) -> Row:
@@ -139,8 +151,9 @@ class Library(Protocol):
         Keys: `decision`, `at`, `kind`, `author` ("user" or "guyverd"), `person` {`id`, `name`} or null, `other`
         likewise, `name`, `faces` [ids], `album` {`id`, `before`, `now`} or null for what is about none, `undoes` (the
         decision that an undo takes back), `subject` (what an undo is about in the end: `decision`, `kind`, `person`,
-        `other`, `name`, `faces`, `album`, and `again`, which tells that it is made again; null for others), `undone_by`
-        (id or null), `moved` (how many faces changed their person), `moves` [{`face`, `was`, `now`}]: the first hundred
+        `other`, `name`, `faces`, `album`, and `again`, which tells that it is made again; null for others), `source`
+        (what was done to the people folder that it was inferred from, in words, or null), `undone_by` (id or null),
+        `moved` (how many faces changed their person), `moves` [{`face`, `was`, `now`}]: the first hundred
         of them, or that of the face that was asked for. What an album was `before` and is `now` is null where it is not
         there, else {`title`, `people` [{`id`, `name`}], `since`, `until` (days, or null), `without` [photos]}.
         """
@@ -177,11 +190,13 @@ class Library(Protocol):
         `decisions`, or a skip.
         """
 
-    def box(self, path: str, box: list[int], person: str | None = None, name: str | None = None) -> Row:
+    def box(
+        self, path: str, box: list[int], person: str | None = None, name: str | None = None, dry: bool = False
+    ) -> Row:
         """Add a face that was not found, in a box [left, top, right, bottom] of a photo of the library.
 
         It is that person's, or somebody new's of that name, or compared with all others. Returns {`face`, `photo`,
-        `box`, `quality`, `person` (id or null), `name`, `folder`}.
+        `box`, `quality`, `person` (id or null), `name`, `folder`, `decision`, `dry_run`}.
         """
 
     def who(self, path: str) -> Row:
@@ -201,6 +216,35 @@ class Library(Protocol):
         and none was chosen), `results` [{`file`, `face`, `photo`, `evidence`, `distance`, `person` (id or null),
         `name`}], most evidence first}.
         """
+
+    def album(
+        self,
+        people: Sequence[str],
+        title: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        dry: bool = False,
+    ) -> Row:
+        """Save the photos that show all of these people as an album, with a folder of its own.
+
+        Each of `people` is a number, a name, or several of them as in "Alice & Bob". `since` and `until` are the first
+        and the last day, as YYYY, YYYY-MM or YYYY-MM-DD. Without a title it is called after its people and days.
+        Returns the keys of `confirm`, `photos` (how many the album shows) and `folder` (null where there is none, as
+        for an album without photos). Where there is that album already, nothing is recorded.
+        """
+
+    def albums(self) -> Iterable[Row]:
+        """All saved albums by title.
+
+        Keys: `id`, `title`, `people` [{`id`, `name`}], `since`, `until` (days, or null), `photos` (how many it shows),
+        `left_out` (photos), `folder` (or null).
+        """
+
+    def album_rename(self, album: str, title: str, dry: bool = False) -> Row:
+        """Give an album, told by its title or number, another title. Returns the keys of `album`."""
+
+    def album_remove(self, album: str, dry: bool = False) -> Row:
+        """There is no such album any more; photos and people are not touched. Returns the keys of `album`."""
 
     def failures(self) -> Iterable[Row]:
         """What could not be read: `file`, `reason`, `state`, `attempts`, `at`."""

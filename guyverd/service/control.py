@@ -171,49 +171,49 @@ class RemoteLibrary:
         """See `Library.faces`."""
         return self._many("faces", person=person)
 
-    def name(self, person: str, name: str) -> Row:
+    def name(self, person: str, name: str, dry: bool = False) -> Row:
         """See `Library.name`."""
-        return self._one("name", person=person, name=name)
+        return self._one("name", person=person, name=name, dry=dry or None)
 
-    def merge(self, person: str, other: str) -> Row:
+    def merge(self, person: str, other: str, dry: bool = False) -> Row:
         """See `Library.merge`."""
-        return self._one("merge", person=person, other=other)
+        return self._one("merge", person=person, other=other, dry=dry or None)
 
-    def confirm(self, person: str, faces: Sequence[str] = ()) -> Row:
+    def confirm(self, person: str, faces: Sequence[str] = (), dry: bool = False) -> Row:
         """See `Library.confirm`."""
-        return self._one("confirm", person=person, faces=list(faces))
+        return self._one("confirm", person=person, faces=list(faces), dry=dry or None)
 
-    def reject(self, person: str, faces: Sequence[str]) -> Row:
+    def reject(self, person: str, faces: Sequence[str], dry: bool = False) -> Row:
         """See `Library.reject`."""
-        return self._one("reject", person=person, faces=list(faces))
+        return self._one("reject", person=person, faces=list(faces), dry=dry or None)
 
-    def split(self, person: str, faces: Sequence[str]) -> Row:
+    def split(self, person: str, faces: Sequence[str], name: str | None = None, dry: bool = False) -> Row:
         """See `Library.split`."""
-        return self._one("split", person=person, faces=list(faces))
+        return self._one("split", person=person, faces=list(faces), name=name, dry=dry or None)
 
-    def hide(self, person: str) -> Row:
+    def hide(self, person: str, dry: bool = False) -> Row:
         """See `Library.hide`."""
-        return self._one("hide", person=person)
+        return self._one("hide", person=person, dry=dry or None)
 
-    def unhide(self, person: str) -> Row:
+    def unhide(self, person: str, dry: bool = False) -> Row:
         """See `Library.unhide`."""
-        return self._one("unhide", person=person)
+        return self._one("unhide", person=person, dry=dry or None)
 
-    def same(self, face: str, other: str) -> Row:
+    def same(self, face: str, other: str, dry: bool = False) -> Row:
         """See `Library.same`."""
-        return self._one("same", face=face, other=other)
+        return self._one("same", face=face, other=other, dry=dry or None)
 
-    def different(self, face: str, other: str, people: bool = False) -> Row:
+    def different(self, face: str, other: str, people: bool = False, dry: bool = False) -> Row:
         """See `Library.different`."""
-        return self._one("different", face=face, other=other, people=people)
+        return self._one("different", face=face, other=other, people=people, dry=dry or None)
 
-    def undo(self, decision: int | None = None) -> Row:
+    def undo(self, decision: int | None = None, dry: bool = False) -> Row:
         """See `Library.undo`."""
-        return self._one("undo", decision=decision)
+        return self._one("undo", decision=decision, dry=dry or None)
 
-    def redo(self, decision: int | None = None) -> Row:
+    def redo(self, decision: int | None = None, dry: bool = False) -> Row:
         """See `Library.redo`."""
-        return self._one("redo", decision=decision)
+        return self._one("redo", decision=decision, dry=dry or None)
 
     def recluster(self, apply: bool = False, strictness: float | None = None, stamp: str | None = None) -> Row:
         """See `Library.recluster`."""
@@ -241,9 +241,11 @@ class RemoteLibrary:
         given = {"question": question, "answer": answer, "but": list(but), "decisions": list(decisions)}
         return self._one("answer", **given, name=name, person=person)
 
-    def box(self, path: str, box: list[int], person: str | None = None, name: str | None = None) -> Row:
+    def box(
+        self, path: str, box: list[int], person: str | None = None, name: str | None = None, dry: bool = False
+    ) -> Row:
         """See `Library.box`."""
-        return self._one("box", path=path, box=box, person=person, name=name)
+        return self._one("box", path=path, box=box, person=person, name=name, dry=dry or None)
 
     def who(self, path: str) -> Row:
         """See `Library.who`."""
@@ -252,6 +254,30 @@ class RemoteLibrary:
     def search(self, path: str, k: int = 20, face: int | None = None) -> Row:
         """See `Library.search`."""
         return self._one("search", path=path, k=k, face=face)
+
+    def album(
+        self,
+        people: Sequence[str],
+        title: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        dry: bool = False,
+    ) -> Row:
+        """See `Library.album`."""
+        given = {"people": list(people), "title": title, "since": since, "until": until}
+        return self._one("album", **given, dry=dry or None)
+
+    def albums(self) -> Iterable[Row]:
+        """See `Library.albums`."""
+        return self._many("albums")
+
+    def album_rename(self, album: str, title: str, dry: bool = False) -> Row:
+        """See `Library.album_rename`."""
+        return self._one("album_rename", album=album, title=title, dry=dry or None)
+
+    def album_remove(self, album: str, dry: bool = False) -> Row:
+        """See `Library.album_remove`."""
+        return self._one("album_remove", album=album, dry=dry or None)
 
     def failures(self) -> Iterable[Row]:
         """See `Library.failures`."""

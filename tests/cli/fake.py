@@ -228,7 +228,7 @@ class FakeLibrary:
         wanted = None if person is None else self._find(person)["id"]
         return [row for row in self.every_face if wanted is None or row["person"] == wanted]
 
-    def name(self, person: str, name: str) -> Row:
+    def name(self, person: str, name: str, dry: bool = False) -> Row:
         self._asked("name", person, name)
         found = self._find(person)
         for other in self.everyone:
@@ -236,7 +236,7 @@ class FakeLibrary:
                 raise NameTaken(name=name, person=other["id"], other=found["id"])
         return {"id": found["id"], "name": name, "previous": found["name"], "folder": f"/people/{name}"}
 
-    def merge(self, person: str, other: str) -> Row:
+    def merge(self, person: str, other: str, dry: bool = False) -> Row:
         self._asked("merge", person, other)
         kept, gone = self._find(person), self._find(other)
         return {
@@ -262,41 +262,41 @@ class FakeLibrary:
         row = decision_row(41, kind, named[0], named[1], [int(face) for face in faces if face.isdigit()])
         return {**row, "kept": self.kept}
 
-    def confirm(self, person: str, faces: Sequence[str] = ()) -> Row:
+    def confirm(self, person: str, faces: Sequence[str] = (), dry: bool = False) -> Row:
         self._asked("confirm", person, *faces)
         return self._decided("confirm", self._find(person), None, faces or ["1", "2"])
 
-    def reject(self, person: str, faces: Sequence[str]) -> Row:
+    def reject(self, person: str, faces: Sequence[str], dry: bool = False) -> Row:
         self._asked("reject", person, *faces)
         return self._decided("reject", self._find(person), None, faces)
 
-    def split(self, person: str, faces: Sequence[str]) -> Row:
+    def split(self, person: str, faces: Sequence[str], name: str | None = None, dry: bool = False) -> Row:
         self._asked("split", person, *faces)
         return self._decided("split", self._find(person), {"id": 32, "name": None}, faces)
 
-    def hide(self, person: str) -> Row:
+    def hide(self, person: str, dry: bool = False) -> Row:
         self._asked("hide", person)
         return self._decided("hide", self._find(person))
 
-    def unhide(self, person: str) -> Row:
+    def unhide(self, person: str, dry: bool = False) -> Row:
         self._asked("unhide", person)
         return self._decided("unhide", self._find(person))
 
-    def same(self, face: str, other: str) -> Row:
+    def same(self, face: str, other: str, dry: bool = False) -> Row:
         self._asked("same", face, other)
         return self._decided("same", self.everyone[0], None, [face, other])
 
-    def different(self, face: str, other: str, people: bool = False) -> Row:
+    def different(self, face: str, other: str, people: bool = False, dry: bool = False) -> Row:
         self._asked("different", face, other, people)
         if people:
             return self._decided("different", self._find(face), self._find(other))
         return self._decided("different", self.everyone[0], None, [face, other])
 
-    def undo(self, decision: int | None = None) -> Row:
+    def undo(self, decision: int | None = None, dry: bool = False) -> Row:
         self._asked("undo", decision)
         return self._taken_back(again=False)
 
-    def redo(self, decision: int | None = None) -> Row:
+    def redo(self, decision: int | None = None, dry: bool = False) -> Row:
         self._asked("redo", decision)
         return self._taken_back(again=True)
 
@@ -373,7 +373,9 @@ class FakeLibrary:
         made = [] if answer == "skip" else [100 + len(self.answered)]
         return {"question": question, "answer": answer, "decisions": made, "moved": 7 * len(made)}
 
-    def box(self, path: str, box: list[int], person: str | None = None, name: str | None = None) -> Row:
+    def box(
+        self, path: str, box: list[int], person: str | None = None, name: str | None = None, dry: bool = False
+    ) -> Row:
         self._asked("box", path, box, person, name)
         who = None if person is None else self._find(person)
         if name is not None:

@@ -189,7 +189,7 @@ def test_boxes_that_cannot_be_are_told_why_and_change_nothing(dark: Config, phot
         ]
         for path, box, who, problem, told in wrong:
             with pytest.raises(problem, match=told):
-                library.box(str(path), box, **who)
+                library.box(str(path), box, who.get("person"), who.get("name"))
         assert len(list(library.faces())) == log
     with Catalogue(os.fsencode(dark.state / "catalogue.db")) as catalogue:
         assert [one.kind for one in catalogue.decisions.log() if one.kind is DecisionKind.BOX] == []

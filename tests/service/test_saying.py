@@ -30,7 +30,7 @@ __all__ = ["deciding"]
 def library(catalogue: Catalogue, tmp_path: Path, deciding: Deciding) -> Saying:
     """The words of `test_deciding`'s people, said without a thread: its photos are /photos/000.jpg and so on."""
 
-    def decide(job: Callable[[], Any]) -> Any:
+    def decide(job: Callable[[], Any], *, dry: bool = False) -> Any:
         return job()
 
     work = SimpleNamespace(catalogue=catalogue, config=SimpleNamespace(people=tmp_path / "People"), decide=decide)
@@ -137,9 +137,11 @@ def test_every_word_is_answered_with_what_it_did(library: Saying) -> None:
         "album": None,
         "undoes": None,
         "subject": None,
+        "source": None,
         "moved": 2,
         "moves": [{"face": 6, "was": None, "now": 1}, {"face": 9, "was": None, "now": 1}],
         "kept": 0,
+        "dry_run": False,
     }
     assert library.reject("al bert", ["/photos/000.jpg"])["faces"] == [1], "the one that is theirs"
     row = library.split("1", ["/photos/001.jpg", "7"])
@@ -177,6 +179,8 @@ def test_every_word_is_answered_with_what_it_did(library: Saying) -> None:
         "hidden": False,
         "absorbed": 2,
         "left_out": 0,
+        "decision": 12,
+        "dry_run": False,
     }
     with pytest.raises(NameTaken):
         library.name("3", "AL BERT")

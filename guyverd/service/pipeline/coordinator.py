@@ -154,14 +154,17 @@ class Coordinator:
         self._inbox.put((job, done))
         return done.result(timeout=600)
 
-    def decide(self, job: Callable[[], T], *, of_new_faces: bool = False) -> T:
+    def decide(self, job: Callable[[], T], *, of_new_faces: bool = False, dry: bool = False) -> T:
         """Record somebody's word about people, with the folders up to date when this returns.
 
         It happens between two steps, so that it never meets a grouping that knows nothing of it. A word that is
         `of_new_faces` brings some that are to be grouped; an undo may take faces away, and bring them back.
+        What is `dry` changes nothing, and nothing is published.
         """
 
         def decided() -> T:
+            if dry:
+                return job()
             before = self.catalogue.boxes.taken_away()
             result = job()
             after = self.catalogue.boxes.taken_away()

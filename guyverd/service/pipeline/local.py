@@ -77,49 +77,49 @@ class WorkingLibrary(Listing):
         """See `Library.progress`."""
         return self._whole.progress()
 
-    def name(self, person: str, name: str) -> Row:
+    def name(self, person: str, name: str, dry: bool = False) -> Row:
         """See `Library.name`."""
-        return self._whole.name(person, name)
+        return self._whole.name(person, name, dry)
 
-    def merge(self, person: str, other: str) -> Row:
+    def merge(self, person: str, other: str, dry: bool = False) -> Row:
         """See `Library.merge`."""
-        return self._whole.merge(person, other)
+        return self._whole.merge(person, other, dry)
 
-    def confirm(self, person: str, faces: Sequence[str] = ()) -> Row:
+    def confirm(self, person: str, faces: Sequence[str] = (), dry: bool = False) -> Row:
         """See `Library.confirm`."""
-        return self._whole.confirm(person, faces)
+        return self._whole.confirm(person, faces, dry)
 
-    def reject(self, person: str, faces: Sequence[str]) -> Row:
+    def reject(self, person: str, faces: Sequence[str], dry: bool = False) -> Row:
         """See `Library.reject`."""
-        return self._whole.reject(person, faces)
+        return self._whole.reject(person, faces, dry)
 
-    def split(self, person: str, faces: Sequence[str]) -> Row:
+    def split(self, person: str, faces: Sequence[str], name: str | None = None, dry: bool = False) -> Row:
         """See `Library.split`."""
-        return self._whole.split(person, faces)
+        return self._whole.split(person, faces, name, dry)
 
-    def hide(self, person: str) -> Row:
+    def hide(self, person: str, dry: bool = False) -> Row:
         """See `Library.hide`."""
-        return self._whole.hide(person)
+        return self._whole.hide(person, dry)
 
-    def unhide(self, person: str) -> Row:
+    def unhide(self, person: str, dry: bool = False) -> Row:
         """See `Library.unhide`."""
-        return self._whole.unhide(person)
+        return self._whole.unhide(person, dry)
 
-    def same(self, face: str, other: str) -> Row:
+    def same(self, face: str, other: str, dry: bool = False) -> Row:
         """See `Library.same`."""
-        return self._whole.same(face, other)
+        return self._whole.same(face, other, dry)
 
-    def different(self, face: str, other: str, people: bool = False) -> Row:
+    def different(self, face: str, other: str, people: bool = False, dry: bool = False) -> Row:
         """See `Library.different`."""
-        return self._whole.different(face, other, people)
+        return self._whole.different(face, other, people, dry)
 
-    def undo(self, decision: int | None = None) -> Row:
+    def undo(self, decision: int | None = None, dry: bool = False) -> Row:
         """See `Library.undo`."""
-        return self._whole.undo(decision)
+        return self._whole.undo(decision, dry)
 
-    def redo(self, decision: int | None = None) -> Row:
+    def redo(self, decision: int | None = None, dry: bool = False) -> Row:
         """See `Library.redo`."""
-        return self._whole.redo(decision)
+        return self._whole.redo(decision, dry)
 
     def review(self, limit: int = 20) -> Iterator[Row]:
         """See `Library.review`."""
@@ -142,9 +142,11 @@ class WorkingLibrary(Listing):
         """See `Library.recluster`."""
         return self._whole.recluster(apply, strictness, stamp)
 
-    def box(self, path: str, box: list[int], person: str | None = None, name: str | None = None) -> Row:
+    def box(
+        self, path: str, box: list[int], person: str | None = None, name: str | None = None, dry: bool = False
+    ) -> Row:
         """See `Library.box`."""
-        return self._whole.box(path, box, person, name)
+        return self._whole.box(path, box, person, name, dry)
 
     def who(self, path: str) -> Row:
         """See `Library.who`."""
@@ -153,6 +155,25 @@ class WorkingLibrary(Listing):
     def search(self, path: str, k: int = 20, face: int | None = None) -> Row:
         """See `Library.search`."""
         return self._whole.search(path, k, face)
+
+    def album(
+        self,
+        people: Sequence[str],
+        title: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        dry: bool = False,
+    ) -> Row:
+        """See `Library.album`."""
+        return self._whole.album(people, title, since, until, dry)
+
+    def album_rename(self, album: str, title: str, dry: bool = False) -> Row:
+        """See `Library.album_rename`."""
+        return self._whole.album_rename(album, title, dry)
+
+    def album_remove(self, album: str, dry: bool = False) -> Row:
+        """See `Library.album_remove`."""
+        return self._whole.album_remove(album, dry)
 
     def check(self, repair: bool = False) -> Row:
         """See `Library.check`."""

@@ -30,6 +30,7 @@ from guyverd.service.pipeline.reading import Wanted
 from guyverd.service.pipeline.reclustering import Reclustering
 from guyverd.service.pipeline.review.inquiring import Inquiring
 from guyverd.service.pipeline.words.boxing import draw
+from guyverd.service.pipeline.words.telling import number
 
 if TYPE_CHECKING:
     from guyverd.model import FloatArray
@@ -192,21 +193,26 @@ class LocalLibrary(Inquiring):
         """See `Library.recluster`."""
         return self._reclustering.recluster(apply=apply, strictness=strictness, stamp=stamp)
 
-    def box(self, path: str, box: list[int], person: str | None = None, name: str | None = None) -> Row:
+    def box(
+        self, path: str, box: list[int], person: str | None = None, name: str | None = None, dry: bool = False
+    ) -> Row:
         """See `Library.box`."""
         known = None if person is None else self._resolved(person).id
         new_name = None if name is None else " ".join(name.split())
-        face = draw(self._at_work, path, Box(*box), known, new_name)
-        (row,) = self._at_work.catalogue.photos.faces_by_id([face]).values()
-        who = None if row.person is None else self._at_work.catalogue.people.get(row.person)
+        drawn = draw(self._at_work, path, Box(*box), known, new_name, dry=dry)
+        said, box_ = drawn.done.said, drawn.face.box
+        # What was added may have been grouped by now.
+        held = self._catalogue.people.holdings([drawn.number])
+        who = said.pinned.get(drawn.number) if drawn.number not in held else held[drawn.number].person
         return {
-            "face": face,
-            "photo": row.photo,
-            "box": list(row.box),
-            "quality": round(row.quality, 4),
-            "person": row.person,
-            "name": None if who is None else who.name,
-            "folder": None if row.person is None else self._folders().get(row.person),
+            "face": drawn.number,
+            "photo": drawn.photo,
+            "box": [box_.left, box_.top, box_.right, box_.bottom],
+            "quality": round(drawn.face.quality.score, 4),
+            "person": who,
+            "name": None if who is None else self._catalogue.people.names().get(who) or said.names.get(who),
+            "folder": None if who is None else self._folders().get(who),
+            **number(drawn.done),
         }
 
     # ---- pictures ----------------------------------------------------------------------------------------------------

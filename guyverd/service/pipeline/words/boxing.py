@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from guyverd.catalogue.store import Catalogue
 from guyverd.errors import BoxRefused, CannotDecide, PersonError, PictureMissing, PictureUnreadable, Unread
-from guyverd.model import Author, Box, Decision, DecisionId, DecisionKind, FaceId, PersonId
+from guyverd.model import Author, Box, Decision, DecisionId, DecisionKind, DetectedFace, FaceId, PersonId, PhotoId
 from guyverd.service.pipeline.reading import Read, Reader, Wanted
-from guyverd.service.pipeline.words.deciding import record
+from guyverd.service.pipeline.words.deciding import Decided, record
 
 if TYPE_CHECKING:
     from guyverd.service.pipeline.coordinator import Coordinator
@@ -20,18 +21,30 @@ _LARGEST = 1_000_000
 """Pixels; no picture is as large."""
 
 
-def draw(work: Coordinator, path: str, box: Box, person: PersonId | None, name: str | None) -> FaceId:
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A face that was added, or would be."""
+
+    number: FaceId
+    photo: PhotoId
+    face: DetectedFace
+    done: Decided
+
+
+def draw(
+    work: Coordinator, path: str, box: Box, person: PersonId | None, name: str | None, *, dry: bool = False
+) -> Drawn:
     """Add the face in a box of a photo: it is `person`, or somebody new of that `name`, or is grouped like any other.
 
-    From any thread; it waits for a worker. Raises BoxRefused for a box that is none, that reaches past the picture, or
-    where a face is known already; Unread for a picture that is not in the library; CannotDecide for a name that is
-    taken; PersonError for one that is no text; and what hinders the reading.
+    From any thread; it waits for a worker. With `dry` it is only tried. Raises BoxRefused for a box that is none, that
+    reaches past the picture, or where a face is known already; Unread for a picture that is not in the library;
+    CannotDecide for a name that is taken; PersonError for one that is no text; and what hinders the reading.
     """
     _check_size(path, box)
     if name is not None:
         _check_name(work.catalogue, name)
     read = _described(work.reader, path, box)
-    return work.decide(lambda: _decided(work.catalogue, path, read, person, name), of_new_faces=True)
+    return work.decide(lambda: _decided(work.catalogue, path, read, person, name, dry=dry), of_new_faces=True, dry=dry)
 
 
 def _check_size(path: str, box: Box) -> None:
@@ -62,7 +75,9 @@ def _described(reader: Reader, path: str, box: Box) -> Read:
     return read
 
 
-def _decided(catalogue: Catalogue, path: str, read: Read, person: PersonId | None, name: str | None) -> FaceId:
+def _decided(
+    catalogue: Catalogue, path: str, read: Read, person: PersonId | None, name: str | None, *, dry: bool
+) -> Drawn:
     (face,) = read.reading.asked
     photo = catalogue.boxes.photo(read.reading.hash)
     if photo is None:
@@ -78,8 +93,8 @@ def _decided(catalogue: Catalogue, path: str, read: Read, person: PersonId | Non
     number = catalogue.boxes.next_face()
     drawn = Decision(DecisionId(0), "", DecisionKind.BOX, Author.USER, founded or person, None, name, (number,))
     adding = catalogue.boxes.adding(photo, number, face, read.engine)
-    record(catalogue, drawn, founded=founded, first=adding, always=True)
-    return number
+    done = record(catalogue, drawn, founded=founded, first=adding, always=True, dry=dry)
+    return Drawn(number, photo, face, done)
 
 
 def _whose(catalogue: Catalogue, person: PersonId) -> str:

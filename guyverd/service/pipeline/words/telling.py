@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Collection, Iterator, Mapping
 
 from guyverd.catalogue.store import Catalogue
-from guyverd.model import AlbumId, Decision, DecisionId, DecisionKind, FaceId, Move, PersonId, SavedAlbum
+from guyverd.model import AlbumId, Decision, DecisionId, DecisionKind, FaceId, Move, Person, PersonId, SavedAlbum
 from guyverd.people.decisions import depth, subject, undone
 from guyverd.service.api import Row
 from guyverd.service.pipeline.words.deciding import Decided, log_of, standing
@@ -14,7 +14,22 @@ from guyverd.service.pipeline.words.deciding import Decided, log_of, standing
 MOST_MOVES = 100
 """Moves that a row lists; a plan for the whole library may have a million."""
 
-Names = Mapping[PersonId, str | None]
+_KEYS = (
+    "decision",
+    "at",
+    "kind",
+    "author",
+    "person",
+    "other",
+    "name",
+    "faces",
+    "album",
+    "undoes",
+    "subject",
+    "source",
+)
+
+Names = Mapping[PersonId, str] | Mapping[PersonId, str | None]
 Befores = Mapping[DecisionId, SavedAlbum | None]
 """For each decision about an album what that album was before; None where it was not there."""
 
@@ -46,17 +61,40 @@ def story(catalogue: Catalogue, person: PersonId | None = None, face: FaceId | N
 
 
 def answer(catalogue: Catalogue, done: Decided, kind: str) -> Row:
-    """What was recorded, in the same shape, with `kept`; where nothing was, all but the kind is empty."""
+    """What was recorded or tried, in the same shape, with `kept` and `dry_run`.
+
+    Where nothing was, all but the kind is empty.
+    """
     log = {one.id: one for one in log_of(catalogue)}
-    names = catalogue.people.names()
     if done.decision is None:
-        empty = dict.fromkeys(("decision", "at", "author", "person", "other", "name", "album", "undoes", "subject"))
-        return {**_ordered({**empty, "kind": kind, "faces": []}), "moved": 0, "moves": [], "kept": 0}
-    row = _row(log, log[done.decision.id], names, _befores(log, undone(log.values())))
+        row: Row = {**dict.fromkeys(_KEYS), "kind": kind, "faces": []}
+    else:
+        # What was only tried is not in the log.
+        log[done.decision.id] = done.decision
+        row = _row(log, done.decision, done.said.names, _befores(log, undone(log.values())))
     row["moved"] = len(done.moves)
     row["moves"] = [_move(move) for move in done.moves[:MOST_MOVES]]
     row["kept"] = done.kept
+    row["dry_run"] = done.dry
     return row
+
+
+def number(done: Decided) -> Row:
+    """Which decision it became, or would, as the last keys of a row that tells something else."""
+    return {"decision": None if done.decision is None else done.decision.id, "dry_run": done.dry}
+
+
+def outcome(catalogue: Catalogue, done: Decided, person: PersonId) -> Person:
+    """The person after a decision, as they would be where it was only tried."""
+    if not done.dry:
+        return catalogue.people.get(person)
+    faces = {held.face for held in catalogue.people.members(person)}
+    faces -= {move.face for move in done.moves if move.was == person}
+    faces |= {move.face for move in done.moves if move.now == person}
+    # As in any list of people, photos that are not there do not count.
+    there = catalogue.photos.faces_by_id(sorted(faces)).values()
+    name, hidden = done.said.names.get(person), person in done.said.hidden
+    return Person(person, name, len(there), len({row.photo for row in there}), hidden)
 
 
 def _befores(log: Mapping[DecisionId, Decision], gone: Collection[DecisionId]) -> Befores:
@@ -103,26 +141,20 @@ def _row(log: Mapping[DecisionId, Decision], decision: Decision, names: Names, b
             "album": _album(about, names, befores),
             "again": again,
         }
-    return _ordered(
-        {
-            "decision": decision.id,
-            "at": decision.at,
-            "kind": decision.kind.value,
-            "author": decision.author.value,
-            "person": _person(decision.person, names),
-            "other": _person(decision.other, names),
-            "name": decision.name,
-            "faces": list(decision.faces),
-            "album": _album(decision, names, befores),
-            "undoes": decision.undoes,
-            "subject": told,
-        }
-    )
-
-
-def _ordered(row: Row) -> Row:
-    keys = ("decision", "at", "kind", "author", "person", "other", "name", "faces", "album", "undoes", "subject")
-    return {key: row[key] for key in keys}
+    return {
+        "decision": decision.id,
+        "at": decision.at,
+        "kind": decision.kind.value,
+        "author": decision.author.value,
+        "person": _person(decision.person, names),
+        "other": _person(decision.other, names),
+        "name": decision.name,
+        "faces": list(decision.faces),
+        "album": _album(decision, names, befores),
+        "undoes": decision.undoes,
+        "subject": told,
+        "source": decision.source,
+    }
 
 
 def _person(person: PersonId | None, names: Names) -> Row | None:
