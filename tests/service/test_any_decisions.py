@@ -7,9 +7,12 @@ more rule; the invariants are asked after each.
 from __future__ import annotations
 
 import os
+import sqlite3
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -47,6 +50,45 @@ NAMES = st.sampled_from(["Al", "Bo", "Cy"])
 PAIRS = st.lists(st.tuples(FACES, FACES), max_size=2)
 
 
+class Trying(Deciding):
+    """Tries each word before it says it: nothing must change by that, and it must come as it was told."""
+
+    def _decide(self, kind: DecisionKind, **given: Any) -> Decided:
+        return tried(self._catalogue, lambda dry: super(Trying, self)._decide(kind, **{**given, "dry": dry}))
+
+
+def tried(catalogue: Catalogue, act: Callable[[bool], Decided]) -> Decided:
+    """Do it after it was only tried, and compare."""
+    before = everything(catalogue)
+    told = _outcome(lambda: act(True))
+    assert everything(catalogue) == before
+    assert list(log_of(catalogue)) == catalogue.decisions.log()
+    done = _outcome(lambda: act(False))
+    if isinstance(done, GuyverError):
+        assert isinstance(told, GuyverError)
+        assert (type(done), done.message) == (type(told), told.message)
+        raise done
+    assert told == replace(done, dry=True)
+    return done
+
+
+def _outcome(act: Callable[[], Decided]) -> Decided | GuyverError:
+    try:
+        return act()
+    except GuyverError as problem:
+        return problem
+
+
+def everything(catalogue: Catalogue) -> list[str]:
+    """Every byte of every table, so to say."""
+    with catalogue._db.reading() as reader:
+        reader.row_factory = None
+        try:
+            return list(reader.iterdump())
+        finally:
+            reader.row_factory = sqlite3.Row
+
+
 class AnyDecisions(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
@@ -54,7 +96,7 @@ class AnyDecisions(RuleBasedStateMachine):
         self.catalogue = Catalogue(os.fsencode(Path(self.folder.name) / "c.db"), clock=lambda: NOW)
         self.catalogue.files.configure([ROOT])
         library(self.catalogue, self.catalogue.files.roots()[0], PHOTOS)
-        self.deciding = Deciding(self.catalogue)
+        self.deciding = Trying(self.catalogue)
 
     def teardown(self) -> None:
         self.catalogue.close()
@@ -109,15 +151,10 @@ class AnyDecisions(RuleBasedStateMachine):
 
     # ---- what the user says ------------------------------------------------------------------------------------------
 
-    @rule(person=PEOPLE, name=NAMES)
-    def name(self, person: PersonId, name: str) -> None:
-        if standing(self.catalogue).survivor(person) == person and name not in standing(self.catalogue).names.values():
-            try:
-                self.deciding.name(person, name)
-            except GuyverError:
-                assert person not in self.catalogue.people.names()
-            else:
-                assert self.catalogue.people.names()[person] == name
+    @rule(person=PEOPLE, name=NAMES, regret=st.booleans())
+    def name(self, person: PersonId, name: str, regret: bool) -> None:
+        if self.say(lambda: self.deciding.name(person, name), regret):
+            assert self.catalogue.people.names()[person] == name
 
     @rule(into=PEOPLE, absorbed=PEOPLE, regret=st.booleans())
     def merge(self, into: PersonId, absorbed: PersonId, regret: bool) -> None:
@@ -134,17 +171,18 @@ class AnyDecisions(RuleBasedStateMachine):
         if self.say(lambda: self.deciding.reject(person, faces), regret):
             assert all(self.whose()[face] != person for face in faces)
 
-    @rule(person=PEOPLE, faces=SOME, regret=st.booleans())
-    def split(self, person: PersonId, faces: list[FaceId], regret: bool) -> None:
-        done = self.say(lambda: self.deciding.split(person, faces), regret)
+    @rule(person=PEOPLE, faces=SOME, name=st.none() | NAMES, regret=st.booleans())
+    def split(self, person: PersonId, faces: list[FaceId], name: str | None, regret: bool) -> None:
+        done = self.say(lambda: self.deciding.split(person, faces, name), regret)
         if done is not None and done.decision is not None:
             assert {self.whose()[face] for face in faces} == {done.decision.other}
+            assert name in (None, standing(self.catalogue).names.get(done.decision.other or PersonId(0)))
 
     @rule(person=PEOPLE, hidden=st.booleans(), regret=st.booleans())
     def hide(self, person: PersonId, hidden: bool, regret: bool) -> None:
         if self.say(lambda: self.deciding.hide(person, hidden=hidden), regret):
             assert (person in self.catalogue.people.hidden()) == hidden
-            assert person not in {shelf.owner for shelf in self.catalogue.shelves.of_people(1)} or not hidden
+            assert person not in {int(shelf.owner) for shelf in self.catalogue.shelves.of_people(1)} or not hidden
 
     @rule(one=FACES, other=FACES, regret=st.booleans())
     def same(self, one: FaceId, other: FaceId, regret: bool) -> None:
@@ -164,23 +202,34 @@ class AnyDecisions(RuleBasedStateMachine):
     def different_people(self, one: PersonId, other: PersonId, regret: bool) -> None:
         self.say(lambda: self.deciding.different_people(one, other), regret)
 
-    @rule(photo=st.integers(1, len(PHOTOS)).map(PhotoId), person=st.none() | PEOPLE, regret=st.booleans())
-    def draw(self, photo: PhotoId, person: PersonId | None, regret: bool) -> None:
+    @rule(
+        photo=st.integers(1, len(PHOTOS)).map(PhotoId),
+        person=st.none() | PEOPLE,
+        name=st.none() | NAMES,
+        regret=st.booleans(),
+    )
+    def draw(self, photo: PhotoId, person: PersonId | None, name: str | None, regret: bool) -> None:
         number = self.catalogue.boxes.next_face()
-        drawn = Decision(DecisionId(0), "", DecisionKind.BOX, Author.USER, person, None, None, (number,))
+        founded = None if name is None else self.catalogue.decisions.next_person()
+        drawn = Decision(DecisionId(0), "", DecisionKind.BOX, Author.USER, founded or person, None, name, (number,))
         adding = self.catalogue.boxes.adding(photo, number, detected(number, left=100 * number), "engine 1")
-        if self.say(lambda: record(self.catalogue, drawn, first=adding), regret):
-            assert self.whose()[number] == person
+
+        def act(dry: bool) -> Decided:
+            return record(self.catalogue, drawn, founded=founded, first=adding, always=True, dry=dry)
+
+        if self.say(lambda: tried(self.catalogue, act), regret):
+            assert self.whose()[number] == (founded or person)
+            assert name is None or self.catalogue.people.names()[self.whose()[number] or PersonId(0)] == name
 
     @rule(decision=st.none() | st.integers(1, 12).map(DecisionId))
     def undo(self, decision: DecisionId | None) -> None:
-        done = self.attempt(lambda: undo(self.catalogue, decision))
+        done = self.attempt(lambda: tried(self.catalogue, lambda dry: undo(self.catalogue, decision, dry=dry)))
         if done is not None and done.decision is not None and decision is not None:
             assert undone(self.catalogue.decisions.log())[decision] == done.decision.id
 
     @rule(decision=st.none() | st.integers(1, 12).map(DecisionId))
     def redo(self, decision: DecisionId | None) -> None:
-        done = self.attempt(lambda: redo(self.catalogue, decision))
+        done = self.attempt(lambda: tried(self.catalogue, lambda dry: redo(self.catalogue, decision, dry=dry)))
         if done is not None and decision is not None:
             log = {one.id: one for one in self.catalogue.decisions.log()}
             assert log[decision].kind is DecisionKind.UNDO or decision not in undone(log.values())
