@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,6 +20,7 @@ from guyverd.published import LinkKind, PublishedLink
 
 TEMPORARY = b".guyverd-tmp-"
 """How the names of unfinished links begin; they stand at the top of the people folder."""
+_TEMPORARY = re.compile(re.escape(TEMPORARY) + rb"[0-9a-f]{24}(-copy)?")
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 NOT_A_FOLDER = frozenset((errno.ENOTDIR, errno.ELOOP))
@@ -157,7 +159,7 @@ def remove_temporary(root: int) -> None:
     """Remove what an interrupted run left at the top: links and files under temporary names, nothing else."""
     for name in os.listdir(root):
         raw = os.fsencode(name)
-        if raw.startswith(TEMPORARY) and not isinstance(seen_at(root, raw), Found):
+        if _TEMPORARY.fullmatch(raw) and not isinstance(seen_at(root, raw), Found):
             os.unlink(raw, dir_fd=root)
 
 

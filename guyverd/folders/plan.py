@@ -111,15 +111,14 @@ def plan(
         notes += links.notes
     # Where something is made, the folder may be another one under the same name: it is looked at again.
     seen_anew = {link.owner for link in wanted.values()}
+    changed = {owner for owner, home in new_homes.items() if homes.get(owner) != home}
     return Plan(
         renames=tuple(_in_order(moves, published, homes, new_homes)),
         make=tuple(link for _, link in sorted(wanted.items())),
         remove=tuple(sorted((link for link in published if link.path not in kept), key=lambda link: link.path)),
         note=tuple(sorted(notes, key=lambda link: link.path)),
         keep=len(kept),
-        homes=tuple(
-            home for owner, home in sorted(new_homes.items()) if homes.get(owner) != home or owner in seen_anew
-        ),
+        homes=tuple(new_homes[owner] for owner in sorted(changed | seen_anew)),
         gone=gone,
     )
 

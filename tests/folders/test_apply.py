@@ -8,84 +8,19 @@ import pytest
 from guyverd.errors import NotOurFolder, PeopleFolderError
 from guyverd.folders import work
 from guyverd.folders.apply import CHANGED, DANGLING, MISSING, Applied, PeopleTree
-from guyverd.folders.disk import TEMPORARY
+from guyverd.folders.disk import TEMPORARY, temporary_name
 from guyverd.folders.marker import MARKER
-from guyverd.folders.plan import Plan, plan
-from guyverd.model import Album, AlbumPhoto, PersonId, PublishedLink
+from guyverd.published import OwnerId, PublishedLink
 
-from .model import MemoryLedger, album, tree_of
-
-DAY = "2024-05-17T10:00:00"
-
-
-class Library:
-    """Photos, a people folder and its ledger in a temporary place."""
-
-    def __init__(self, base: Path) -> None:
-        self.photos = os.fsencode(base / "photos")
-        self.root = os.fsencode(base / "People")
-        os.makedirs(self.photos)
-        self.tree = PeopleTree(self.root)
-        self.tree.prepare()
-        self.ledger = MemoryLedger()
-
-    def photo(self, name: bytes, taken_at: str | None = DAY) -> AlbumPhoto:
-        path = os.path.join(self.photos, name)
-        if not os.path.exists(path):
-            with open(path, "wb") as file:
-                file.write(name)
-        return AlbumPhoto(path, taken_at)
-
-    def plan(self, *albums: Album, style: str = "relative") -> Plan:
-        return plan(albums, self.ledger.published(), people_folder=self.tree.real, unnamed="Unnamed", style=style)
-
-    def publish(self, *albums: Album, style: str = "relative") -> Applied:
-        applied = self.tree.apply(self.plan(*albums, style=style), self.ledger)
-        self.assert_true(*albums, style=style)
-        return applied
-
-    def assert_true(self, *albums: Album, style: str = "relative") -> None:
-        """The ledger is what is on disk, each link leads to its photo, and nothing is left to do."""
-        for path, row in self.ledger.rows.items():
-            assert os.readlink(os.path.join(self.root, path)) == row.target
-            assert os.path.isfile(os.path.join(self.root, path))
-        asked = sorted((a.person, p.target) for a in albums for p in {p.target: p for p in a.photos}.values())
-        assert asked == sorted(
-            (row.person, os.path.realpath(os.path.join(self.root, path))) for path, row in self.ledger.rows.items()
-        )
-        assert not self.plan(*albums, style=style)
-        assert not any(name.startswith(TEMPORARY) for name in os.listdir(self.root))
-
-    def path(self, *parts: bytes) -> bytes:
-        return os.path.join(self.root, *parts)
-
-    def write(self, *parts: bytes, text: bytes = b"mine") -> bytes:
-        path = self.path(*parts)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "wb") as file:
-            file.write(text)
-        return path
-
-    def shown(self) -> dict[bytes, bytes]:
-        return {path: what for path, what in tree_of(self.root).items() if path != MARKER}
-
-
-@pytest.fixture
-def library(tmp_path: Path) -> Library:
-    return Library(tmp_path)
-
-
-def read(path: bytes) -> bytes:
-    with open(path, "rb") as file:
-        return file.read()
-
+from .library import DAY, Library, read
+from .model import photo, shelf, tree_of
 
 # ---- building and changing -------------------------------------------------------------------------------------------
 
 
 def test_links_appear_and_open_the_photos(library: Library) -> None:
     a, b = library.photo(b"a.jpg"), library.photo(b"\xff\nb.jpg", None)
-    applied = library.publish(album(1, "Alice", a, b), album(7, None, a))
+    applied = library.publish(shelf(1, "Alice", a, b), shelf(7, None, a))
     assert applied == Applied(3, 0, 0, (), ())
     assert library.shown() == {
         b"Alice": b"",
@@ -101,8 +36,8 @@ def test_links_appear_and_open_the_photos(library: Library) -> None:
 
 def test_a_person_who_goes_takes_the_folder_along(library: Library) -> None:
     a = library.photo(b"a.jpg")
-    library.publish(album(1, "Alice", a), album(7, None, a))
-    assert library.publish(album(1, "Alice", a)).removed == 1
+    library.publish(shelf(1, "Alice", a), shelf(7, None, a))
+    assert library.publish(shelf(1, "Alice", a)).removed == 1
     assert sorted(library.shown()) == [b"Alice", b"Alice/2024-05-17_a.jpg"]
     assert library.publish().removed == 1
     assert library.shown() == {}
@@ -110,7 +45,7 @@ def test_a_person_who_goes_takes_the_folder_along(library: Library) -> None:
 
 def test_a_users_file_keeps_its_folder(library: Library) -> None:
     a = library.photo(b"a.jpg")
-    library.publish(album(7, None, a))
+    library.publish(shelf(7, None, a))
     mine = library.write(b"Unnamed/0007/notes.txt")
     library.publish()
     assert read(mine) == b"mine"
@@ -120,21 +55,21 @@ def test_a_users_file_keeps_its_folder(library: Library) -> None:
 def test_an_empty_folder_of_the_user_stays(library: Library) -> None:
     os.mkdir(library.path(b"Mum"))
     a = library.photo(b"a.jpg")
-    library.publish(album(1, "Alice", a))
+    library.publish(shelf(1, "Alice", a))
     library.publish()
     library.tree.recover(library.ledger.published(), library.ledger)
     assert library.shown() == {b"Mum": b""}
 
 
-@pytest.mark.parametrize("style", ["relative", "absolute"])
+@pytest.mark.parametrize("links", ["relative", "absolute", "hard", "copy"])
 @pytest.mark.parametrize("before", ["Alice", None])
-def test_a_new_name_takes_the_users_files_along(library: Library, before: str | None, style: str) -> None:
+def test_a_new_name_takes_the_users_files_along(library: Library, before: str | None, links: str) -> None:
     a, b = library.photo(b"a.jpg"), library.photo(b"b.jpg")
-    library.publish(album(7, before, a, b), style=style)
+    library.publish(shelf(7, before, a, b), style=library.style(links))
     old = b"Alice" if before else b"Unnamed/0007"
     library.write(old, b"notes.txt")
     library.write(old, b"more/deep.txt")
-    applied = library.publish(album(7, "Bob", a, b), style=style)
+    applied = library.publish(shelf(7, "Bob", a, b), style=library.style(links))
     assert applied.renamed == 1
     assert applied.problems == ()
     assert sorted(library.shown()) == [
@@ -149,10 +84,10 @@ def test_a_new_name_takes_the_users_files_along(library: Library, before: str | 
 
 def test_where_the_new_name_is_a_users_folder_links_move_one_by_one(library: Library) -> None:
     a, b = library.photo(b"a.jpg"), library.photo(b"b.jpg")
-    library.publish(album(7, "Alice", a, b))
+    library.publish(shelf(7, "Alice", a, b))
     library.write(b"Alice/notes.txt", text=b"alice")
     library.write(b"Bob/notes.txt", text=b"bob")
-    applied = library.publish(album(7, "Bob", a, b))
+    applied = library.publish(shelf(7, "Bob", a, b))
     assert (applied.renamed, applied.made, applied.removed) == (0, 2, 2)
     assert [path for path, _ in applied.problems] == [b"Alice"]
     assert read(library.path(b"Alice/notes.txt")) == b"alice"
@@ -162,10 +97,10 @@ def test_where_the_new_name_is_a_users_folder_links_move_one_by_one(library: Lib
 
 def test_two_swap_names_with_their_files(library: Library) -> None:
     a = library.photo(b"a.jpg")
-    library.publish(album(1, "Alice", a), album(2, "Bob", a))
+    library.publish(shelf(1, "Alice", a), shelf(2, "Bob", a))
     library.write(b"Alice/notes.txt", text=b"one")
     library.write(b"Bob/notes.txt", text=b"two")
-    applied = library.publish(album(1, "Bob", a), album(2, "Alice", a))
+    applied = library.publish(shelf(1, "Bob", a), shelf(2, "Alice", a))
     assert (applied.renamed, applied.made, applied.problems) == (3, 0, ())
     assert read(library.path(b"Bob/notes.txt")) == b"one"
     assert read(library.path(b"Alice/notes.txt")) == b"two"
@@ -173,31 +108,31 @@ def test_two_swap_names_with_their_files(library: Library) -> None:
 
 def test_a_folder_deleted_by_hand_is_no_obstacle_to_its_renaming(library: Library) -> None:
     a = library.photo(b"a.jpg")
-    library.publish(album(1, "Alice", a))
+    library.publish(shelf(1, "Alice", a))
     os.unlink(library.path(b"Alice/2024-05-17_a.jpg"))
     os.rmdir(library.path(b"Alice"))
-    applied = library.publish(album(1, "Bob", a))
+    applied = library.publish(shelf(1, "Bob", a))
     assert (applied.made, applied.problems) == (1, ())
     assert sorted(library.shown()) == [b"Bob", b"Bob/2024-05-17_a.jpg"]
 
 
 def test_moved_photos_are_repaired_in_place(library: Library) -> None:
     a = library.photo(b"a.jpg")
-    library.publish(album(1, "Alice", a))
+    library.publish(shelf(1, "Alice", a))
     os.mkdir(os.path.join(library.photos, b"2024"))
     os.rename(a.target, os.path.join(library.photos, b"2024/a.jpg"))
     assert library.tree.verify(library.ledger.published()) == [(b"Alice/2024-05-17_a.jpg", DANGLING)]
-    applied = library.publish(album(1, "Alice", library.photo(b"2024/a.jpg")))
+    applied = library.publish(shelf(1, "Alice", library.photo(b"2024/a.jpg")))
     assert (applied.made, applied.removed) == (1, 0)
     assert library.shown()[b"Alice/2024-05-17_a.jpg"] == b"-> ../../photos/2024/a.jpg"
 
 
 def test_long_names_and_two_people_who_differ_in_case(library: Library) -> None:
     long = b"x" * 251 + b".jpg"
-    first = AlbumPhoto(library.photo(long).target, DAY)
+    first = photo(library.photo(long).target, DAY)
     os.mkdir(os.path.join(library.photos, b"sub"))
     second = library.photo(b"sub/" + long.upper()[:-4] + b".JPG")
-    library.publish(album(1, "n" * 300, first, second), album(2, "N" * 300, first))
+    library.publish(shelf(1, "n" * 300, first, second), shelf(2, "N" * 300, first))
     assert len(library.ledger.rows) == 3
     folders = os.listdir(library.root)
     assert sorted(map(len, folders)) == [len(MARKER), 200, 204]
@@ -205,18 +140,18 @@ def test_long_names_and_two_people_who_differ_in_case(library: Library) -> None:
 
 def test_a_name_too_long_for_a_link_is_one_problem(library: Library) -> None:
     a = library.photo(b"a.jpg")
-    far = AlbumPhoto(b"/" + b"deep/" * 1000 + b"b.jpg", None)
-    applied = library.tree.apply(library.plan(album(1, "Alice", a, far)), library.ledger)
+    far = photo(b"/" + b"deep/" * 1000 + b"b.jpg", None)
+    applied = library.tree.apply(library.plan(shelf(1, "Alice", a, far)), library.ledger)
     assert applied.made == 1
     assert [path for path, _ in applied.problems] == [b"Alice/undated_b.jpg"]
     assert list(library.ledger.rows) == [b"Alice/2024-05-17_a.jpg"]
 
 
 def test_the_ledger_is_called_by_batches(library: Library) -> None:
-    photos = [AlbumPhoto(b"/nowhere/%d.jpg" % number, None) for number in range(1200)]
-    library.tree.apply(library.plan(album(1, "Alice", *photos)), library.ledger)
+    photos = [photo(b"/nowhere/%d.jpg" % number, None) for number in range(1200)]
+    library.tree.apply(library.plan(shelf(1, "Alice", *photos)), library.ledger)
     assert len(library.ledger.rows) == 1200
-    assert library.ledger.calls == 3
+    assert library.ledger.calls == 2 * 3, "before and after each batch"
 
 
 # ---- what is not ours ------------------------------------------------------------------------------------------------
@@ -227,7 +162,7 @@ def test_a_foreign_file_or_link_at_a_wanted_path_is_kept(library: Library) -> No
     library.write(b"Alice/2024-05-17_a.jpg")
     library.write(b"Alice/2024-05-17_a~2.jpg", text=b"mine too")
     os.symlink(b"/etc/hostname", library.path(b"Alice/2024-05-17_b.jpg"))
-    applied = library.publish(album(1, "Alice", a, b))
+    applied = library.publish(shelf(1, "Alice", a, b))
     assert applied.kept_foreign == (b"Alice/2024-05-17_a.jpg", b"Alice/2024-05-17_b.jpg")
     assert applied.made == 2
     assert sorted(library.ledger.rows) == [b"Alice/2024-05-17_a~3.jpg", b"Alice/2024-05-17_b~2.jpg"]
@@ -243,7 +178,7 @@ def test_a_foreign_file_or_link_at_a_wanted_path_is_kept(library: Library) -> No
 def test_the_very_link_we_want_is_taken_for_ours(library: Library) -> None:
     a = library.photo(b"a.jpg")
     library.write(b"Bob/2024-05-17_a.jpg")
-    people = album(1, "Alice", a), album(2, "Bob", a)
+    people = shelf(1, "Alice", a), shelf(2, "Bob", a)
     library.publish(*people)
     shown = library.shown()
     library.ledger.rows.clear()  # the catalogue was lost
@@ -254,14 +189,14 @@ def test_the_very_link_we_want_is_taken_for_ours(library: Library) -> None:
 
 def test_a_link_that_somebody_changed_is_kept(library: Library) -> None:
     a, b = library.photo(b"a.jpg"), library.photo(b"b.jpg")
-    library.publish(album(1, "Alice", a, b))
+    library.publish(shelf(1, "Alice", a, b))
     changed = library.path(b"Alice/2024-05-17_a.jpg")
     os.unlink(changed)
     os.symlink(b"elsewhere", changed)
     assert library.tree.verify(library.ledger.published()) == [(b"Alice/2024-05-17_a.jpg", CHANGED)]
     os.mkdir(os.path.join(library.photos, b"2024"))
     os.rename(a.target, os.path.join(library.photos, b"2024/a.jpg"))
-    applied = library.publish(album(1, "Alice", library.photo(b"2024/a.jpg"), b))
+    applied = library.publish(shelf(1, "Alice", library.photo(b"2024/a.jpg"), b))
     assert applied.kept_foreign == (b"Alice/2024-05-17_a.jpg",)
     assert os.readlink(changed) == b"elsewhere"
     assert sorted(library.ledger.rows) == [b"Alice/2024-05-17_a~2.jpg", b"Alice/2024-05-17_b.jpg"]
@@ -271,7 +206,7 @@ def test_a_link_that_somebody_changed_is_kept(library: Library) -> None:
 
 def test_what_somebody_put_in_the_place_of_our_links_survives_their_removal(library: Library) -> None:
     a, b, c = (library.photo(name) for name in (b"a.jpg", b"b.jpg", b"c.jpg"))
-    library.publish(album(1, "Alice", a, b, c))
+    library.publish(shelf(1, "Alice", a, b, c))
     os.unlink(library.path(b"Alice/2024-05-17_a.jpg"))
     os.symlink(b"elsewhere", library.path(b"Alice/2024-05-17_a.jpg"))
     os.unlink(library.path(b"Alice/2024-05-17_b.jpg"))
@@ -287,7 +222,7 @@ def test_what_somebody_put_in_the_place_of_our_links_survives_their_removal(libr
 
 def test_nothing_behind_a_folder_replaced_by_a_link_is_touched(library: Library, tmp_path: Path) -> None:
     a, b = library.photo(b"a.jpg"), library.photo(b"b.jpg")
-    people = [album(1, "Alice", a), album(7, None, a)]
+    people = [shelf(1, "Alice", a), shelf(7, None, a)]
     library.publish(*people)
     for folder in (b"Alice", b"Unnamed"):
         outside = os.fsencode(tmp_path) + b"/outside-" + folder
@@ -300,9 +235,9 @@ def test_nothing_behind_a_folder_replaced_by_a_link_is_touched(library: Library,
     published = library.ledger.published()
     assert {problem for _, problem in library.tree.verify(published)} == {MISSING}
     steps = (
-        (album(1, "Alice", a, b), album(7, None, b)),
-        (album(1, "Alice", b), album(7, None, a, b)),
-        (album(1, "Bob", b), album(7, "Alice", a)),
+        (shelf(1, "Alice", a, b), shelf(7, None, b)),
+        (shelf(1, "Alice", b), shelf(7, None, a, b)),
+        (shelf(1, "Bob", b), shelf(7, "Alice", a)),
         (),
     )
     for step in steps:
@@ -320,7 +255,7 @@ def test_a_file_in_the_place_of_a_folder_is_kept(library: Library) -> None:
     a = library.photo(b"a.jpg")
     mine = library.write(b"Alice")
     also = library.write(b"Unnamed")
-    applied = library.publish(album(1, "Alice", a), album(7, None, a))
+    applied = library.publish(shelf(1, "Alice", a), shelf(7, None, a))
     assert applied.kept_foreign == (b"Alice", b"Unnamed")
     assert sorted(library.ledger.rows) == [b"Alice~2/2024-05-17_a.jpg", b"Unnamed~2/0007/2024-05-17_a.jpg"]
     assert read(mine) == read(also) == b"mine"
@@ -336,18 +271,23 @@ def test_a_link_that_appears_between_looking_and_making(library: Library, monkey
         symlink(src, dst, dir_fd=dir_fd)
 
     monkeypatch.setattr(os, "symlink", rival)
-    applied = library.publish(album(1, "Alice", a))
+    applied = library.publish(shelf(1, "Alice", a))
     assert applied.kept_foreign == (b"Alice/2024-05-17_a.jpg",)
     assert library.shown()[b"Alice/2024-05-17_a.jpg"] == b"-> rival"
     assert list(library.ledger.rows) == [b"Alice/2024-05-17_a~2.jpg"]
 
 
 def test_unfinished_links_are_swept_up_and_only_those(library: Library) -> None:
-    os.symlink(b"x", library.path(TEMPORARY + b"0123"))
+    unfinished = temporary_name(b"Alice/a.jpg")
+    os.symlink(b"x", library.path(unfinished))
+    library.write(temporary_name(b"Alice/b.jpg") + b"-copy", text=b"half a photo")
     library.write(TEMPORARY + b"file")
+    library.write(unfinished + b".txt")
     os.symlink(b"x", library.path(b"tmp-link"))
+    os.mkdir(library.path(temporary_name(b"folder")))
     library.tree.apply(library.plan(), library.ledger)
-    assert sorted(library.shown()) == [TEMPORARY + b"file", b"tmp-link"]
+    mine = [TEMPORARY + b"file", unfinished + b".txt", b"tmp-link", temporary_name(b"folder")]
+    assert sorted(library.shown()) == sorted(mine)
 
 
 # ---- the marker ------------------------------------------------------------------------------------------------------
@@ -380,7 +320,7 @@ def test_a_file_in_the_place_of_the_people_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize("loss", ["marker", "folder", "swapped"])
 def test_a_lost_mount_changes_nothing(library: Library, loss: str) -> None:
     a = library.photo(b"a.jpg")
-    library.publish(album(1, "Alice", a))
+    library.publish(shelf(1, "Alice", a))
     if loss == "marker":
         os.unlink(library.path(MARKER))
     else:
@@ -389,7 +329,7 @@ def test_a_lost_mount_changes_nothing(library: Library, loss: str) -> None:
             os.mkdir(library.root)
     rows = dict(library.ledger.rows)
     before = tree_of(os.path.dirname(library.root))
-    changes = library.plan(album(2, "Bob", a))
+    changes = library.plan(shelf(2, "Bob", a))
     for call in (
         library.tree.check,
         lambda: library.tree.prepare(expected=True),
@@ -406,8 +346,8 @@ def test_a_lost_mount_changes_nothing(library: Library, loss: str) -> None:
 
 def test_a_marker_lost_in_the_middle_stops_the_run(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(work, "BATCH", 2)
-    photos = [AlbumPhoto(b"/nowhere/%d.jpg" % number, None) for number in range(10)]
-    changes = library.plan(album(1, "Alice", *photos))
+    photos = [photo(b"/nowhere/%d.jpg" % number, None) for number in range(10)]
+    changes = library.plan(shelf(1, "Alice", *photos))
     symlink = os.symlink
 
     def losing(src: bytes, dst: bytes, *, dir_fd: int) -> None:
@@ -425,9 +365,9 @@ def test_a_marker_lost_in_the_middle_stops_the_run(library: Library, monkeypatch
 # ---- looking after it ------------------------------------------------------------------------------------------------
 
 
-def test_verify_sees_what_a_user_did_and_recover_lets_it_be_made_again(library: Library) -> None:
+def test_verify_sees_what_a_user_did_and_mending_lets_it_be_made_again(library: Library) -> None:
     a, b, c = (library.photo(name) for name in (b"a.jpg", b"b.jpg", b"c.jpg"))
-    people = album(1, "Alice", a, b, c), album(2, "Bob", a)
+    people = shelf(1, "Alice", a, b, c), shelf(2, "Bob", a)
     library.publish(*people)
     shown = library.shown()
     os.unlink(library.path(b"Alice/2024-05-17_a.jpg"))
@@ -441,7 +381,9 @@ def test_verify_sees_what_a_user_did_and_recover_lets_it_be_made_again(library: 
         (b"Alice/2024-05-17_c.jpg", DANGLING),
         (b"Bob/2024-05-17_a.jpg", MISSING),
     ]
-    standing = library.tree.recover(library.ledger.published(), library.ledger)
+    before = library.ledger.published()
+    assert list(library.tree.recover(before, library.ledger)) == library.ledger.published() == before, "all were made"
+    standing = library.tree.recover(before, library.ledger, missing=True)
     assert [link.path for link in standing] == [b"Alice/2024-05-17_b.jpg", b"Alice/2024-05-17_c.jpg"]
     assert list(standing) == library.ledger.published()
     assert b"Bob" not in library.shown()
@@ -454,12 +396,14 @@ def test_links_may_stand_below_a_linked_people_folder(tmp_path: Path) -> None:
     (tmp_path / "disk/deep/down").mkdir(parents=True)
     (tmp_path / "People").symlink_to(tmp_path / "disk/deep/down")
     library = Library(tmp_path)
-    library.publish(album(1, "Alice", library.photo(b"a.jpg")))
+    library.publish(shelf(1, "Alice", library.photo(b"a.jpg")))
     assert read(library.path(b"Alice/2024-05-17_a.jpg")) == b"a.jpg"
 
 
 def test_rows_of_a_person_are_rewritten_where_only_the_person_differs(library: Library) -> None:
     a = library.photo(b"a.jpg")
-    library.publish(album(1, "Alice", a))
-    library.publish(album(2, "Alice", a))
-    assert library.ledger.published() == [PublishedLink(b"Alice/2024-05-17_a.jpg", b"../../photos/a.jpg", PersonId(2))]
+    library.publish(shelf(1, "Alice", a))
+    library.publish(shelf(2, "Alice", a))
+    assert library.ledger.published() == [
+        PublishedLink(b"Alice/2024-05-17_a.jpg", b"../../photos/a.jpg", OwnerId(2), a.photo)
+    ]
