@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from guyverd.folders import disk
+from guyverd.folders.spare import parents
 from guyverd.model import Stamp
 
 
@@ -52,8 +54,10 @@ def take(people_folder: bytes, scopes: Iterable[bytes] = (b"",)) -> Snapshot:
     found = Snapshot(widened(scopes))
     waiting = []
     for scope in found.scopes:
+        if any(name.startswith(b".") for name in scope.split(b"/")):
+            continue
         try:
-            status = os.stat(os.path.join(people_folder, scope) if scope else people_folder, follow_symlinks=not scope)
+            status = _status(people_folder, scope)
         except (FileNotFoundError, NotADirectoryError):
             if not scope:
                 raise
@@ -78,6 +82,20 @@ def take(people_folder: bytes, scopes: Iterable[bytes] = (b"",)) -> Snapshot:
                 raise
             found.unreadable.add(folder)
     return found
+
+
+def _status(people_folder: bytes, scope: bytes) -> os.stat_result:
+    """Of a folder; a link on the way to it leads elsewhere. Only the people folder itself may be a link."""
+    if not scope:
+        status = os.stat(people_folder)
+        if not stat.S_ISDIR(status.st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), people_folder)
+        return status
+    *above, last = (os.path.join(people_folder, path) for path in parents(scope))
+    for folder in above:
+        if not stat.S_ISDIR(os.stat(folder, follow_symlinks=False).st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), folder)
+    return os.stat(last, follow_symlinks=False)
 
 
 def _list(people_folder: bytes, folder: bytes, found: Snapshot, waiting: list[bytes]) -> None:
