@@ -97,6 +97,11 @@ def json_option(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts instead of text.")(command)
 
 
+def dry_option(command: F) -> F:
+    """The option that every command has that changes what is known."""
+    return click.option("--dry-run", "dry", is_flag=True, help="Tell what would change, and change nothing.")(command)
+
+
 def absolute(path: str) -> str:
     """`path` as the daemon must see it, whose working directory is another one.
 
