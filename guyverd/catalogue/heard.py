@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -80,7 +80,7 @@ class Heard:
 
     def settle(self, path: bytes, state: str) -> None:
         """Note what became of one: "asked", "done", or "vain" where there is nothing in it."""
-        self._db.write(lambda db: settle(db, path, state))
+        self._db.write(settling(path, state))
 
     def vanished(self, paths: Iterable[bytes], at: str) -> None:
         """What stood there does not any more; files that only such things told of are missing then."""
@@ -158,12 +158,12 @@ class Heard:
         self._db.write(job)
 
 
-def settle(db: Utils, path: bytes, state: str) -> None:
-    """The same within a transaction, such as that of the decision it led to."""
-    db.execute("UPDATE enrolments SET state = ? WHERE path = ?", (state, path))
+def settling(path: bytes, state: str) -> Callable[[Utils], object]:
+    """What does the same within a transaction, such as that of the decision it led to."""
+    return lambda db: db.execute("UPDATE enrolments SET state = ? WHERE path = ?", (state, path))
 
 
-def move(db: Utils, old: bytes, new: bytes) -> None:
+def move_enrolled(db: Utils, old: bytes, new: bytes) -> None:
     """What stood below the folder `old` stands below `new` now: for use within a transaction."""
     below = (old + b"/", old + b"0")
     for row in db.execute("SELECT path FROM enrolments WHERE path > ? AND path < ?", below).fetchall():

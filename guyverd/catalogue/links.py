@@ -10,6 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from guyverd.catalogue.database import Database, Row
+from guyverd.catalogue.files import move_own
+from guyverd.catalogue.heard import move_enrolled
 from guyverd.catalogue.rows import display
 from guyverd.model import PersonId, PhotoId, Stamp
 from guyverd.published import Home, LinkKind, OwnerId, PublishedLink, person_of
@@ -84,6 +86,10 @@ class Links:
 
         self._db.write(job)
 
+    def write(self, job: Callable[[Utils], object]) -> None:
+        """Do what `changing` gives by itself, where no decision goes with it."""
+        self._db.write(job)
+
     # ---- whose each folder is ----------------------------------------------------------------------------------------
 
     def homes(self) -> dict[OwnerId, Home]:
@@ -105,6 +111,32 @@ class Links:
     def settle(self, homes: Sequence[Home], gone: Collection[OwnerId] = ()) -> None:
         """Note where folders are now, and whose are no more."""
         self._db.write(lambda db: settle(db, homes, gone))
+
+
+def changing(
+    *,
+    forgotten: Collection[bytes] = (),
+    links: Collection[PublishedLink] = (),
+    homes: Collection[Home] = (),
+    gone: Collection[OwnerId] = (),
+    moved: tuple[bytes, bytes] | None = None,
+    at: str,
+) -> Callable[[Utils], None]:
+    """What makes the ledger say what somebody did to the people folder, within the transaction of what it means.
+
+    Rows are forgotten, then written; then where folders are, and whose are no more. What people put there themselves
+    goes with a folder that `moved` from one path to another.
+    """
+
+    def job(db: Utils) -> None:
+        forget(db, forgotten)
+        put(db, links, at)
+        if moved is not None:
+            move_enrolled(db, *moved)
+            move_own(db, *moved)
+        settle(db, homes, gone)
+
+    return job
 
 
 # ---- for use within a transaction ------------------------------------------------------------------------------------

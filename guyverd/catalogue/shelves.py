@@ -38,10 +38,13 @@ class Shelves:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def of_people(self, min_photos: int, people: Collection[PersonId] | None = None) -> list[Shelf]:
+    def of_people(
+        self, min_photos: int, people: Collection[PersonId] | None = None, *, spoken: Collection[PersonId] = ()
+    ) -> list[Shelf]:
         """Everyone, or everyone of those, who should have a folder.
 
-        A person with a name has a folder from the first photo on, one without from `min_photos`, a hidden one none.
+        A person with a name, or of whom somebody spoke, has a folder from the first photo on, any other from
+        `min_photos`, a hidden one none.
         """
         whose = ""
         if people is not None and len(people) <= _MOST:
@@ -56,7 +59,7 @@ class Shelves:
         return [
             Shelf(OwnerId(person), names[person], tuple(found))
             for person, found in photos.items()
-            if names[person] is not None or len(found) >= min_photos
+            if names[person] is not None or person in spoken or len(found) >= min_photos
         ]
 
     def together(self, people: Collection[PersonId], since: str | None, until: str | None) -> list[ShelfPhoto]:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 
+from guyverd.errors import PeopleFolderError
 from guyverd.folders import disk, marker, shapes
 from guyverd.folders.application import carry_out
 from guyverd.folders.disk import Found
@@ -49,6 +50,10 @@ class PeopleTree:
         PeopleFolderError where links cannot be made.
         """
         marker.prepare(self.root, expected=expected)
+
+    def explained(self, problem: OSError) -> PeopleFolderError:
+        """What an error of the disk with this folder means."""
+        return marker.explained(self.root, problem)
 
     def check(self) -> None:
         """Raise PeopleFolderError unless the folder is there with its marker."""

@@ -67,6 +67,8 @@ class Reading:
     """What was understood."""
 
     acts: tuple[Act, ...]
+    strange: tuple[bytes, ...] = ()
+    """Links and files that are not ours, or are not where we made them; those of the acts among them."""
     excess: str = ""
     """Why this is more than anybody means to say at once; empty where it is not."""
 
@@ -77,8 +79,9 @@ def read_back(published: Published, actual: Snapshot, *, limit: float) -> Readin
     `limit` is the share of links, or of folders, beyond which a change is not taken for anybody's word.
     """
     found = _Comparison(published, actual)
+    strange = tuple(sorted(found.strange))
     acts = tuple(found.acts())
-    return Reading(acts, found.excess(limit, acts))
+    return Reading(acts, strange, found.excess(limit, acts))
 
 
 class _Comparison:
@@ -111,6 +114,11 @@ class _Comparison:
             if link.kind not in FILES_OF_OURS and not link.companion:
                 self._of_owner[link.owner].append(link)
         self._vanished: Counter[OwnerId] = Counter()
+
+    @property
+    def strange(self) -> frozenset[bytes]:
+        """What is not ours, or not where we made it, as far as no act has explained it yet."""
+        return frozenset(self._strange)
 
     # ---- the acts, in an order in which they can be carried out ------------------------------------------------------
 

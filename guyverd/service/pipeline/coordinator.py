@@ -76,6 +76,7 @@ class Coordinator:
         self.renewing = Renewing(self.catalogue, self.reader, self.grouping)
         self.looking = Looking(self.catalogue, self.reader, self.wake, clock, self.renewing.kept)
         self.publishing = Publishing(config, self.catalogue)
+        self._people = os.fsencode(config.people)
         self.meter = Meter(self.reader.width)
         self.quiet_until = ""
         """The time of the day until which no photo is read; empty where they are."""
@@ -165,6 +166,8 @@ class Coordinator:
         def decided() -> T:
             if dry:
                 return job()
+            # What was done in the people folder came before, as whoever did it sees it.
+            self._dirty_if(self._heed())
             before = self.catalogue.boxes.taken_away()
             result = job()
             after = self.catalogue.boxes.taken_away()
@@ -182,6 +185,9 @@ class Coordinator:
 
         def job() -> None:
             before()
+            self.publishing.heeding.touch(b"", self.clock())
+            self.publishing.all_anew()
+            self._dirty_if(True)
             self._before_pass = self.looking.tally
             self._found_before_pass = self.observing.found
             self._at_rest = False
@@ -213,11 +219,14 @@ class Coordinator:
 
     def _notice(self, event: PathEvent) -> None:
         # Called by the observer, which must never wait.
-        if self.observing.concerns(event.root, event.path):
+        if event.root == self._people or self.observing.concerns(event.root, event.path):
             self._at_rest = False
             self._inbox.put(event)
 
     def _unsettled(self, root: bytes, path: bytes) -> None:
+        if root == self._people:
+            self.publishing.heeding.touch(os.path.dirname(path), self.clock())
+            return
         self._debouncer.add(PathEvent(EventKind.TOUCHED, root, path), self.clock())
 
     def _unsettled_file(self, file: PendingFile) -> None:
@@ -271,7 +280,9 @@ class Coordinator:
             return
 
     def _handle(self, message: Message, now: float) -> None:
-        if isinstance(message, PathEvent):
+        if isinstance(message, PathEvent) and message.root == self._people:
+            self.publishing.heeding.notice(message, now)
+        elif isinstance(message, PathEvent):
             self._debouncer.add(message, now)
         elif message is not None:
             job, done = message
@@ -298,6 +309,8 @@ class Coordinator:
             moments.append(settles)
         if self._dirty_since is not None:
             moments.append(max(self._next_publish, self._dirty_since + _PATIENCE))
+        if (reading := self.publishing.heeding.deadline()) is not None:
+            moments.append(max(self._next_publish, reading))
         if (rest := self.reader.rest()) is not None:
             moments.append(now + rest)
         if (unsaved := self.grouping.save_due()) is not None:
@@ -325,6 +338,7 @@ class Coordinator:
             self._housekept = False
         if due := self._debouncer.due(now):
             self._dirty_if(self.observing.settled(due))
+        self._heed_when_due(now)
         self._dirty_if(self.observing.advance())
         self._dirty_if(self.identifying.advance())
         self._keep_pace()
@@ -338,6 +352,7 @@ class Coordinator:
         if not self.observing.surveying:
             self.ready.set()
         self._group()
+        self._dirty_if(self.publishing.heeding.advance())
         self._publish_when_due()
         self.grouping.save()
         if self._is_idle():
@@ -400,6 +415,7 @@ class Coordinator:
                 self._watch(path)
                 self.observing.survey(found.root)
             self._dirty_if(found.came or found.went)
+        self._watch_people_folder()
 
     def _watch(self, root: bytes) -> None:
         if self._observer is None:
@@ -408,6 +424,29 @@ class Coordinator:
         watched = self._observer.watch(root)
         if not watched.events and watched != before:
             log.warning("%s: %s", os.fsdecode(root), watched.detail)
+
+    def _watch_people_folder(self) -> None:
+        """Follow what somebody does there, once it is there; where nothing tells of it, it is read now and then."""
+        watched = self.watching(self._people)
+        if self._observer is None or not self.publishing.prepared or (watched is not None and watched.events):
+            return
+        self._watch(self._people)
+        # What happened before the watch stood.
+        self.publishing.heeding.touch(b"", self.clock())
+
+    def _heed(self) -> bool:
+        """Read what somebody did in the people folder. Tells whether anything came of it."""
+        if not self.publishing.heeding.pending:
+            return False
+        heard = self.publishing.heed()
+        if self.publishing.problem is not None:
+            self._next_publish = self.clock() + _BACK_OFF
+        return heard
+
+    def _heed_when_due(self, now: float) -> None:
+        due = self.publishing.heeding.deadline()
+        if due is not None and now >= max(due, self._next_publish):
+            self._dirty_if(self._heed())
 
     def watching(self, root: bytes) -> Watching | None:
         """How a root is followed; None where nothing is."""
@@ -440,12 +479,16 @@ class Coordinator:
         if self._dirty_since is None or now < self._next_publish:
             return
         moving = self.observing.surveying or self.identifying.busy or len(self._debouncer)
+        # Nor is anything published into a folder that somebody is at work in.
+        moving = moving or self.publishing.heeding.deadline() is not None
         if not moving or now - self._dirty_since > _PATIENCE:
             self._publish()
 
     def _publish(self) -> None:
         if self.publishing.publish():
             self._dirty_since = None
+            if self.watching(self._people) is None:
+                self._watch_people_folder()
         else:
             self._next_publish = self.clock() + _BACK_OFF
 
@@ -457,6 +500,7 @@ class Coordinator:
             or len(self._debouncer)
             or self._ungrouped
             or (self._dirty_since is not None and self.publishing.problem is None)
+            or (self.publishing.heeding.deadline() is not None and self.publishing.problem is None)
             or not self.ready.is_set()
         )
 

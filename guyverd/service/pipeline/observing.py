@@ -18,6 +18,7 @@ from guyverd.config import Config
 from guyverd.folders.marker import MARKER
 from guyverd.media.kinds import is_picture
 from guyverd.model import Changes, KnownFile, RootId, RootState, SeenFile
+from guyverd.service.pipeline.enrolling import ELSEWHERE
 from guyverd.watch.debounce import Settled
 from guyverd.watch.mounts import identify, state_of
 from guyverd.watch.reconcile import reconcile
@@ -64,7 +65,8 @@ class Observing:
         self._surveys: list[Survey] = []
         self._people = os.path.realpath(os.fsencode(config.people))
         self._unsettled = unsettled
-        catalogue.files.configure([os.fsencode(path) for path in config.photos])
+        own = (os.fsencode(config.people), ELSEWHERE)
+        catalogue.files.configure([os.fsencode(path) for path in config.photos], own)
 
     # ---- roots -------------------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from guyverd.folders.apply import PeopleTree
 from guyverd.folders.ledger import Applied
 from guyverd.folders.plan import Plan, Style, plan
 from guyverd.published import OwnerId
+from guyverd.service.pipeline.heeding import Heeding
 from guyverd.service.pipeline.shelving import Shelving
 
 log = logging.getLogger(__name__)
@@ -29,12 +30,18 @@ class Publishing:
         self._catalogue = catalogue
         self._folder = os.fsencode(config.people)
         self.tree = PeopleTree(self._folder)
+        self.heeding = Heeding(config, catalogue, self.tree)
         self._shelving = Shelving(config, catalogue)
         self._prepared = False
         self._all_stale = True
         """Whoever was to be looked at before the last stop may be forgotten, and roots may be others now."""
         self.problem: PeopleFolderError | None = None
         """Why nothing is published at present."""
+
+    @property
+    def prepared(self) -> bool:
+        """Whether the people folder was found to be there, and ours."""
+        return self._prepared
 
     # ---- keeping it so -----------------------------------------------------------------------------------------------
 
@@ -52,18 +59,44 @@ class Publishing:
         self.tree.recover(published, self._catalogue.links)
         self._prepared = True
 
-    def publish(self) -> bool:
-        """Make the links what they should be. Tells whether that succeeded; if not, `problem` says why."""
+    def heed(self) -> bool:
+        """Read what somebody did to the people folder. Tells whether anything came of it.
+
+        `problem` says afterwards whether the folder is in order.
+        """
         try:
             self.prepare()
-            done = self._publish()
+            heard = self.heeding.read()
         except PeopleFolderError as problem:
-            if self.problem is None or self.problem.message != problem.message:
-                log.error("%s %s", problem.message, problem.advice)
-            self.problem = problem
+            self._report(problem)
             return False
         self.problem = None
-        return done
+        return heard
+
+    def publish(self) -> bool:
+        """Make the links what they should be. Tells whether that succeeded; if not, `problem` says why.
+
+        What somebody did there since is read first, so that it is not overwritten.
+        """
+        self.heed()
+        if self.problem is not None:
+            return False
+        try:
+            return self._publish()
+        except PeopleFolderError as problem:
+            self._report(problem)
+            return False
+
+    def resume(self, *, accept: bool) -> int:
+        """Go on after too much was changed at once: take it as meant, or put it back. Returns how much was done there.
+
+        Raises PeopleFolderError where the folder cannot be kept.
+        """
+        self.prepare()
+        acts = self.heeding.resume(accept=accept)
+        self.problem = None
+        self._all_stale = True
+        return acts
 
     def all_anew(self) -> None:
         """Look at every folder with the next publishing."""
@@ -86,9 +119,15 @@ class Publishing:
         self.tree.recover(self._catalogue.links.published(), self._catalogue.links, missing=True)
         self._prepared = True
         self._all_stale = True
+        self._catalogue.heard.pause(None, self._catalogue.now())
         return self.publish()
 
     # ---- inside ------------------------------------------------------------------------------------------------------
+
+    def _report(self, problem: PeopleFolderError) -> None:
+        if self.problem is None or self.problem.message != problem.message:
+            log.error("%s %s", problem.message, problem.advice)
+        self.problem = problem
 
     def _publish(self) -> bool:
         stale = self._catalogue.shelves.take_stale()

@@ -28,7 +28,10 @@ class Shelving:
     def shelves(self, owners: Collection[OwnerId] | None = None) -> list[Shelf]:
         """Everybody's, or those of some owners."""
         people = None if owners is None else [person for owner in owners if (person := person_of(owner)) is not None]
-        found = self._catalogue.shelves.of_people(self._config.folders.min_photos, people)
+        said = standing(self._catalogue)
+        spoken = {*said.pinned.values(), *(person for _, person in said.barred)}
+        spoken |= {person for pair in said.apart_people for person in pair}
+        found = self._catalogue.shelves.of_people(self._config.folders.min_photos, people, spoken=spoken)
         found += self._albums(owners)
         beside = Companions()
         return [self._completed(shelf, beside) for shelf in self._without_own(found)]

@@ -6,7 +6,7 @@ import os
 
 from guyverd.catalogue.store import Catalogue
 from guyverd.errors import FaceChoice, NoFaceKnown, NoSuchFace, Unread, WhichFace
-from guyverd.model import FaceId, PersonId, PhotoId
+from guyverd.model import FaceId, PersonId, PhotoId, RootId
 
 
 def face_at(catalogue: Catalogue, text: str, of: PersonId | None = None) -> FaceId:
@@ -41,14 +41,22 @@ def face_at(catalogue: Catalogue, text: str, of: PersonId | None = None) -> Face
     raise WhichFace(path=path, count=len(faces))
 
 
+def locate(catalogue: Catalogue, path: bytes) -> tuple[RootId, bytes] | None:
+    """The root in which an absolute path lies, and the path in it; what is known there comes first."""
+    given = os.path.normpath(path)
+    places = [
+        (root, one[len(base.rstrip(b"/")) + 1 :])
+        for root, where in [
+            *((root.id, root.path) for root in catalogue.files.roots()),
+            *((root, where) for where, root in catalogue.files.own().items()),
+        ]
+        for base in dict.fromkeys((where, os.path.realpath(where)))
+        for one in dict.fromkeys((given, os.path.realpath(given)))
+        if one.startswith(base.rstrip(b"/") + b"/")
+    ]
+    return next((place for place in places if catalogue.files.at(*place) is not None), places[0] if places else None)
+
+
 def _photo_at(catalogue: Catalogue, text: str) -> PhotoId | None:
-    given = os.path.normpath(os.fsencode(text))
-    paths = dict.fromkeys((given, os.path.realpath(given)))
-    for root in catalogue.files.roots():
-        for base in dict.fromkeys((root.path, os.path.realpath(root.path))):
-            for path in paths:
-                if path.startswith(base.rstrip(b"/") + b"/"):
-                    photo = catalogue.files.photo_of(root.id, path[len(base.rstrip(b"/")) + 1 :])
-                    if photo is not None:
-                        return photo
-    return None
+    place = locate(catalogue, os.fsencode(text))
+    return None if place is None else catalogue.files.photo_of(*place)

@@ -1,0 +1,22 @@
+"""Which face of a photo is meant by "she is in it". Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from guyverd.model import FaceId, PersonId, Standing
+
+
+def meant(faces: Mapping[FaceId, PersonId | None], person: PersonId, said: Standing) -> tuple[FaceId, ...]:
+    """The faces of a photo that may be the person, given whose each face is; one of them where it is clear.
+
+    Faces that somebody said are others, or are not this person, are out. If several are left, those of other people
+    with a name are, unless none is left then.
+    """
+    open_ = [
+        face for face in sorted(faces) if said.pinned.get(face, person) == person and (face, person) not in said.barred
+    ]
+    if len(open_) == 1:
+        return tuple(open_)
+    nobodys = [face for face in open_ if faces[face] == person or faces[face] not in said.names]
+    return tuple(nobodys or open_)

@@ -1,0 +1,109 @@
+"""Photos that people put, or link to, in a person's folder: read like any other, and then that person is in them."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+
+from guyverd.catalogue.heard import Enrolment, settling
+from guyverd.catalogue.store import Catalogue
+from guyverd.config import Config
+from guyverd.errors import GuyverError
+from guyverd.folders import disk
+from guyverd.media.kinds import is_picture
+from guyverd.model import FaceId, FileId, PersonId, PhotoState, SeenFile, Stamp
+from guyverd.people.asking.whose import meant
+from guyverd.service.pipeline.words.deciding import Deciding, standing
+from guyverd.service.pipeline.words.pointing import locate
+from guyverd.watch.reconcile import reconcile
+
+log = logging.getLogger(__name__)
+
+ELSEWHERE = b"/"
+"""The root of files that are in no photo folder, and to which a link in a person's folder leads."""
+
+
+class Enrolling:
+    """To be used on the coordinator's thread."""
+
+    def __init__(self, config: Config, catalogue: Catalogue) -> None:
+        self._folder = os.fsencode(config.people)
+        self._catalogue = catalogue
+        self._deciding = Deciding(catalogue)
+
+    def dropped(self, path: bytes, seen: bytes | Stamp, person: PersonId, source: str) -> None:
+        """Somebody put a file, or a link, at a path of the people folder: note it, once, if it is a picture."""
+        file, changed = self._file(path, seen)
+        if file is not None and (changed or self._catalogue.heard.enrolled().get(path) != (file, person)):
+            self._catalogue.heard.enrol(path, file, person, source, self._catalogue.now())
+
+    def advance(self) -> bool:
+        """Decide about those whose faces are known by now. Tells whether anything was decided."""
+        changed = False
+        for one in self._catalogue.heard.open():
+            changed |= self._decide(one)
+        return changed
+
+    # ---- inside ------------------------------------------------------------------------------------------------------
+
+    def _file(self, path: bytes, seen: bytes | Stamp) -> tuple[FileId | None, bool]:
+        """The file that is meant, and whether it changed; None where it is no picture, or out of reach."""
+        if isinstance(seen, Stamp):
+            return self._noted(self._folder, path, seen) if is_picture(path) else (None, False)
+        real = os.path.realpath(os.path.join(self._folder, path))
+        return self._led_to(real) if is_picture(real) else (None, False)
+
+    def _led_to(self, real: bytes) -> tuple[FileId | None, bool]:
+        files = self._catalogue.files
+        known = locate(self._catalogue, real)
+        if known is not None and known[0] not in files.own().values():
+            # In a photo folder: if it is not known yet, it will be, and the next full look finds this link again.
+            return files.at(*known), False
+        try:
+            status = os.stat(real, follow_symlinks=False)
+        except OSError:
+            return None, False
+        return self._noted(ELSEWHERE, real.lstrip(b"/"), disk.stamp_of(status))
+
+    def _noted(self, root: bytes, path: bytes, stamp: Stamp) -> tuple[FileId | None, bool]:
+        files = self._catalogue.files
+        number = files.own()[root]
+        known = [one for one in files.known(number, path) if one.path == path]
+        changes = reconcile(known, [SeenFile(path, stamp)])
+        files.apply(number, changes, self._catalogue.now())
+        return files.at(number, path), bool(changes)
+
+    def _decide(self, one: Enrolment) -> bool:
+        catalogue = self._catalogue
+        person = catalogue.people.survivor(one.person)
+        if person is None or one.failed or one.photo_state in (PhotoState.FAILED, PhotoState.QUARANTINED):
+            return self._in_vain(one, "it cannot be read")
+        if one.photo is None or one.photo_state is not PhotoState.DONE or not one.grouped:
+            return False
+        faces = {held.face: held.person for held in catalogue.people.in_photo(one.photo)}
+        if person in faces.values():
+            catalogue.heard.settle(one.path, "done")
+            return False
+        found = meant(faces, person, standing(catalogue))
+        if not found:
+            return self._in_vain(one, "no face in it can be theirs" if faces else "no face was found in it")
+        return self._confirmed(one, person, found) if len(found) == 1 else self._asked(one)
+
+    def _confirmed(self, one: Enrolment, person: PersonId, found: Sequence[FaceId]) -> bool:
+        try:
+            self._deciding.confirm(person, found, source=one.source, first=settling(one.path, "done"))
+        except GuyverError as problem:
+            return self._in_vain(one, f"{problem.message} {problem.advice}")
+        return True
+
+    def _asked(self, one: Enrolment) -> bool:
+        if one.state == "waiting":
+            log.info("%s shows several who may be meant; `guyverd review` asks.", os.fsdecode(one.path))
+            self._catalogue.heard.settle(one.path, "asked")
+        return False
+
+    def _in_vain(self, one: Enrolment, reason: str) -> bool:
+        log.warning("%s tells nothing of the person whose folder it is in: %s", os.fsdecode(one.path), reason)
+        self._catalogue.heard.settle(one.path, "vain")
+        return False

@@ -1,0 +1,193 @@
+"""The people folder read back: what somebody did there since it was published becomes decisions."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections.abc import Iterable
+
+from guyverd.catalogue.store import Catalogue
+from guyverd.config import Config
+from guyverd.errors import PeopleFolderPaused
+from guyverd.folders.apply import PeopleTree
+from guyverd.folders.feedback import Published, Reading, read_back
+from guyverd.folders.names import usual_path
+from guyverd.folders.snapshot import Snapshot, take, widened
+from guyverd.folders.spare import parents
+from guyverd.published import of_album, of_person
+from guyverd.service.pipeline.enrolling import Enrolling
+from guyverd.service.pipeline.meaning import Meaning
+from guyverd.service.pipeline.words.deciding import standing
+from guyverd.watch.events import EventKind, PathEvent
+
+log = logging.getLogger(__name__)
+
+_CEILING = 60.0
+"""Seconds after which a folder in which something is always going on is read all the same."""
+
+
+class Heeding:
+    """Hears what was touched in the people folder, and reads it when it has come to rest. One thread at a time."""
+
+    def __init__(self, config: Config, catalogue: Catalogue, tree: PeopleTree) -> None:
+        self._config = config
+        self._catalogue = catalogue
+        self._tree = tree
+        self._folder = os.fsencode(config.people)
+        self._touched: set[bytes] = {b""}
+        """What may have changed since it was last read; b"" is everything, as after a start."""
+        self._since: float | None = None
+        self._until = 0.0
+        self.enrolling = Enrolling(config, catalogue)
+        self._meaning = Meaning(catalogue, self.enrolling)
+
+    # ---- what was touched --------------------------------------------------------------------------------------------
+
+    def notice(self, event: PathEvent, now: float) -> None:
+        """Something happened at a path of the people folder."""
+        if event.kind is EventKind.OVERFLOW or not event.path:
+            self.touch(b"", now)
+        elif event.kind is EventKind.SUBTREE or b"/" not in event.path or self._holds_homes(event.path):
+            self.touch(event.path, now)
+        else:
+            self.touch(os.path.dirname(event.path), now)
+
+    def touch(self, path: bytes, now: float) -> None:
+        """Have a folder read, with all below, when nothing happened for a while."""
+        self._touched.add(path)
+        self._since = now if self._since is None else self._since
+        self._until = now + self._config.watch.quiet
+
+    def deadline(self) -> float | None:
+        """When there is something to read; None where nothing was touched."""
+        return None if self._since is None else min(self._until, self._since + max(_CEILING, self._config.watch.quiet))
+
+    @property
+    def pending(self) -> bool:
+        """Whether something was touched and not read."""
+        return bool(self._touched)
+
+    def _holds_homes(self, path: bytes) -> bool:
+        return any(path in parents(home.path) for home in self._catalogue.links.homes().values())
+
+    # ---- reading -----------------------------------------------------------------------------------------------------
+
+    def read(self) -> bool:
+        """Read what was touched. Tells whether anything came of it.
+
+        Raises PeopleFolderPaused where more changed than anybody means to say at once, or did before and nobody has
+        said what to do; PeopleFolderError where the folder is not there, or cannot be read.
+        """
+        if (reason := self._catalogue.heard.paused()) is not None:
+            raise self._paused(reason)
+        if not self._touched:
+            return False
+        scopes = widened(self._touched)
+        if not self._catalogue.links.homes():
+            self._settled(scopes)
+            return False
+        snapshot = self._look(scopes)
+        reading = self._compared(snapshot, self._config.folders.loss_limit)
+        if reading.excess:
+            self._catalogue.heard.pause(reading.excess, self._catalogue.now())
+            raise self._paused(reading.excess)
+        for act in reading.acts:
+            self._meaning.take(act, snapshot)
+        self._note(snapshot, reading)
+        self._settled(scopes)
+        return bool(reading.acts)
+
+    def advance(self) -> bool:
+        """Decide about photos that were put into folders and whose faces are known by now."""
+        return self.enrolling.advance()
+
+    @property
+    def paused(self) -> str | None:
+        """Why publishing waits for a word; None where it does not."""
+        return self._catalogue.heard.paused()
+
+    def resume(self, *, accept: bool) -> int:
+        """Go on after a pause: take what was done as meant, or have it put back. Returns how many acts that were.
+
+        Raises PeopleFolderError where the folder is not there.
+        """
+        self._touched = {b""}
+        snapshot = self._look((b"",))
+        reading = self._compared(snapshot, math.inf)
+        for act in reading.acts:
+            if accept:
+                self._meaning.take(act, snapshot)
+            else:
+                self._meaning.ignore(act)
+        self._note(snapshot, reading)
+        self._catalogue.heard.pause(None, self._catalogue.now())
+        self._settled((b"",))
+        return len(reading.acts)
+
+    # ---- inside ------------------------------------------------------------------------------------------------------
+
+    def _paused(self, reason: str) -> PeopleFolderPaused:
+        return PeopleFolderPaused(path=self._config.people, detail=reason)
+
+    def _settled(self, scopes: Iterable[bytes]) -> None:
+        self._touched -= {path for path in self._touched if any(_within(path, scope) for scope in scopes)}
+        if not self._touched:
+            self._since = None
+
+    def _look(self, scopes: tuple[bytes, ...]) -> Snapshot:
+        self._tree.check()
+        try:
+            found = take(self._folder, scopes)
+        except OSError as problem:
+            raise self._tree.explained(problem) from None
+        # If the disk went meanwhile, what is not seen tells nothing.
+        self._tree.check()
+        return found
+
+    def _compared(self, snapshot: Snapshot, limit: float) -> Reading:
+        links, people = self._catalogue.links, self._catalogue.people
+        said = standing(self._catalogue)
+        homes, unnamed = links.homes(), self._config.folders.unnamed
+        names = people.names()
+        moved = [home for home in homes.values() if snapshot.covers(home.path) and home.path not in snapshot.folders]
+        titles = {of_album(album): saved.title for album, saved in said.albums.items()}
+        called = {of_person(person): name for person, name in names.items()} | titles
+        usual = {home.owner: usual_path(home.owner, called.get(home.owner), unnamed) for home in moved}
+        hidden = {usual_path(of_person(one), names.get(one), unnamed): of_person(one) for one in said.hidden}
+        known = (
+            links.published()
+            if b"" in snapshot.scopes
+            else [link for scope in snapshot.scopes for link in links.below(scope)]
+        )
+        published = Published(
+            links=known,
+            homes=homes,
+            usual=usual,
+            names={name.casefold(): of_person(person) for person, name in names.items() if name is not None},
+            hidden={path: owner for path, owner in hidden.items() if owner not in homes},
+            strays=self._catalogue.heard.strays(),
+            total=len(known) if b"" in snapshot.scopes else links.count(),
+            unnamed=unnamed.encode("utf-8", "surrogateescape"),
+        )
+        return read_back(published, snapshot, limit=limit)
+
+    def _note(self, snapshot: Snapshot, reading: Reading) -> None:
+        """What stands outside of everybody's folder, and which of the things people put there are gone."""
+        heard, links = self._catalogue.heard, self._catalogue.links
+        homes = {home.path for home in links.homes().values()}
+        strays = {path for path in reading.strange if homes.isdisjoint(parents(path))}
+        before = {path for path in heard.strays() if snapshot.covers(path)}
+        if strays != before:
+            heard.set_strays(before - strays, strays - before)
+        gone = [
+            path
+            for path in heard.enrolled()
+            if snapshot.covers(path) and path not in snapshot.entries and not snapshot.hides(path)
+        ]
+        if gone:
+            heard.vanished(gone, self._catalogue.now())
+
+
+def _within(path: bytes, scope: bytes) -> bool:
+    return not scope or path == scope or path.startswith(scope + b"/")

@@ -1,0 +1,315 @@
+"""What was done to the people folder becomes decisions, each in one transaction with the ledger that it changes.
+
+So whenever the process dies, either both are so or neither is, and the next reading begins where this one ended. What
+cannot be decided is put back by the next publishing, and told.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from guyverd.catalogue.heard import Proposal
+from guyverd.catalogue.links import changing
+from guyverd.catalogue.store import Catalogue
+from guyverd.errors import GuyverError
+from guyverd.folders.acts import (
+    Act,
+    Dropped,
+    Given,
+    Hidden,
+    Merged,
+    Moved,
+    Parted,
+    Rearranged,
+    Refused,
+    Returned,
+    Shared,
+    Shift,
+)
+from guyverd.folders.snapshot import Snapshot
+from guyverd.folders.spare import parents
+from guyverd.model import FaceId, PersonId, PhotoId
+from guyverd.people.asking.whose import meant
+from guyverd.published import Home, OwnerId, PublishedLink, album_of, of_person, person_of
+from guyverd.service.pipeline.enrolling import Enrolling
+from guyverd.service.pipeline.words.albums import Albums
+from guyverd.service.pipeline.words.deciding import Deciding, standing
+
+if TYPE_CHECKING:
+    from guyverd.catalogue.decisions import Job
+
+log = logging.getLogger(__name__)
+
+
+class Meaning:
+    """One act after the other. To be used on the coordinator's thread."""
+
+    def __init__(self, catalogue: Catalogue, enrolling: Enrolling) -> None:
+        self._catalogue = catalogue
+        self._deciding = Deciding(catalogue)
+        self._albums = Albums(catalogue)
+        self._enrolling = enrolling
+
+    def take(self, act: Act, snapshot: Snapshot) -> None:
+        """Decide what an act means, and have the ledger say what stands in the folder since.
+
+        What cannot be decided is logged; the ledger follows all the same, so that publishing puts back what was there.
+        """
+        try:
+            self._take(act, snapshot)
+        except GuyverError as problem:
+            log.warning("You %s, which cannot be: %s %s", act.source, problem.message, problem.advice)
+            self.ignore(act)
+
+    def ignore(self, act: Act) -> None:
+        """Only have the ledger say where our links are, whoever's they are: publishing puts them back."""
+        if act.shifts:
+            self._alone(self._follow(act.shifts))
+
+    def _take(self, act: Act, snapshot: Snapshot) -> None:
+        log.info("People folder: you %s.", act.source)
+        if isinstance(act, Rearranged):
+            self._alone(self._follow(act.shifts, placed=True))
+        elif isinstance(act, Moved):
+            self._moved(act, snapshot)
+        elif isinstance(act, Merged):
+            self._merged(act)
+        elif isinstance(act, Given):
+            self._given(act)
+        elif isinstance(act, Refused):
+            self._refused(act)
+        elif isinstance(act, Parted):
+            self._parted(act, snapshot)
+        elif isinstance(act, Hidden):
+            self._hidden(act)
+        elif isinstance(act, Returned):
+            self._returned(act, snapshot)
+        elif isinstance(act, Shared):
+            self._shared(act, snapshot)
+        elif isinstance(act, Dropped):
+            person = person_of(act.to)
+            if person is not None:
+                self._enrolling.dropped(act.path, act.seen, person, act.source)
+
+    # ---- folders -----------------------------------------------------------------------------------------------------
+
+    def _moved(self, act: Moved, snapshot: Snapshot) -> None:
+        before = self._catalogue.links.homes()[act.owner]
+        home = replace(before, path=act.new, inode=snapshot.folders.get(act.new))
+        if act.name is not None and not self._is_below_unnamed(act.new, before):
+            # Who was given a name where people without one are gets a folder among the others.
+            home = replace(home, name=act.name)
+        job = self._follow(act.shifts, homes=[home], moved=(act.old, act.new))
+        person, album = person_of(act.owner), album_of(act.owner)
+        if act.name is None:
+            self._alone(job)
+        elif person is not None:
+            self._deciding.name(person, act.name, source=act.source, first=job)
+        elif album is not None:
+            self._albums.rename(album, act.name, source=act.source, first=job)
+
+    @staticmethod
+    def _is_below_unnamed(path: bytes, before: Home) -> bool:
+        return before.name is None and parents(path)[:-1] != [] and parents(path)[:-1] == parents(before.path)[:-1]
+
+    def _merged(self, act: Merged) -> None:
+        into, absorbed = person_of(act.into), person_of(act.owner)
+        assert into is not None
+        assert absorbed is not None
+        job = self._follow(act.shifts, owner=act.into, placed=True, gone=[act.owner])
+        reason = self._against(into, absorbed)
+        if reason is None:
+            self._deciding.merge(into, absorbed, source=act.source, first=job)
+            return
+        log.warning("You %s, and %s; `guyverd review` asks what is right.", act.source, reason)
+        self._catalogue.heard.propose(Proposal(into, absorbed, act.source, reason), self._catalogue.now())
+        self.ignore(act)
+
+    def _against(self, into: PersonId, absorbed: PersonId) -> str | None:
+        """What speaks against two people being one, in words."""
+        said = standing(self._catalogue)
+        if (min(into, absorbed), max(into, absorbed)) in said.apart_people:
+            return "you said that they are two people"
+        if into in said.hidden:
+            return "the one of that name is hidden"
+        ours, theirs = (self._catalogue.people.members(person) for person in (into, absorbed))
+        if any((one.face, into) in said.barred for one in theirs) or any(
+            (one.face, absorbed) in said.barred for one in ours
+        ):
+            return "you said of a face of the one that it is not the other"
+        beside: dict[PhotoId, list[FaceId]] = defaultdict(list)
+        for one in ours:
+            beside[one.photo].append(one.face)
+        for one in theirs:
+            for face in beside.get(one.photo, ()):
+                pair = (min(face, one.face), max(face, one.face))
+                if pair not in said.together and pair not in said.alike:
+                    return "there are photos that show both"
+        return None
+
+    def _hidden(self, act: Hidden) -> None:
+        job = self._follow(act.shifts, gone=[act.owner])
+        person, album = person_of(act.owner), album_of(act.owner)
+        if person is not None:
+            self._deciding.hide(person, source=act.source, first=job)
+        elif album is not None:
+            self._albums.remove(album, source=act.source, first=job)
+
+    def _returned(self, act: Returned, snapshot: Snapshot) -> None:
+        person = person_of(act.owner)
+        assert person is not None
+        name = self._catalogue.people.names().get(person)
+        home = Home(act.owner, act.folder, name, snapshot.folders.get(act.folder))
+        self._deciding.hide(person, hidden=False, source=act.source, first=self._follow((), homes=[home]))
+
+    # ---- links -------------------------------------------------------------------------------------------------------
+
+    def _given(self, act: Given) -> None:
+        to = person_of(act.to)
+        assert to is not None
+        faces = self._faces(act.owner, act.shifts)
+        job = self._follow(act.shifts, owner=act.to, placed=True)
+        said = standing(self._catalogue)
+        taken = {
+            face
+            for face, beside in self._beside(faces, to).items()
+            if not all((min(face, one), max(face, one)) in said.together | said.alike for one in beside)
+        }
+        if taken:
+            # The photo shows that person already: it is another's face, and whose is not said.
+            person = person_of(act.owner)
+            assert person is not None
+            self._deciding.reject(person, sorted(taken), source=act.source)
+        rest = [face for face in faces if face not in taken]
+        if rest:
+            self._deciding.confirm(to, rest, source=act.source, first=job)
+        else:
+            self._alone(job)
+
+    def _refused(self, act: Refused) -> None:
+        job = self._follow(act.shifts)
+        person, album = person_of(act.owner), album_of(act.owner)
+        if album is not None:
+            photos = [shift.link.photo for shift in act.shifts if shift.link.photo is not None]
+            self._albums.leave_out(album, photos, source=act.source, first=job)
+            return
+        faces = self._faces(act.owner, act.shifts)
+        if person is not None and faces:
+            self._deciding.reject(person, faces, source=act.source, first=job)
+        else:
+            self._alone(job)
+
+    def _parted(self, act: Parted, snapshot: Snapshot) -> None:
+        groups: dict[OwnerId, list[Shift]] = defaultdict(list)
+        for shift in act.shifts:
+            groups[shift.link.owner].append(shift)
+        home = Home(OwnerId(0), act.folder, act.name, snapshot.folders.get(act.folder))
+        new = self._found(act, groups, home)
+        if new is None:
+            self.ignore(act)
+            return
+        for owner, shifts in sorted(groups.items()):
+            faces = self._faces(owner, shifts)
+            job = self._follow(shifts, owner=of_person(new), placed=True)
+            if faces:
+                self._deciding.confirm(new, faces, source=act.source, first=job)
+            else:
+                self._alone(job)
+
+    def _found(self, act: Parted, groups: dict[OwnerId, list[Shift]], home: Home) -> PersonId | None:
+        """The new person, of the faces of the first who keeps some; their shifts are done then."""
+        whole = None
+        for owner in sorted(groups, key=lambda one: (-len(groups[one]), one)):
+            person = self._stands(owner)
+            faces = self._faces(owner, groups[owner])
+            if person is None or not faces:
+                continue
+            if len(faces) == len(self._catalogue.people.members(person)):
+                whole = whole or (owner, person)
+                continue
+            new = self._catalogue.decisions.next_person()
+            settled = replace(home, owner=of_person(new))
+            job = self._follow(groups.pop(owner), owner=of_person(new), placed=True, homes=[settled])
+            self._deciding.split(person, faces, name=act.name, source=act.source, first=job)
+            return new
+        if whole is None:
+            return None
+        owner, person = whole
+        settled = replace(home, owner=owner)
+        job = self._follow(groups.pop(owner), owner=owner, placed=True, homes=[settled])
+        if act.name is None:
+            self._alone(job)
+        else:
+            self._deciding.name(person, act.name, source=act.source, first=job)
+        return person
+
+    def _shared(self, act: Shared, snapshot: Snapshot) -> None:
+        to = person_of(act.to)
+        assert to is not None
+        faces = {one.face: one.person for one in self._catalogue.people.in_photo(act.photo)}
+        if to in faces.values():
+            return
+        found = meant(faces, to, standing(self._catalogue))
+        seen = snapshot.entries.get(act.path)
+        if len(found) == 1:
+            # It was made as one of ours, so it is.
+            copied = [PublishedLink(act.path, seen, act.to, act.photo, placed=True)] if isinstance(seen, bytes) else []
+            job = changing(links=copied, at=self._catalogue.now())
+            self._deciding.confirm(to, found, source=act.source, first=job)
+        elif found and seen is not None:
+            self._enrolling.dropped(act.path, seen, to, act.source)
+
+    # ---- inside ------------------------------------------------------------------------------------------------------
+
+    def _alone(self, job: Job) -> None:
+        self._catalogue.links.write(job)
+
+    def _follow(
+        self,
+        shifts: Iterable[Shift],
+        owner: OwnerId | None = None,
+        *,
+        placed: bool = False,
+        homes: Sequence[Home] = (),
+        gone: Sequence[OwnerId] = (),
+        moved: tuple[bytes, bytes] | None = None,
+    ) -> Job:
+        """The ledger says where links are now, and whose."""
+        shifts = list(shifts)
+        there = [
+            replace(
+                shift.link,
+                path=shift.path,
+                owner=shift.link.owner if owner is None else owner,
+                placed=placed or shift.link.placed,
+                made=True,
+            )
+            for shift in shifts
+            if shift.path is not None
+        ]
+        forgotten = [shift.link.path for shift in shifts]
+        return changing(forgotten=forgotten, links=there, homes=homes, gone=gone, moved=moved, at=self._catalogue.now())
+
+    def _stands(self, owner: OwnerId) -> PersonId | None:
+        person = person_of(owner)
+        return None if person is None else self._catalogue.people.survivor(person)
+
+    def _faces(self, owner: OwnerId, shifts: Iterable[Shift]) -> list[FaceId]:
+        """What links stand for: the faces of their owner in their photos, as far as they still are theirs."""
+        person = self._stands(owner)
+        photos = {shift.link.photo for shift in shifts if not shift.link.companion}
+        if person is None:
+            return []
+        return [one.face for one in self._catalogue.people.members(person) if one.photo in photos]
+
+    def _beside(self, faces: Iterable[FaceId], person: PersonId) -> dict[FaceId, list[FaceId]]:
+        """For each face that shares its photo with the person's: which of theirs."""
+        theirs: dict[PhotoId, list[FaceId]] = defaultdict(list)
+        for one in self._catalogue.people.members(person):
+            theirs[one.photo].append(one.face)
+        held = self._catalogue.people.holdings(list(faces))
+        return {face: theirs[one.photo] for face, one in held.items() if one.photo in theirs}
