@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from guyverd import __version__
-from guyverd.cli import boxes, completion, decisions, evaluate, find, library, people, recluster, review
+from guyverd.cli import albums, boxes, completion, decisions, evaluate, find, library, people, recluster, review
 from guyverd.cli.guard import Guarded
 from guyverd.cli.session import Session
 
@@ -61,6 +61,8 @@ for _command in (
     recluster.recluster,
     review.review,
     boxes.box,
+    albums.album,
+    albums.albums,
     find.who,
     find.search,
     people.export,

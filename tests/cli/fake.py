@@ -62,6 +62,15 @@ def decision_row(
     }
 
 
+US: Row = {
+    "title": "Us",
+    "people": [{"id": 12, "name": "Alice"}, {"id": 31, "name": None}],
+    "since": "2023",
+    "until": None,
+    "without": [7],
+}
+"""An album."""
+
 ALICE: Row = {"id": 12, "name": "Alice", "faces": 1234}
 PERSON_31: Row = {"id": 31, "name": None, "faces": 7}
 
@@ -141,6 +150,8 @@ class FakeLibrary:
         ]
         self.faces_in_picture = 1
         self.in_one_photo = 0
+        self.in_album = 4
+        self.saved = [US]
         self.checks: list[Row] = [
             {"name": "index", "ok": True, "detail": "3 faces", "repaired": False},
             {"name": "links", "ok": True, "detail": "2 links", "repaired": False},
@@ -389,6 +400,41 @@ class FakeLibrary:
             "name": None if who is None else who["name"],
             "folder": None if who is None else who["folder"],
         }
+
+    def album(
+        self,
+        people: Sequence[str],
+        title: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        dry: bool = False,
+    ) -> Row:
+        self._asked("album", list(people), title, since, until, dry)
+        return self._album_told(None, {**US, "title": title or US["title"], "since": since, "until": until}, dry)
+
+    def albums(self) -> Iterator[Row]:
+        self._asked("albums")
+        for row in self.saved:
+            told = {"photos": self.in_album, "left_out": 1, "folder": "/people/Us" if self.in_album else None}
+            yield {"id": 5, **{key: row[key] for key in ("title", "people", "since", "until")}, **told}
+
+    def album_rename(self, album: str, title: str, dry: bool = False) -> Row:
+        self._asked("album_rename", album, title, dry)
+        return self._album_told(US, {**US, "title": title}, dry)
+
+    def album_remove(self, album: str, dry: bool = False) -> Row:
+        self._asked("album_remove", album, dry)
+        return self._album_told(US, None, dry)
+
+    def _album_told(self, before: Row | None, now: Row | None, dry: bool) -> Row:
+        row = self._decided("album")
+        if row["decision"] is not None:
+            row["album"] = {"id": 5, "before": before, "now": now}
+        folder = None if now is None or not self.in_album else f"/people/{now['title']}"
+        row |= {"source": None, "dry_run": dry, "photos": 0 if now is None else self.in_album, "folder": folder}
+        first = ("decision", "at", "kind", "author", "person", "other", "name", "faces", "album", "undoes", "subject")
+        last = ("source", "moved", "moves", "kept", "dry_run", "photos", "folder")
+        return {key: row[key] for key in (*first, *last)}
 
     def who(self, path: str) -> Row:
         self._asked("who", path)

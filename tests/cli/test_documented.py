@@ -39,6 +39,8 @@ DATA = {
     "recluster": [],
     "review": [],
     "box": ["/x.jpg", "10", "20", "110", "140", "--name", "Bob"],
+    "album": ["Alice & Bob"],
+    "albums": [],
     "who": ["/x.jpg"],
     "search": ["/x.jpg"],
     "export": ["12", "OUT"],
@@ -163,8 +165,8 @@ def test_the_page_lists_the_exit_codes() -> None:
 
 
 def test_every_use_case_has_a_command() -> None:
-    # `progress` is what `scan` shows, `answer` what `review` gives.
-    assert set(METHODS) - {"progress", "answer"} <= set(main.commands)
+    # `progress` is what `scan` shows, `answer` what `review` gives, and `album` does all that is done with one.
+    assert set(METHODS) - {"progress", "answer", "album_rename", "album_remove"} <= set(main.commands)
 
 
 @pytest.mark.parametrize("method", sorted(METHODS))
@@ -182,6 +184,9 @@ def test_the_fake_has_the_documented_keys(method: str) -> None:
         "hide": ["12"],
         "unhide": ["12"],
         "answer": ["who-31", "yes"],
+        "album": [["Alice & Bob"]],
+        "album_rename": ["Us", "We"],
+        "album_remove": ["Us"],
         "box": ["/x", [1, 2, 30, 40], "12"],
         "who": ["/x"],
         "search": ["/x"],
@@ -189,6 +194,7 @@ def test_the_fake_has_the_documented_keys(method: str) -> None:
     answer = getattr(FakeLibrary(), method)(*arguments.get(method, []))
     related = {"person": ["people"], "merge": ["people"], "scan": ["progress"]}
     related |= {name: ["log", "confirm"] for name in SAID}
+    related |= {name: ["log", "confirm", "album"] for name in ("album", "album_rename", "album_remove")}
     documented = "".join(getattr(Library, name).__doc__ for name in {method, *related.get(method, [])})
     documented += Library.who.__doc__ or "" if method == "search" else ""
     keys = set(re.findall(r"`(\w+)`", documented))
