@@ -10,7 +10,19 @@ from pathlib import Path
 import click
 
 from guyverd import __version__
-from guyverd.cli import albums, boxes, completion, decisions, evaluate, find, library, people, recluster, review
+from guyverd.cli import (
+    albums,
+    boxes,
+    completion,
+    decisions,
+    evaluate,
+    find,
+    folders,
+    library,
+    people,
+    recluster,
+    review,
+)
 from guyverd.cli.guard import Guarded
 from guyverd.cli.session import Session
 
@@ -63,6 +75,7 @@ for _command in (
     boxes.box,
     albums.album,
     albums.albums,
+    folders.folders,
     find.who,
     find.search,
     people.export,

@@ -35,6 +35,9 @@ METHODS = frozenset(
         "box",
         "who",
         "search",
+        "folders",
+        "folders_resume",
+        "folders_rebuild",
         "album",
         "albums",
         "album_rename",
@@ -197,6 +200,29 @@ class Library(Protocol):
 
         It is that person's, or somebody new's of that name, or compared with all others. Returns {`face`, `photo`,
         `box`, `quality`, `person` (id or null), `name`, `folder`, `decision`, `dry_run`}.
+        """
+
+    def folders(self) -> Row:
+        """How the people folder stands.
+
+        Keys: `path`, `state` ("kept", "paused": it waits for a word, "in trouble"), `detail` (why it is not kept),
+        `watched` ("events", "polled", "not running"), `layout` and `links` as configured, `folders` {`named`,
+        `unnamed`, `albums`} (how many), `count` (links), `placed` (links that somebody put where they are), `own`
+        (photos that somebody put there), `waiting` (of these: not read yet), `asked` (questions that `review` asks
+        about the folder), `changes` [text]: what was done there and is not taken up yet, and `more_changes` (how many
+        are not listed).
+        """
+
+    def folders_resume(self, accept: bool = False, dry: bool = False) -> Row:
+        """Go on after too much was changed in the people folder at once: make it as it was, or `accept` what was done.
+
+        Returns {`accepted`, `acts` [text] (what was done there), `more_acts` (how many are not listed), `dry_run`}.
+        """
+
+    def folders_rebuild(self, dry: bool = False) -> Row:
+        """Look at every link and make those anew that are not as they should be; what people put there stays.
+
+        Returns {`made`, `removed`, `renamed` (folders), `problems` [text], `dry_run`}.
         """
 
     def who(self, path: str) -> Row:

@@ -247,6 +247,18 @@ class RemoteLibrary:
         """See `Library.box`."""
         return self._one("box", path=path, box=box, person=person, name=name, dry=dry or None)
 
+    def folders(self) -> Row:
+        """See `Library.folders`."""
+        return self._one("folders")
+
+    def folders_resume(self, accept: bool = False, dry: bool = False) -> Row:
+        """See `Library.folders_resume`."""
+        return self._one("folders_resume", accept=accept or None, dry=dry or None)
+
+    def folders_rebuild(self, dry: bool = False) -> Row:
+        """See `Library.folders_rebuild`."""
+        return self._one("folders_rebuild", dry=dry or None)
+
     def who(self, path: str) -> Row:
         """See `Library.who`."""
         return self._one("who", path=path)

@@ -151,6 +151,7 @@ class FakeLibrary:
         self.faces_in_picture = 1
         self.in_one_photo = 0
         self.in_album = 4
+        self.changes: list[str] = []
         self.saved = [US]
         self.checks: list[Row] = [
             {"name": "index", "ok": True, "detail": "3 faces", "repaired": False},
@@ -411,6 +412,33 @@ class FakeLibrary:
     ) -> Row:
         self._asked("album", list(people), title, since, until, dry)
         return self._album_told(None, {**US, "title": title or US["title"], "since": since, "until": until}, dry)
+
+    def folders(self) -> Row:
+        self._asked("folders")
+        return {
+            "path": "/people",
+            "state": "paused" if self.changes else "kept",
+            "detail": "all 3 links are missing" if self.changes else "",
+            "watched": "events",
+            "layout": "person",
+            "links": "relative",
+            "folders": {"named": 2, "unnamed": 1, "albums": 0},
+            "count": 3,
+            "placed": 1,
+            "own": 1,
+            "waiting": 0,
+            "asked": 1,
+            "changes": list(self.changes),
+            "more_changes": 0,
+        }
+
+    def folders_resume(self, accept: bool = False, dry: bool = False) -> Row:
+        self._asked("folders_resume", accept, dry)
+        return {"accepted": accept, "acts": list(self.changes), "more_acts": 0, "dry_run": dry}
+
+    def folders_rebuild(self, dry: bool = False) -> Row:
+        self._asked("folders_rebuild", dry)
+        return {"made": 2, "removed": 1, "renamed": 0, "problems": ["Alice: it is read-only"], "dry_run": dry}
 
     def albums(self) -> Iterator[Row]:
         self._asked("albums")

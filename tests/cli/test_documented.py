@@ -41,6 +41,7 @@ DATA = {
     "box": ["/x.jpg", "10", "20", "110", "140", "--name", "Bob"],
     "album": ["Alice & Bob"],
     "albums": [],
+    "folders": [],
     "who": ["/x.jpg"],
     "search": ["/x.jpg"],
     "export": ["12", "OUT"],
@@ -165,8 +166,9 @@ def test_the_page_lists_the_exit_codes() -> None:
 
 
 def test_every_use_case_has_a_command() -> None:
-    # `progress` is what `scan` shows, `answer` what `review` gives, and `album` does all that is done with one.
-    assert set(METHODS) - {"progress", "answer", "album_rename", "album_remove"} <= set(main.commands)
+    # `progress` is what `scan` shows, `answer` what `review` gives; `album` and `folders` do all that is done with one.
+    within = {"progress", "answer", "album_rename", "album_remove", "folders_resume", "folders_rebuild"}
+    assert set(METHODS) - within <= set(main.commands)
 
 
 @pytest.mark.parametrize("method", sorted(METHODS))

@@ -180,6 +180,11 @@ class Coordinator:
 
         return self.call(decided)
 
+    def publish_now(self) -> None:
+        """Make the folders what they should be; on this thread only, between two steps."""
+        self._dirty_if(True)
+        self._publish()
+
     def rescan(self, before: Callable[[], object] = lambda: None) -> None:
         """Compare every root with the disk, from now on; what is done `before` belongs to the same pass."""
 

@@ -107,8 +107,15 @@ class Heeding:
         """Why publishing waits for a word; None where it does not."""
         return self._catalogue.heard.paused()
 
-    def resume(self, *, accept: bool) -> int:
-        """Go on after a pause: take what was done as meant, or have it put back. Returns how many acts that were.
+    def outlook(self) -> Reading:
+        """What was done in the whole folder since it was published, and not taken up yet. Changes nothing.
+
+        Raises PeopleFolderError where the folder is not there.
+        """
+        return self._compared(self._look((b"",)), self._config.folders.loss_limit)
+
+    def resume(self, *, accept: bool) -> list[str]:
+        """Go on after a pause: take what was done as meant, or have it put back. Returns what that was, in words.
 
         Raises PeopleFolderError where the folder is not there.
         """
@@ -123,7 +130,7 @@ class Heeding:
         self._note(snapshot, reading)
         self._catalogue.heard.pause(None, self._catalogue.now())
         self._settled((b"",))
-        return len(reading.acts)
+        return [act.source for act in reading.acts]
 
     # ---- inside ------------------------------------------------------------------------------------------------------
 

@@ -148,6 +148,18 @@ class WorkingLibrary(Listing):
         """See `Library.box`."""
         return self._whole.box(path, box, person, name, dry)
 
+    def folders(self) -> Row:
+        """See `Library.folders`."""
+        return self._whole.folders()
+
+    def folders_resume(self, accept: bool = False, dry: bool = False) -> Row:
+        """See `Library.folders_resume`."""
+        return self._whole.folders_resume(accept, dry)
+
+    def folders_rebuild(self, dry: bool = False) -> Row:
+        """See `Library.folders_rebuild`."""
+        return self._whole.folders_rebuild(dry)
+
     def who(self, path: str) -> Row:
         """See `Library.who`."""
         return self._whole.who(path)

@@ -35,6 +35,8 @@ class Publishing:
         self._prepared = False
         self._all_stale = True
         """Whoever was to be looked at before the last stop may be forgotten, and roots may be others now."""
+        self.applied: Applied | None = None
+        """What the last publishing changed."""
         self.problem: PeopleFolderError | None = None
         """Why nothing is published at present."""
 
@@ -54,9 +56,10 @@ class Publishing:
         if self._prepared:
             self.tree.check()
             return
-        published = self._catalogue.links.published()
+        links = self._catalogue.links
+        published = links.published()
         self.tree.prepare(expected=bool(published))
-        self.tree.recover(published, self._catalogue.links)
+        self.tree.recover(published, links, homes=links.homes().values())
         self._prepared = True
 
     def heed(self) -> bool:
@@ -87,8 +90,8 @@ class Publishing:
             self._report(problem)
             return False
 
-    def resume(self, *, accept: bool) -> int:
-        """Go on after too much was changed at once: take it as meant, or put it back. Returns how much was done there.
+    def resume(self, *, accept: bool) -> list[str]:
+        """Go on after too much was changed at once: take it as meant, or put it back. Returns what it was, in words.
 
         Raises PeopleFolderError where the folder cannot be kept.
         """
@@ -116,7 +119,8 @@ class Publishing:
         Raises PeopleFolderError where that cannot be.
         """
         self.tree.prepare()
-        self.tree.recover(self._catalogue.links.published(), self._catalogue.links, missing=True)
+        links = self._catalogue.links
+        self.tree.recover(links.published(), links, homes=links.homes().values(), missing=True)
         self._prepared = True
         self._all_stale = True
         self._catalogue.heard.pause(None, self._catalogue.now())
@@ -137,7 +141,7 @@ class Publishing:
             return True
         done = False
         try:
-            applied = self.tree.apply(self._plan(whose), self._catalogue.links)
+            applied = self.applied = self.tree.apply(self._plan(whose), self._catalogue.links)
             done = not applied.problems
         finally:
             self._all_stale = not done and whose is None

@@ -24,6 +24,7 @@ from guyverd.people.evidence import evidence
 from guyverd.people.graph import rows_of
 from guyverd.people.recognition import Likeness, recognise
 from guyverd.service.api import Row
+from guyverd.service.pipeline import keeping
 from guyverd.service.pipeline.checking import check
 from guyverd.service.pipeline.coordinator import Coordinator
 from guyverd.service.pipeline.reading import Wanted
@@ -214,6 +215,20 @@ class LocalLibrary(Inquiring):
             "folder": None if who is None else self._folders().get(who),
             **number(drawn.done),
         }
+
+    # ---- the people folder -------------------------------------------------------------------------------------------
+
+    def folders(self) -> Row:
+        """See `Library.folders`."""
+        return self._at_work.call(lambda: keeping.stand(self._at_work))
+
+    def folders_resume(self, accept: bool = False, dry: bool = False) -> Row:
+        """See `Library.folders_resume`."""
+        return self._at_work.call(lambda: keeping.resume(self._at_work, accept=accept, dry=dry))
+
+    def folders_rebuild(self, dry: bool = False) -> Row:
+        """See `Library.folders_rebuild`."""
+        return self._at_work.call(lambda: keeping.rebuild(self._at_work, dry=dry))
 
     # ---- pictures ----------------------------------------------------------------------------------------------------
 
