@@ -21,6 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from guyverd.catalogue.store import Catalogue
 from guyverd.errors import GuyverError
 from guyverd.model import (
+    AlbumId,
     Assignment,
     Author,
     Decision,
@@ -35,6 +36,7 @@ from guyverd.model import (
 )
 from guyverd.people.decisions import replay, undone
 from guyverd.service.pipeline.words.agreeing import disagreements
+from guyverd.service.pipeline.words.albums import Albums, people_in, photos_in
 from guyverd.service.pipeline.words.deciding import Decided, Deciding, log_of, record, standing
 from guyverd.service.pipeline.words.undoing import redo, undo
 from tests.catalogue.conftest import NOW, ROOT, library
@@ -47,6 +49,7 @@ FACES = st.integers(1, sum(PHOTOS) + 2).map(FaceId)
 PEOPLE = st.integers(1, 6).map(PersonId)
 SOME = st.lists(FACES, min_size=1, max_size=3)
 NAMES = st.sampled_from(["Al", "Bo", "Cy"])
+ALBUMS = st.integers(1, 12).map(AlbumId)
 PAIRS = st.lists(st.tuples(FACES, FACES), max_size=2)
 
 
@@ -97,6 +100,7 @@ class AnyDecisions(RuleBasedStateMachine):
         self.catalogue.files.configure([ROOT])
         library(self.catalogue, self.catalogue.files.roots()[0], PHOTOS)
         self.deciding = Trying(self.catalogue)
+        self.albums = Albums(self.catalogue)
 
     def teardown(self) -> None:
         self.catalogue.close()
@@ -234,6 +238,57 @@ class AnyDecisions(RuleBasedStateMachine):
             log = {one.id: one for one in self.catalogue.decisions.log()}
             assert log[decision].kind is DecisionKind.UNDO or decision not in undone(log.values())
 
+    # ---- albums ------------------------------------------------------------------------------------------------------
+
+    def tell(self, act: Callable[[bool], tuple[AlbumId, Decided]], regret: bool) -> AlbumId | None:
+        """What is said of an album is a word like any other, and moves nobody; returns which it is about."""
+        about: list[AlbumId] = []
+
+        def said(dry: bool) -> Decided:
+            album, done = act(dry)
+            about.append(album)
+            assert done.moves == ()
+            return done
+
+        return about[-1] if self.say(lambda: tried(self.catalogue, said), regret) is not None else None
+
+    @rule(
+        people=st.lists(PEOPLE, max_size=3),
+        title=st.none() | st.sampled_from(["Us", "US", "Al"]),
+        since=st.none() | st.sampled_from(["2020", "2020-01-04"]),
+        regret=st.booleans(),
+    )
+    def save_album(self, people: list[PersonId], title: str | None, since: str | None, regret: bool) -> None:
+        album = self.tell(lambda dry: self.albums.save(people, title, since, dry=dry), regret)
+        if album is not None:
+            said = standing(self.catalogue)
+            assert set(people_in(said.albums[album], said)) == {said.survivor(person) for person in people}
+            assert said.albums[album].since == since
+
+    @rule(album=ALBUMS, title=st.sampled_from(["Us", "We", "US"]), regret=st.booleans())
+    def rename_album(self, album: AlbumId, title: str, regret: bool) -> None:
+        if self.tell(lambda dry: self.albums.rename(album, title, dry=dry), regret) is not None:
+            assert standing(self.catalogue).albums[album].title == title
+
+    @rule(
+        album=ALBUMS,
+        photos=st.sets(st.integers(1, len(PHOTOS)).map(PhotoId)),
+        out=st.booleans(),
+        regret=st.booleans(),
+    )
+    def leave_out_or_take_back(self, album: AlbumId, photos: set[PhotoId], out: bool, regret: bool) -> None:
+        act = self.albums.leave_out if out else self.albums.take_back
+        if self.tell(lambda dry: act(album, photos, dry=dry), regret) is not None:
+            saved = standing(self.catalogue).albums[album]
+            assert photos <= saved.without if out else photos.isdisjoint(saved.without)
+            shown = {photo.photo for photo in photos_in(self.catalogue, saved, standing(self.catalogue))}
+            assert shown.isdisjoint(saved.without)
+
+    @rule(album=ALBUMS, regret=st.booleans())
+    def remove_album(self, album: AlbumId, regret: bool) -> None:
+        if self.tell(lambda dry: self.albums.remove(album, dry=dry), regret) is not None:
+            assert album not in standing(self.catalogue).albums
+
     # ---- what grouping finds, however wrong --------------------------------------------------------------------------
 
     @rule(
@@ -313,6 +368,11 @@ class AnyDecisions(RuleBasedStateMachine):
         said = standing(self.catalogue)
         assert self.catalogue.contradictions(said.together | said.alike) == []
         assert self.catalogue.integrity() == []
+
+    @invariant()
+    def no_two_albums_have_one_title(self) -> None:
+        titles = [saved.title.casefold() for saved in standing(self.catalogue).albums.values()]
+        assert len(titles) == len(set(titles))
 
     @invariant()
     def a_decision_of_the_user_is_refused_by_no_later_one(self) -> None:
