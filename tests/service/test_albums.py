@@ -79,7 +79,8 @@ def test_an_album_is_a_decision_with_a_number_and_a_title(catalogue: Catalogue, 
     assert standing(catalogue).albums == done.said.albums == {4: saved}
     assert catalogue.decisions.log()[-1] == done.decision
     assert albums.save([BOB, CAROL], until="2021")[1].said.albums[AlbumId(5)].title == "Bob & Carol until 2021"
-    assert albums.save([CAROL], "  Aunt\n Carol ")[1].said.albums[AlbumId(6)].title == "Aunt Carol"
+    assert albums.save([CAROL], "Aunt  Carol ")[1].said.albums[AlbumId(6)].title == "Aunt  Carol ", "to the letter"
+    assert album_named(standing(catalogue), "aunt carol") == 6
     assert albums.save([CAROL], "Bob")[0] == 7, "a title may be somebody's name"
 
 

@@ -12,7 +12,19 @@ import pytest
 
 from guyverd.catalogue.rows import RootRow
 from guyverd.catalogue.store import Catalogue
-from guyverd.errors import CannotDecide, FaceChoice, NameTaken, NoFaceKnown, NoSuchFace, PictureError, Unread, WhichFace
+from guyverd.errors import (
+    CannotDecide,
+    FaceChoice,
+    NameTaken,
+    NoFaceKnown,
+    NoSuchFace,
+    PictureError,
+    UnknownAlbum,
+    UnknownPerson,
+    Unread,
+    WhichFace,
+    WhichPeople,
+)
 from guyverd.model import PersonId
 from guyverd.service.pipeline import checking
 from guyverd.service.pipeline.coordinator import Coordinator
@@ -269,3 +281,30 @@ def test_the_check_finds_whatever_is_otherwise_than_the_log_says(
     assert told() == {"people in it": "", "decisions": ""}
     catalogue._db.write(lambda db: db.execute(tampering))
     assert TAMPERED[tampering] in told()["decisions"]
+
+
+def test_albums_are_told_with_their_photos(library: Saying) -> None:
+    library.name("1", "Tom & Jerry")
+    library.name("2", "Al")
+    row = library.album(["tom & jerry&AL", "2"], "  The \n three ")
+    assert (row["decision"], row["kind"], row["photos"], row["folder"]) == (3, "album", 2, None)
+    told = {"title": "The three", "people": [{"id": 1, "name": "Tom & Jerry"}, {"id": 2, "name": "Al"}]}
+    assert row["album"] == {"id": 3, "before": None, "now": {**told, "since": None, "until": None, "without": []}}
+    assert library.album(["1 & 2"], "the three")["decision"] is None
+    assert library.album(["1", "3"])["album"]["now"]["title"] == "Tom & Jerry & person 3"
+    assert [(row["id"], row["title"], row["photos"]) for row in library.albums()] == [
+        (3, "The three", 2),
+        (4, "Tom & Jerry & person 3", 0),
+    ]
+    row = library.album_rename("the  THREE", " We  two ")
+    assert (row["album"]["now"]["title"], row["photos"]) == ("We two", 2)
+    library.name("3", "Tom")
+    library.split("1", ["7"], "Jerry")
+    with pytest.raises(WhichPeople, match="'Tom & Jerry' and 'Al'; 'Tom' and 'Jerry' and 'Al'"):
+        library.album(["Tom & Jerry & Al"])
+    with pytest.raises(UnknownPerson, match="'Zoe'"):
+        library.album(["Al & Zoe"])
+    row = library.album_remove("3")
+    assert (row["album"]["now"], row["photos"], row["folder"]) == (None, 0, None)
+    with pytest.raises(UnknownAlbum):
+        library.album_rename("We two", "We")

@@ -32,7 +32,7 @@ def album_named(said: Standing, text: str) -> AlbumId:
     """The album of that title, upper and lower case alike, or of that number. Raises UnknownAlbum."""
     wanted = " ".join(text.split()).casefold()
     for album, saved in said.albums.items():
-        if saved.title.casefold() == wanted:
+        if " ".join(saved.title.split()).casefold() == wanted:
             return album
     if text.isascii() and text.isdigit() and len(text) < 19 and int(text) in said.albums:
         return AlbumId(int(text))
@@ -131,11 +131,11 @@ def _alike(one: SavedAlbum, other: SavedAlbum, said: Standing) -> bool:
 
 
 def _title(text: str) -> str:
-    title = " ".join(text.split())
+    """The text as it is: a folder that somebody renamed is called so to the letter."""
     try:
-        title.encode("utf-8")
+        text.encode("utf-8")
     except UnicodeEncodeError:
         raise PersonError(detail=f"{text!a} holds bytes that are no text") from None
-    if not any(char.isprintable() and not char.isspace() for char in title):
+    if not any(char.isprintable() and not char.isspace() for char in text):
         raise PersonError(detail=f"{text!a} is no title: it needs at least one visible character")
-    return title
+    return text

@@ -137,13 +137,14 @@ class Saying(Listing):
 
         def job() -> tuple[AlbumId, Decided]:
             whom = [self._whom(one) for text in people for one in named(text, self._is_somebody)]
-            return self._albums.save(whom, title, since, until, dry=dry)
+            return self._albums.save(whom, None if title is None else " ".join(title.split()), since, until, dry=dry)
 
         return self._album_told(job, dry=dry)
 
     def album_rename(self, album: str, title: str, dry: bool = False) -> Row:
         """See `Library.album_rename`."""
-        return self._album_told(lambda: self._albums.rename(self._album(album), title, dry=dry), dry=dry)
+        wanted = " ".join(title.split())
+        return self._album_told(lambda: self._albums.rename(self._album(album), wanted, dry=dry), dry=dry)
 
     def album_remove(self, album: str, dry: bool = False) -> Row:
         """See `Library.album_remove`."""
