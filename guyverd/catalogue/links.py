@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = "path, target, owner, photo_id, kind, companion, placed, made, size, mtime_ns, inode"
 _LINK = f"SELECT {_COLUMNS} FROM links"
+_HOME = "SELECT owner, path, name, inode FROM homes"
 _MOST_OWNERS = 200
 """Owners asked for in one statement; where there are more, all rows are gone through."""
 
@@ -77,7 +78,7 @@ class Links:
         self._db.write(lambda db: forget(db, paths))
 
     def renamed(self, renames: Sequence[Renamed]) -> None:
-        """Note, in this order, folders that got another path: every link below moves with them."""
+        """Note, in this order, folders that got another path: every link and home below moves with them."""
         at = self._now()
 
         def job(db: Utils) -> None:
@@ -94,10 +95,7 @@ class Links:
 
     def homes(self) -> dict[OwnerId, Home]:
         """The folder of each person and album that has one, relative to the people folder."""
-        rows = self._db.rows("SELECT owner, path, name, inode FROM homes")
-        return {
-            OwnerId(row["owner"]): Home(OwnerId(row["owner"]), row["path"], row["name"], row["inode"]) for row in rows
-        }
+        return {home.owner: home for home in map(_home, self._db.rows(_HOME))}
 
     def folders(self) -> dict[PersonId, bytes]:
         """The folder of each person who has one."""
@@ -161,11 +159,13 @@ def forget(db: Utils, paths: Iterable[bytes]) -> None:
 
 
 def move(db: Utils, old: bytes, new: bytes, at: str) -> None:
-    """Every row below the folder `old` gets its path below `new`, over the rows already there; they were moved."""
+    """All that is at or below the folder `old` gets its path at or below `new`, over what is there; it was moved."""
     below = (old + b"/", old + b"0")
     rows = db.execute(f"{_LINK} WHERE path > ? AND path < ?", below).fetchall()
     db.execute("DELETE FROM links WHERE path > ? AND path < ?", below)
     put(db, (replace(_link(row), path=new + row["path"][len(old) :], made=True) for row in rows), at)
+    homes = db.execute(f"{_HOME} WHERE path = ? OR (path > ? AND path < ?)", (old, *below)).fetchall()
+    settle(db, (replace(_home(row), path=new + row["path"][len(old) :]) for row in homes), ())
 
 
 def settle(db: Utils, homes: Iterable[Home], gone: Iterable[OwnerId]) -> None:
@@ -199,6 +199,10 @@ def _link(row: Row) -> PublishedLink:
         None if inode is None else Stamp(size, mtime_ns, inode),
         bool(made),
     )
+
+
+def _home(row: Row) -> Home:
+    return Home(OwnerId(row["owner"]), row["path"], row["name"], row["inode"])
 
 
 _KINDS = {kind.value: kind for kind in LinkKind}

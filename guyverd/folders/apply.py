@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from guyverd.errors import PeopleFolderError
@@ -13,9 +13,10 @@ from guyverd.folders.application import carry_out
 from guyverd.folders.disk import Found
 from guyverd.folders.ledger import Applied, Ledger
 from guyverd.folders.plan import Plan
+from guyverd.folders.spare import parents
 from guyverd.folders.work import batches, by_folder
 from guyverd.model import Stamp
-from guyverd.published import PublishedLink
+from guyverd.published import Home, OwnerId, PublishedLink
 
 __all__ = ["CHANGED", "DANGLING", "MISSING", "UNREADABLE", "Applied", "Ledger", "PeopleTree"]
 
@@ -74,13 +75,19 @@ class PeopleTree:
             os.close(root)
 
     def recover(
-        self, published: Sequence[PublishedLink], ledger: Ledger, *, missing: bool = False
+        self,
+        published: Sequence[PublishedLink],
+        ledger: Ledger,
+        *,
+        homes: Collection[Home] = (),
+        missing: bool = False,
     ) -> tuple[PublishedLink, ...]:
         """Bring the ledger to what a killed run left on disk: call it at start, before anything is read or planned.
 
-        Rows that were not `made` are if their link stands, and else forgotten. With `missing`, so are rows whose link
-        somebody took away, and folders left empty are removed: that is to repair. Returns the links that are known
-        then. Raises PeopleFolderError when the marker is gone.
+        Rows that were not `made` are if their link stands, and else forgotten; where that cannot be seen they stay as
+        they are. Of `homes`, those are noted whose folder was renamed and the run died before it said so. With
+        `missing`, rows are forgotten too whose link somebody took away, and folders left empty are removed: that is
+        to repair. Returns the links that are known then. Raises PeopleFolderError when the marker is gone.
         """
         self.check()
         root = self._open()
@@ -91,8 +98,12 @@ class PeopleTree:
                 disk.remove_temporary(root)
                 ledger.forget(sorted(unfinished))
             unsure = [link for link in known if not link.made]
-            sure = {link.path: link for link in (_made(root, one) for one in unsure) if link is not None}
-            lost = {link.path for link in unsure} - sure.keys()
+            seen = {link.path: _made(root, link) for link in unsure}
+            sure = {path: link for path, link in seen.items() if isinstance(link, PublishedLink)}
+            lost = {path for path, link in seen.items() if link is Found.NOTHING}
+            arrived = _arrived(root, homes, unsure)
+            if arrived:
+                ledger.settle(arrived)
             if missing:
                 lost |= {path for path, problem in _verify(root, known) if problem == MISSING}
             for path in sorted({os.path.dirname(path) for path in lost}):
@@ -136,23 +147,52 @@ def _current(root: int, published: Sequence[PublishedLink]) -> tuple[list[Publis
     if unfinished:
         for path in known.keys() - unfinished:
             new = known.get(disk.temporary_name(path))
-            if new is not None and _made(root, replace(new, path=path)) is not None:
+            if new is not None and isinstance(_made(root, replace(new, path=path)), PublishedLink):
                 known[path] = replace(new, path=path)
     return [link for path, link in known.items() if path not in unfinished], unfinished
 
 
-def _made(root: int, link: PublishedLink) -> PublishedLink | None:
-    """A link that was about to be made, as it stands; None where it does not."""
+def _made(root: int, link: PublishedLink) -> PublishedLink | Found:
+    """A link that was about to be made, as it stands; NOTHING where it does not, OTHER where that cannot be seen."""
     try:
         with disk.folder(root, os.path.dirname(link.path)) as folder:
             found = disk.seen_at(folder, os.path.basename(link.path))
             if disk.is_ours(link, found):
                 return replace(link, made=True)
-            if shapes.as_wanted(link, found, folder) or shapes.is_copy(link, found, folder):
+            if shapes.as_wanted(link, found, folder) or _is_copy(link, found, folder):
                 return replace(link, made=True, stamp=found if isinstance(found, Stamp) else None)
+    except _Unseen:
+        return Found.OTHER
+    except OSError as problem:
+        if problem.errno in disk.FATAL:
+            raise
+        return Found.NOTHING if problem.errno in (errno.ENOENT, *disk.NOT_A_FOLDER) else Found.OTHER
+    return Found.NOTHING
+
+
+class _Unseen(Exception):
+    """What it was copied from cannot be read now: nobody can tell whether it is ours."""
+
+
+def _is_copy(link: PublishedLink, found: bytes | Stamp | Found, folder: int) -> bool:
+    try:
+        return shapes.is_copy(link, found, folder)
     except OSError:
-        pass
-    return None
+        raise _Unseen from None
+
+
+def _arrived(root: int, homes: Collection[Home], unsure: Sequence[PublishedLink]) -> list[Home]:
+    """Folders that are not where they are noted, but where their links were about to be moved to."""
+    there: dict[OwnerId, set[bytes]] = {}
+    for link in unsure:
+        there.setdefault(link.owner, set()).update(parents(os.path.dirname(link.path)))
+    return [
+        replace(home, path=path)
+        for home in homes
+        if home.inode is not None and home.owner in there and disk.inode_of(root, home.path) != home.inode
+        for path in sorted(there[home.owner])
+        if disk.inode_of(root, path) == home.inode
+    ]
 
 
 def _verify(root: int, links: Sequence[PublishedLink]) -> list[tuple[bytes, str]]:

@@ -106,6 +106,15 @@ def kind_at(root: int, path: bytes) -> Found:
     return Found.FOLDER if stat.S_ISDIR(mode) else Found.OTHER
 
 
+def inode_of(root: int, path: bytes) -> int | None:
+    """By what a folder of the tree is known; None where there is none, or none that can be looked at."""
+    try:
+        with folder(root, path) as here:
+            return os.fstat(here).st_ino
+    except OSError:
+        return None
+
+
 def has_room(root: int, new: bytes, old: bytes) -> bool:
     """Whether the folder `old` can become `new`: nothing is there, or an empty folder, or `old` in other letters."""
     try:

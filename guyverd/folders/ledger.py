@@ -25,7 +25,10 @@ class Ledger(Protocol):
         """Delete the rows of these paths; those without a row are passed over."""
 
     def renamed(self, renames: Sequence[FolderRename]) -> None:
-        """In this order: every row below `old` gets its path below `new`, over the row there, and is `made`."""
+        """In this order: every row below `old` gets its path below `new`, over the row there, and is `made`.
+
+        So does every home at or below it.
+        """
 
     def settle(self, homes: Sequence[Home], gone: Collection[OwnerId] = ()) -> None:
         """Write where folders are, and whose are no more."""

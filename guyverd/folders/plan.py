@@ -63,7 +63,7 @@ class Plan:
     keep: int
     """Links that stay as they are, but for the name of their folder."""
     homes: tuple[Home, ...]
-    """Where folders will be: those that change, and those in which something is made."""
+    """Where folders will be: those that change, those in which something is made, those whose inode is not known."""
     gone: tuple[OwnerId, ...]
     """Owners who have no folder any more."""
 
@@ -111,7 +111,8 @@ def plan(
         notes += links.notes
     # Where something is made, the folder may be another one under the same name: it is looked at again.
     seen_anew = {link.owner for link in wanted.values()}
-    changed = {owner for owner, home in new_homes.items() if homes.get(owner) != home}
+    unseen = {link.owner for link in published if link.owner in new_homes and new_homes[link.owner].inode is None}
+    changed = {owner for owner, home in new_homes.items() if homes.get(owner) != home} | unseen
     return Plan(
         renames=tuple(_in_order(moves, published, homes, new_homes)),
         make=tuple(link for _, link in sorted(wanted.items())),
@@ -245,12 +246,12 @@ class _Links:
         self._standing = standing
         self._style = style
         self._ways: dict[tuple[bytes, bytes], bytes] = {}
-        self._of_photo: dict[PhotoId | None, list[bytes]] = defaultdict(list)
+        self._of_photo: dict[tuple[PhotoId | None, bool], list[bytes]] = defaultdict(list)
         for path, (now, link) in standing.items():
             if link.kind in FILES_OF_OURS:
                 self.kept.add(now)
-            elif not link.companion:
-                self._of_photo[link.photo].append(path)
+            else:
+                self._of_photo[link.photo, link.companion].append(path)
         self._taken: set[bytes] = set()
         placed = {photo.photo: self._placed(photo) for photo in shelf.photos}
         rooms: dict[bytes, list[ShelfPhoto]] = defaultdict(list)
@@ -269,7 +270,7 @@ class _Links:
 
     def _placed(self, photo: ShelfPhoto) -> bytes | None:
         """Where somebody put the link of a photo, or how they called it, within the folder."""
-        for path in sorted(self._of_photo.get(photo.photo, ())):
+        for path in sorted(self._of_photo.get((photo.photo, False), ())):
             if self._standing[path][1].placed and path.startswith(self._home + b"/") and path not in self._taken:
                 self._settle(path, photo.target, photo.photo, companion=False)
                 return path
@@ -280,16 +281,22 @@ class _Links:
         wanted, number = folder + b"/" + name, 2
         while wanted in self._taken:
             wanted, number = folder + b"/" + spare_name(name, number, folder=False), number + 1
-        there = [one for one in self._of_photo.get(photo.photo, ()) if one not in self._taken]
-        if wanted not in there:
-            spares = (
-                one
-                for one in sorted(there)
-                if os.path.dirname(one) == folder and is_spare_of(os.path.basename(one), name, folder=False)
-            )
-            wanted = next(spares, wanted)
+        wanted = self._found(wanted, photo.photo, companion=False)
         self._settle(wanted, photo.target, photo.photo, companion=False)
         return wanted
+
+    def _found(self, wanted: bytes, photo: PhotoId, *, companion: bool) -> bytes:
+        """Where a link that should stand there does: under its own name, or under a spare one."""
+        there = [one for one in self._of_photo.get((photo, companion), ()) if one not in self._taken]
+        if wanted in there:
+            return wanted
+        folder, name = os.path.split(wanted)
+        spares = (
+            one
+            for one in sorted(there)
+            if os.path.dirname(one) == folder and is_spare_of(os.path.basename(one), name, folder=False)
+        )
+        return next(spares, wanted)
 
     def _beside(self, path: bytes, photo: ShelfPhoto) -> None:
         """What belongs to a photo has its link's name, with an extension of its own."""
@@ -298,7 +305,8 @@ class _Links:
         for companion in photo.companions:
             tail = os.path.basename(companion)[len(own) :]
             if stem + tail not in self._taken:
-                self._settle(stem + tail, companion, photo.photo, companion=True)
+                place = self._found(stem + tail, photo.photo, companion=True)
+                self._settle(place, companion, photo.photo, companion=True)
 
     def _settle(self, path: bytes, target: bytes, photo: PhotoId, *, companion: bool) -> None:
         self._taken.add(path)

@@ -105,7 +105,8 @@ def test_a_link_that_moved_with_its_folder_was_made(peopled: Catalogue) -> None:
 
 
 def test_homes_come_move_and_go(catalogue: Catalogue) -> None:
-    assert catalogue.links.homes() == catalogue.links.folders() == {}
+    assert not catalogue.links.homes()
+    assert not catalogue.links.folders()
     ada = Home(OwnerId(1), b"Ada\xff", "Ada", None)
     ski = Home(OwnerId(-1), b"Ski", "Ski", 17)
     nobody = Home(OwnerId(2), b"Unnamed/0002", None, 18)
@@ -127,6 +128,16 @@ def test_two_who_swap_folders(catalogue: Catalogue) -> None:
     swapped = [replace(one, path=b"Bo", name="Bo"), replace(two, path=b"Ada", name="Ada")]
     catalogue.links.settle(swapped)
     assert catalogue.links.homes() == {home.owner: home for home in swapped}
+
+
+def test_homes_move_with_the_folders_they_are_or_lie_in(catalogue: Catalogue) -> None:
+    """In the same transaction as the links: whenever the process dies, a folder's links and home are together."""
+    paths = [b"Ada", b"Ada/Bo", b"Ada Cy", b"Unnamed/0004", b"Adam"]
+    catalogue.links.settle([Home(OwnerId(owner), path, "x", owner) for owner, path in enumerate(paths, 1)])
+    catalogue.links.renamed([Rename(b"Ada", b"Family/Ada"), Rename(b"Unnamed/0004", b"Dee")])
+    moved = {owner: home.path for owner, home in catalogue.links.homes().items()}
+    assert moved == {1: b"Family/Ada", 2: b"Family/Ada/Bo", 3: b"Ada Cy", 4: b"Dee", 5: b"Adam"}
+    assert {home.inode for home in catalogue.links.homes().values()} == {1, 2, 3, 4, 5}
 
 
 def test_a_folder_is_one_owners(catalogue: Catalogue) -> None:

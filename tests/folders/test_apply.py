@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from guyverd.folders import work
 from guyverd.folders.apply import CHANGED, DANGLING, MISSING, Applied, PeopleTree
 from guyverd.folders.disk import TEMPORARY, temporary_name
 from guyverd.folders.marker import MARKER
-from guyverd.published import OwnerId, PublishedLink
+from guyverd.folders.plan import FolderRename, plan
+from guyverd.published import Home, OwnerId, PublishedLink
 
 from .library import DAY, Library, read
 from .model import photo, shelf, tree_of
@@ -407,3 +409,185 @@ def test_rows_of_a_person_are_rewritten_where_only_the_person_differs(library: L
     assert library.ledger.published() == [
         PublishedLink(b"Alice/2024-05-17_a.jpg", b"../../photos/a.jpg", OwnerId(2), a.photo)
     ]
+
+
+# ---- homes -----------------------------------------------------------------------------------------------------------
+
+
+def home(library: Library, owner: int) -> Home:
+    return library.ledger.homes[OwnerId(owner)]
+
+
+def test_a_spare_folder_is_noted_as_home_and_kept(library: Library) -> None:
+    a = library.photo(b"a.jpg")
+    library.write(b"Alice")
+    library.publish(shelf(1, "Alice", a))
+    inode = os.stat(library.path(b"Alice~2")).st_ino
+    assert home(library, 1) == Home(OwnerId(1), b"Alice~2", "Alice", inode)
+    os.unlink(library.path(b"Alice"))
+    library.publish(shelf(1, "Alice", a, library.photo(b"b.jpg")))
+    assert home(library, 1).path == b"Alice~2", "they are called as before"
+    library.write(b"Ann")
+    library.write(b"Alice~2/notes.txt")
+    library.publish(shelf(1, "Ann", a))
+    assert home(library, 1) == Home(OwnerId(1), b"Ann~2", "Ann", inode)
+    assert read(library.path(b"Ann~2/notes.txt")) == b"mine"
+
+
+def test_a_new_name_takes_a_folder_along_from_wherever_it_lies(library: Library) -> None:
+    a = library.photo(b"a.jpg")
+    library.publish(shelf(1, "Alice", a), shelf(2, "Bob", a))
+    os.mkdir(library.path(b"Family"))
+    os.rename(library.path(b"Alice"), library.path(b"Family/Mum"))
+    library.ledger.renamed([FolderRename(OwnerId(1), b"Alice", b"Family/Mum", ())])
+    library.publish(shelf(1, "Alice", a), shelf(2, "Bob", a))
+    assert home(library, 1).path == b"Family/Mum"
+    assert library.shown()[b"Family/Mum/2024-05-17_a.jpg"] == b"-> ../../../photos/a.jpg"
+    applied = library.publish(shelf(1, "Ann", a), shelf(2, "Bob", a))
+    assert applied.renamed == 1
+    assert sorted(library.shown()) == [b"Ann", b"Ann/2024-05-17_a.jpg", b"Bob", b"Bob/2024-05-17_a.jpg"]
+
+
+def test_a_folder_of_nothing_but_the_users_files_is_renamed(library: Library) -> None:
+    library.publish(shelf(1, "Alice", library.photo(b"a.jpg")))
+    library.write(b"Alice/mine.jpg")
+    library.publish(shelf(1, "Alice"))
+    library.publish(shelf(1, "Ann"))
+    assert library.shown() == {b"Ann": b"", b"Ann/mine.jpg": b"file mine"}
+
+
+def test_a_folder_made_again_is_known_by_its_new_inode(library: Library) -> None:
+    a, b = library.photo(b"a.jpg"), library.photo(b"b.jpg")
+    library.publish(shelf(1, "Alice", a))
+    os.rename(library.path(b"Alice"), library.path(b"trash"))
+    library.ledger.forget([b"Alice/2024-05-17_a.jpg"])
+    library.publish(shelf(1, "Alice", a, b))
+    assert os.stat(library.path(b"trash")).st_ino != home(library, 1).inode
+
+
+def test_two_of_one_name_change_places_with_a_third(library: Library) -> None:
+    a = library.photo(b"a.jpg")
+    library.publish(shelf(1, "Alice", a), shelf(2, "Alice", a), shelf(-2, "Alice", a))
+    assert [home(library, owner).path for owner in (1, 2, -2)] == [b"Alice", b"Alice (2)", b"Alice (2) (2)"]
+    library.publish(shelf(1, "Bob", a), shelf(2, "Alice", a), shelf(-2, "Alice", a))
+    assert [home(library, owner).path for owner in (1, 2, -2)] == [b"Bob", b"Alice (2)", b"Alice (2) (2)"]
+
+
+def test_some_folders_are_changed_and_the_others_left_alone(library: Library) -> None:
+    a, b = library.photo(b"a.jpg"), library.photo(b"b.jpg")
+    everybody = [shelf(1, "Alice", a), shelf(2, "Bob", b), shelf(3, None, a)]
+    library.publish(*everybody)
+    os.unlink(library.path(b"Bob/2024-05-17_b.jpg"))
+    owners = {OwnerId(1), OwnerId(3)}
+    part = plan(
+        [shelf(1, "Ann", a, b)],
+        library.ledger.published(owners),
+        library.ledger.homes,
+        style=library.style(),
+        owners=owners,
+    )
+    assert library.tree.apply(part, library.ledger).problems == ()
+    assert sorted(library.shown()) == [b"Ann", b"Ann/2024-05-17_a.jpg", b"Ann/2024-05-17_b.jpg", b"Bob"]
+    assert library.ledger.homes.keys() == {1, 2}
+
+
+# ---- what somebody placed, and what lies beside ----------------------------------------------------------------------
+
+
+def test_a_renamed_link_keeps_its_name_and_its_companions_follow(library: Library) -> None:
+    live, a = library.photo(b"IMG.HEIC", DAY, b"IMG.MOV", b"IMG.HEIC.xmp"), library.photo(b"a.jpg")
+    library.publish(shelf(1, "Alice", live, a))
+    old, new = b"Alice/2024-05-17_IMG.HEIC", b"Alice/Best/cake.HEIC"
+    os.mkdir(library.path(b"Alice/Best"))
+    os.rename(library.path(old), library.path(new))
+    row = library.ledger.rows[old]
+    library.ledger.forget([old])
+    library.ledger.intend([replace(row, path=new, placed=True)])
+    library.publish(shelf(1, "Alice", live, a))
+    assert sorted(library.ledger.rows) == [
+        b"Alice/2024-05-17_a.jpg",
+        new,
+        b"Alice/Best/cake.HEIC.xmp",
+        b"Alice/Best/cake.MOV",
+    ]
+    assert library.ledger.rows[new].placed
+    library.publish(shelf(1, "Ann", live, a), style=library.style(years=True))
+    assert sorted(library.ledger.rows) == [
+        b"Ann/2024/2024-05-17_a.jpg",
+        b"Ann/Best/cake.HEIC",
+        b"Ann/Best/cake.HEIC.xmp",
+        b"Ann/Best/cake.MOV",
+    ]
+
+
+def test_a_companion_is_not_put_over_a_file_of_the_users(library: Library) -> None:
+    live = library.photo(b"IMG.HEIC", DAY, b"IMG.MOV")
+    library.write(b"Alice/2024-05-17_IMG.MOV")
+    applied = library.publish(shelf(1, "Alice", live))
+    assert applied.kept_foreign == (b"Alice/2024-05-17_IMG.MOV",)
+    assert b"Alice/2024-05-17_IMG~2.MOV" in library.ledger.rows
+    assert library.shown()[b"Alice/2024-05-17_IMG.MOV"] == b"file mine"
+
+
+def test_by_year_and_back_with_the_users_files_in_between(library: Library) -> None:
+    people = [shelf(1, "Alice", library.photo(b"a.jpg"), library.photo(b"b.jpg", "2023-01-01"))]
+    library.publish(*people)
+    flat = library.shown()
+    library.publish(*people, style=library.style(years=True))
+    assert sorted(library.ledger.rows) == [b"Alice/2023/2023-01-01_b.jpg", b"Alice/2024/2024-05-17_a.jpg"]
+    library.write(b"Alice/2023/notes.txt")
+    library.publish(*people)
+    assert library.shown() == {**flat, b"Alice/2023": b"", b"Alice/2023/notes.txt": b"file mine"}
+
+
+# ---- recovery --------------------------------------------------------------------------------------------------------
+
+
+def test_rows_that_were_not_made_are_found_or_forgotten(library: Library) -> None:
+    a, b = library.photo(b"a.jpg"), library.photo(b"b.jpg")
+    library.publish(shelf(1, "Alice", a, b))
+    first, second = library.ledger.published()
+    os.unlink(library.path(second.path))
+    library.ledger.intend([replace(first, made=False), replace(second, made=False)])
+    assert library.tree.recover(library.ledger.published(), library.ledger) == (first,)
+    assert library.ledger.published() == [first]
+
+
+def test_a_link_that_somebody_took_away_is_remembered_until_it_is_to_be_mended(library: Library) -> None:
+    library.publish(shelf(1, "Alice", library.photo(b"a.jpg"), library.photo(b"b.jpg")))
+    first, second = library.ledger.published()
+    os.unlink(library.path(second.path))
+    assert library.tree.recover(library.ledger.published(), library.ledger) == (first, second)
+    assert library.tree.recover(library.ledger.published(), library.ledger, missing=True) == (first,)
+    assert library.ledger.published() == [first]
+
+
+def test_something_else_in_the_place_of_an_unfinished_link_is_the_users(library: Library) -> None:
+    library.publish(shelf(1, "Alice", library.photo(b"a.jpg")))
+    (row,) = library.ledger.published()
+    os.unlink(library.path(row.path))
+    library.write(row.path)
+    library.ledger.intend([replace(row, made=False)])
+    assert library.tree.recover(library.ledger.published(), library.ledger) == ()
+    assert library.shown() == {b"Alice": b"", row.path: b"file mine"}
+
+
+def test_a_folder_renamed_just_before_the_end_is_found_by_its_inode(library: Library) -> None:
+    library.publish(shelf(1, "Alice", library.photo(b"a.jpg")))
+    library.write(b"Alice/notes.txt")
+    (row,) = library.ledger.published()
+    after = replace(row, path=b"Bob/2024-05-17_a.jpg", made=False)
+    library.ledger.intend([replace(row, made=False), after])
+    os.rename(library.path(b"Alice"), library.path(b"Bob"))
+    was = home(library, 1)
+    homes = library.ledger.homes.values()
+    assert library.tree.recover(library.ledger.published(), library.ledger, homes=homes) == (replace(after, made=True),)
+    assert home(library, 1) == replace(was, path=b"Bob")
+
+
+def test_a_folder_that_the_user_renamed_is_left_for_others_to_judge(library: Library) -> None:
+    library.publish(shelf(1, "Alice", library.photo(b"a.jpg")))
+    os.rename(library.path(b"Alice"), library.path(b"Bob"))
+    rows, homes = dict(library.ledger.rows), dict(library.ledger.homes)
+    library.tree.recover(library.ledger.published(), library.ledger, homes=homes.values())
+    assert (library.ledger.rows, library.ledger.homes) == (rows, homes)

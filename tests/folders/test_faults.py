@@ -17,9 +17,8 @@ import os, sys, subprocess
 from guyverd.errors import PeopleFolderError
 from guyverd.folders.apply import PeopleTree
 from guyverd.folders.marker import MARKER
-from guyverd.folders.plan import plan
-from guyverd.model import AlbumPhoto
-from tests.folders.model import MemoryLedger, album, tree_of
+from guyverd.folders.plan import Style, plan
+from tests.folders.model import MemoryLedger, photo, shelf, tree_of
 
 mount_point = os.fsencode(sys.argv[1])
 root = mount_point + b"/People"
@@ -28,12 +27,12 @@ tree, ledger = PeopleTree(root), MemoryLedger()
 def mount(options):
     subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", mount_point], check=True)
 
-def apply(*albums, style="relative"):
-    changes = plan(albums, ledger.published(), people_folder=tree.real, unnamed="Unnamed", style=style)
+def apply(*shelves, style="relative"):
+    changes = plan(shelves, ledger.published(), ledger.homes, style=Style(tree.real, "Unnamed", style))
     return changes, tree.apply(changes, ledger)
 
 def photos(*numbers):
-    return [AlbumPhoto(b"/nowhere/%d.jpg" % number, None) for number in numbers]
+    return [photo(b"/nowhere/%d.jpg" % number) for number in numbers]
 
 def links():
     return {path: what[3:] for path, what in tree_of(root).items() if what.startswith(b"-> ")}
@@ -75,7 +74,7 @@ def test_a_disk_that_fills_up_ends_the_run_with_a_true_ledger(tmp_path: Path) ->
         """
 mount("size=1m,nr_inodes=30")
 tree.prepare()
-people = album(1, "Alice", *photos(*range(20))), album(2, "Bob", *photos(*range(20)))
+people = shelf(1, "Alice", *photos(*range(20))), shelf(2, "Bob", *photos(*range(20)))
 changes, applied = apply(*people)
 assert 10 < applied.made < 30, applied
 assert [text for _, text in applied.problems] == ["no space left on device"], applied
@@ -96,7 +95,7 @@ def test_a_full_disk_leaves_the_link_that_was_to_be_replaced(tmp_path: Path) -> 
         """
 mount("size=1m,nr_inodes=30")
 tree.prepare()
-changes, applied = apply(album(1, "Alice", *photos(1, 2)))
+changes, applied = apply(shelf(1, "Alice", *photos(1, 2)))
 before = links()
 number = 0
 while True:
@@ -105,15 +104,15 @@ while True:
     except OSError:
         break
     number += 1
-moved = [AlbumPhoto(b"/elsewhere/%d.jpg" % number, None) for number in (1, 2)]
-changes, applied = apply(album(1, "Alice", *moved))
+moved = [photo(b"/elsewhere/%d.jpg" % number) for number in (1, 2)]
+changes, applied = apply(shelf(1, "Alice", *moved))
 assert len(changes.make) == len(changes.remove) == 2
 assert applied.made == 0 and len(applied.problems) == 1, applied
 assert links() == rows() == before
 error = refused(tree.prepare)
 assert "full" in error.message and error.advice
 os.unlink(root + b"/fill0")
-changes, applied = apply(album(1, "Alice", *moved))
+changes, applied = apply(shelf(1, "Alice", *moved))
 assert applied.made == 2 and links() == rows()
 """,
     )
@@ -139,18 +138,18 @@ def test_a_disk_that_becomes_read_only(tmp_path: Path) -> None:
         """
 mount("size=1m")
 tree.prepare()
-apply(album(1, "Alice", *photos(1, 2)), album(2, "Bob", *photos(1)))
+apply(shelf(1, "Alice", *photos(1, 2)), shelf(2, "Bob", *photos(1)))
 before = links()
 subprocess.run(["mount", "-o", "remount,ro", mount_point], check=True)
 error = refused(tree.prepare)
 assert "read-only" in error.message and error.advice
-for people in ([album(1, "Alice", *photos(1, 3))], [album(1, "Carol", *photos(1, 2, 3))], []):
+for people in ([shelf(1, "Alice", *photos(1, 3))], [shelf(1, "Carol", *photos(1, 2, 3))], []):
     changes, applied = apply(*people)
     assert (applied.made, applied.removed, applied.renamed) == (0, 0, 0)
     assert [text for _, text in applied.problems] == ["read-only file system"], applied
     assert links() == rows() == before
 subprocess.run(["mount", "-o", "remount,rw", mount_point], check=True)
-changes, applied = apply(album(1, "Carol", *photos(1, 2, 3)))
+changes, applied = apply(shelf(1, "Carol", *photos(1, 2, 3)))
 assert applied.problems == () and links() == rows() and len(links()) == 3
 """,
     )
@@ -164,12 +163,12 @@ root = mount_point
 tree = PeopleTree(root)
 mount("size=1m")
 tree.prepare()
-apply(album(1, "Alice", *photos(1, 2)))
+apply(shelf(1, "Alice", *photos(1, 2)))
 before = rows()
 subprocess.run(["umount", mount_point], check=True)
 refused(tree.check)
 refused(lambda: apply())
-refused(lambda: apply(album(1, "Bob", *photos(1, 2, 3))))
+refused(lambda: apply(shelf(1, "Bob", *photos(1, 2, 3))))
 refused(lambda: tree.recover(ledger.published(), ledger))
 refused(lambda: tree.prepare(expected=True))
 assert rows() == before and os.listdir(mount_point) == []
@@ -185,11 +184,11 @@ def test_folders_we_may_not_write_to_are_problems_and_the_rest_goes_on(tmp_path:
         tmp_path,
         """
 tree.prepare()
-people = [album(1, "Alice", *photos(1, 2)), album(2, "Bob", *photos(1, 2)), album(3, None, *photos(1))]
+people = [shelf(1, "Alice", *photos(1, 2)), shelf(2, "Bob", *photos(1, 2)), shelf(3, None, *photos(1))]
 apply(*people)
 before = rows()
 os.chmod(root + b"/Alice", 0o555)
-changes, applied = apply(album(1, "Alice", *photos(3)), album(2, "Bob", *photos(3)))
+changes, applied = apply(shelf(1, "Alice", *photos(3)), shelf(2, "Bob", *photos(3)))
 assert {path for path, _ in applied.problems} == {b"Alice"}, applied
 assert {text for _, text in applied.problems} == {"permission denied"}
 assert links() == rows()
@@ -200,7 +199,7 @@ assert len(tree.recover(ledger.published(), ledger)) == 3
 os.chmod(root + b"/Alice", 0o755)
 os.chmod(root, 0o555)
 assert "may not write" in refused(tree.prepare).message
-changes, applied = apply(album(1, "Carol", *photos(1, 2)))
+changes, applied = apply(shelf(1, "Carol", *photos(1, 2)))
 assert applied.problems and applied.renamed == 0, applied
 assert links() == rows()
 os.chmod(root, 0o755)
