@@ -46,6 +46,8 @@ class ShelfPhoto:
     """ISO 8601, or None where the picture does not tell."""
     companions: tuple[bytes, ...] = ()
     """Absolute paths of files that belong to that one: the video of a live photo, the raw picture, a sidecar."""
+    own: bool = False
+    """Somebody put it into the very folder: a link to it that stands there stays, but none is made."""
 
 
 @dataclass(frozen=True, slots=True)

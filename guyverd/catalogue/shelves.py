@@ -28,6 +28,14 @@ _SHOWN = (
     " JOIN files ON files.id = file_id JOIN roots ON roots.id = root_id ORDER BY person_id, shown.photo_id"
 )
 
+_HANDLED = (
+    "SELECT was FROM moves JOIN decisions ON decisions.id = decision_id WHERE author = 'user' AND was IS NOT NULL"
+    " AND kind IN ('confirm', 'reject', 'split', 'different', 'same') UNION"
+    " SELECT now FROM moves JOIN decisions ON decisions.id = decision_id WHERE author = 'user' AND now IS NOT NULL"
+    " AND kind IN ('confirm', 'reject', 'split', 'different', 'same')"
+)
+"""Whose folder must not vanish under the hands of somebody who takes photos out of it, or has put one in."""
+
 _MOST = 200
 """People asked for in one statement; where there are more, all are gone through."""
 
@@ -38,13 +46,11 @@ class Shelves:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def of_people(
-        self, min_photos: int, people: Collection[PersonId] | None = None, *, spoken: Collection[PersonId] = ()
-    ) -> list[Shelf]:
+    def of_people(self, min_photos: int, people: Collection[PersonId] | None = None) -> list[Shelf]:
         """Everyone, or everyone of those, who should have a folder.
 
-        A person with a name, or of whom somebody spoke, has a folder from the first photo on, any other from
-        `min_photos`, a hidden one none.
+        A person with a name, or of whose faces the user moved one, has a folder from the first photo on, any other
+        from `min_photos`, and a hidden one none.
         """
         whose = ""
         if people is not None and len(people) <= _MOST:
@@ -56,10 +62,11 @@ class Shelves:
             if people is None or person in people:
                 names[person] = row["name"]
                 photos.setdefault(person, []).append(_photo(row))
+        handled = {row[0] for row in self._db.rows(_HANDLED)}
         return [
             Shelf(OwnerId(person), names[person], tuple(found))
             for person, found in photos.items()
-            if names[person] is not None or person in spoken or len(found) >= min_photos
+            if names[person] is not None or person in handled or len(found) >= min_photos
         ]
 
     def together(self, people: Collection[PersonId], since: str | None, until: str | None) -> list[ShelfPhoto]:

@@ -264,7 +264,7 @@ class _Links:
                 path = placed[photo.photo] or self._place(
                     home + (b"/" + room if room else b""), names[photo.target], photo
                 )
-                companions += [(path, photo)] if photo.companions else []
+                companions += [(path, photo)] if photo.companions and path is not None else []
         for path, photo in companions:
             self._beside(path, photo)
 
@@ -276,8 +276,8 @@ class _Links:
                 return path
         return None
 
-    def _place(self, folder: bytes, name: bytes, photo: ShelfPhoto) -> bytes:
-        """Where the link of any other photo is, or is to be made."""
+    def _place(self, folder: bytes, name: bytes, photo: ShelfPhoto) -> bytes | None:
+        """Where the link of any other photo is, or is to be made; None where it needs none."""
         wanted, number = folder + b"/" + name, 2
         while wanted in self._taken:
             wanted, number = folder + b"/" + spare_name(name, number, folder=False), number + 1

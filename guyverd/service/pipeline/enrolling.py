@@ -36,6 +36,7 @@ class Enrolling:
         """Somebody put a file, or a link, at a path of the people folder: note it, once, if it is a picture."""
         file, changed = self._file(path, seen)
         if file is not None and (changed or self._catalogue.heard.enrolled().get(path) != (file, person)):
+            log.info("People folder: you %s.", source)
             self._catalogue.heard.enrol(path, file, person, source, self._catalogue.now())
 
     def advance(self) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from guyverd.catalogue.store import Catalogue
 from guyverd.config import Config
 from guyverd.errors import PeopleFolderPaused
+from guyverd.folders.acts import Dropped
 from guyverd.folders.apply import PeopleTree
 from guyverd.folders.feedback import Published, Reading, read_back
 from guyverd.folders.names import usual_path
@@ -107,12 +108,14 @@ class Heeding:
         """Why publishing waits for a word; None where it does not."""
         return self._catalogue.heard.paused()
 
-    def outlook(self) -> Reading:
-        """What was done in the whole folder since it was published, and not taken up yet. Changes nothing.
+    def outlook(self) -> list[str]:
+        """What was done in the whole folder since it was published, and not taken up yet, in words. Changes nothing.
 
         Raises PeopleFolderError where the folder is not there.
         """
-        return self._compared(self._look((b"",)), self._config.folders.loss_limit)
+        reading = self._compared(self._look((b"",)), math.inf)
+        known = self._catalogue.heard.enrolled()
+        return [act.source for act in reading.acts if not (isinstance(act, Dropped) and act.path in known)]
 
     def resume(self, *, accept: bool) -> list[str]:
         """Go on after a pause: take what was done as meant, or have it put back. Returns what that was, in words.

@@ -26,7 +26,7 @@ def stand(work: Coordinator) -> Row:
     try:
         if publishing.prepared or catalogue.links.homes():
             publishing.tree.check()
-            changes = [act.source for act in publishing.heeding.outlook().acts]
+            changes = publishing.heeding.outlook()
     except PeopleFolderError as found:
         problem = found
     state = "paused" if paused is not None else "in trouble" if problem is not None else "kept"
@@ -54,7 +54,7 @@ def stand(work: Coordinator) -> Row:
 def resume(work: Coordinator, *, accept: bool, dry: bool) -> Row:
     """Go on after a pause, as `Library.folders_resume`."""
     if dry:
-        done = [act.source for act in work.publishing.heeding.outlook().acts]
+        done = work.publishing.heeding.outlook()
     else:
         done = work.publishing.resume(accept=accept)
         work.publish_now()

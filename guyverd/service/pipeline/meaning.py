@@ -71,7 +71,8 @@ class Meaning:
             self._alone(self._follow(act.shifts))
 
     def _take(self, act: Act, snapshot: Snapshot) -> None:
-        log.info("People folder: you %s.", act.source)
+        if not isinstance(act, Dropped):  # which is told when it is new
+            log.info("People folder: you %s.", act.source)
         if isinstance(act, Rearranged):
             self._alone(self._follow(act.shifts, placed=True))
         elif isinstance(act, Moved):

@@ -28,13 +28,10 @@ class Shelving:
     def shelves(self, owners: Collection[OwnerId] | None = None) -> list[Shelf]:
         """Everybody's, or those of some owners."""
         people = None if owners is None else [person for owner in owners if (person := person_of(owner)) is not None]
-        said = standing(self._catalogue)
-        spoken = {*said.pinned.values(), *(person for _, person in said.barred)}
-        spoken |= {person for pair in said.apart_people for person in pair}
-        found = self._catalogue.shelves.of_people(self._config.folders.min_photos, people, spoken=spoken)
+        found = self._catalogue.shelves.of_people(self._config.folders.min_photos, people)
         found += self._albums(owners)
         beside = Companions()
-        return [self._completed(shelf, beside) for shelf in self._without_own(found)]
+        return [self._completed(shelf, beside) for shelf in self._with_own(found)]
 
     def albums_of(self, people: Iterable[OwnerId]) -> set[OwnerId]:
         """The saved albums that show any of these people, and those of which something was said since last asked."""
@@ -57,8 +54,8 @@ class Shelving:
                 found.append(Shelf(owner, saved.title, photos))
         return found
 
-    def _without_own(self, shelves: list[Shelf]) -> list[Shelf]:
-        """A photo that somebody put into the very folder needs no link there."""
+    def _with_own(self, shelves: list[Shelf]) -> list[Shelf]:
+        """Mark the photos that somebody put into the very folder."""
         own: dict[bytes, set[PhotoId]] = {}
         for path, photo in self._catalogue.shelves.own():
             for above in parents(os.path.dirname(path)):
@@ -69,7 +66,7 @@ class Shelving:
         found = []
         for shelf in shelves:
             theirs = own.get(homes[shelf.owner].path, set()) if shelf.owner in homes else set()
-            photos = tuple(photo for photo in shelf.photos if photo.photo not in theirs)
+            photos = tuple(replace(photo, own=True) if photo.photo in theirs else photo for photo in shelf.photos)
             found.append(replace(shelf, photos=photos))
         return found
 
