@@ -261,10 +261,10 @@ class _Links:
         for room, photos in sorted(rooms.items()):
             names = link_names(photos)
             for photo in photos:
-                path = placed[photo.photo] or self._place(
+                at = placed[photo.photo] or self._place(
                     home + (b"/" + room if room else b""), names[photo.target], photo
                 )
-                companions += [(path, photo)] if photo.companions and path is not None else []
+                companions += [(at, photo)] if photo.companions and at is not None else []
         for path, photo in companions:
             self._beside(path, photo)
 
