@@ -38,7 +38,10 @@ class Files:
         """
 
         def job(db: Utils) -> None:
-            db.execute("UPDATE roots SET configured = 0")
+            # What stays as it is is not written: each root that changes has everybody's folder looked at.
+            for row in db.execute("SELECT id, path FROM roots WHERE configured").fetchall():
+                if row["path"] not in paths and row["path"] not in own:
+                    db.execute("UPDATE roots SET configured = 0 WHERE id = ?", (row["id"],))
             for path, ours in [*((path, False) for path in paths), *((path, True) for path in own)]:
                 db.execute(
                     "INSERT INTO roots (path, display, own) VALUES (?, ?, ?)"

@@ -290,6 +290,7 @@ CREATE TABLE proposals (
     source TEXT NOT NULL,
     reason TEXT NOT NULL,
     at TEXT NOT NULL,
+    answered INTEGER,
     PRIMARY KEY (person_id, other_id)
 ) STRICT, WITHOUT ROWID;
 
@@ -297,41 +298,50 @@ CREATE TABLE strays (
     path BLOB PRIMARY KEY
 ) STRICT, WITHOUT ROWID;
 
--- Whose folder may have to change: whatever writes, nothing is forgotten.
+-- Whose folder may have to change: whatever writes, nothing is forgotten. There is no OR IGNORE, for within a trigger
+-- that of the statement counts that set it off.
 CREATE TABLE stale (
     person_id INTEGER PRIMARY KEY
 ) STRICT;
-CREATE TRIGGER stale_by_face AFTER UPDATE OF person_id ON faces WHEN OLD.person_id IS NOT NEW.person_id
+CREATE TRIGGER stale_by_face AFTER UPDATE OF person_id, photo_id ON faces
+WHEN OLD.person_id IS NOT NEW.person_id OR OLD.photo_id <> NEW.photo_id
 BEGIN
-    INSERT OR IGNORE INTO stale SELECT OLD.person_id WHERE OLD.person_id IS NOT NULL;
-    INSERT OR IGNORE INTO stale SELECT NEW.person_id WHERE NEW.person_id IS NOT NULL;
+    INSERT INTO stale SELECT OLD.person_id WHERE OLD.person_id NOT IN (SELECT person_id FROM stale);
+    INSERT INTO stale SELECT NEW.person_id WHERE NEW.person_id NOT IN (SELECT person_id FROM stale);
 END;
-CREATE TRIGGER stale_by_new_face AFTER INSERT ON faces WHEN NEW.person_id IS NOT NULL
-BEGIN INSERT OR IGNORE INTO stale VALUES (NEW.person_id); END;
-CREATE TRIGGER stale_by_lost_face AFTER DELETE ON faces WHEN OLD.person_id IS NOT NULL
-BEGIN INSERT OR IGNORE INTO stale VALUES (OLD.person_id); END;
+CREATE TRIGGER stale_by_new_face AFTER INSERT ON faces
+BEGIN INSERT INTO stale SELECT NEW.person_id WHERE NEW.person_id NOT IN (SELECT person_id FROM stale); END;
+CREATE TRIGGER stale_by_lost_face AFTER DELETE ON faces
+BEGIN INSERT INTO stale SELECT OLD.person_id WHERE OLD.person_id NOT IN (SELECT person_id FROM stale); END;
 CREATE TRIGGER stale_by_person AFTER UPDATE OF name, hidden, merged_into ON people
-BEGIN INSERT OR IGNORE INTO stale VALUES (NEW.id); END;
+BEGIN INSERT INTO stale SELECT NEW.id WHERE NEW.id NOT IN (SELECT person_id FROM stale); END;
 CREATE TRIGGER stale_by_date AFTER UPDATE OF taken_at ON photos WHEN OLD.taken_at IS NOT NEW.taken_at
 BEGIN
-    INSERT OR IGNORE INTO stale
-        SELECT person_id FROM faces WHERE photo_id = NEW.id AND person_id IS NOT NULL;
+    INSERT INTO stale SELECT DISTINCT person_id FROM faces
+        WHERE photo_id = NEW.id AND person_id NOT IN (SELECT person_id FROM stale);
 END;
-CREATE TRIGGER stale_by_file AFTER UPDATE OF missing_since, photo_id, path ON files
+CREATE TRIGGER stale_by_file AFTER UPDATE OF missing_since, photo_id, root_id, path ON files
 WHEN OLD.missing_since IS NOT NEW.missing_since OR OLD.photo_id IS NOT NEW.photo_id OR OLD.path <> NEW.path
+    OR OLD.root_id <> NEW.root_id
 BEGIN
-    INSERT OR IGNORE INTO stale
-        SELECT person_id FROM faces WHERE photo_id IN (OLD.photo_id, NEW.photo_id) AND person_id IS NOT NULL;
+    INSERT INTO stale SELECT DISTINCT person_id FROM faces
+        WHERE photo_id IN (OLD.photo_id, NEW.photo_id) AND person_id NOT IN (SELECT person_id FROM stale);
 END;
 CREATE TRIGGER stale_by_new_file AFTER INSERT ON files WHEN NEW.photo_id IS NOT NULL
 BEGIN
-    INSERT OR IGNORE INTO stale
-        SELECT person_id FROM faces WHERE photo_id = NEW.photo_id AND person_id IS NOT NULL;
+    INSERT INTO stale SELECT DISTINCT person_id FROM faces
+        WHERE photo_id = NEW.photo_id AND person_id NOT IN (SELECT person_id FROM stale);
 END;
 CREATE TRIGGER stale_by_lost_file AFTER DELETE ON files WHEN OLD.photo_id IS NOT NULL
 BEGIN
-    INSERT OR IGNORE INTO stale
-        SELECT person_id FROM faces WHERE photo_id = OLD.photo_id AND person_id IS NOT NULL;
+    INSERT INTO stale SELECT DISTINCT person_id FROM faces
+        WHERE photo_id = OLD.photo_id AND person_id NOT IN (SELECT person_id FROM stale);
+END;
+CREATE TRIGGER stale_by_root AFTER UPDATE OF path, configured, own ON roots
+WHEN OLD.path <> NEW.path OR OLD.configured <> NEW.configured OR OLD.own <> NEW.own
+BEGIN
+    INSERT INTO stale SELECT id FROM people
+        WHERE merged_into IS NULL AND id NOT IN (SELECT person_id FROM stale);
 END;
 """
 """What it takes to read back what people did to the people folder, and for folders of other kinds."""

@@ -108,7 +108,7 @@ def test_a_flipped_bit_anywhere_gives_an_error_of_ours_or_none(path: bytes, good
         (b"CREATE TABLE faces", b"CREATE TABLE f\xe0ces"),  # a name that is no text
         (b"missing_since TEXT", b"missing\xffsince TEXT"),
         (b"detail TEXT", b"dutail TEXT"),
-        (b"CREATE TABLE links", b"CREATE TABLE lynks"),
+        (b'CREATE TABLE "links"', b'CREATE TABLE "lynks"'),
         (b"merged_into INTEGER REF", b"merged_intq INTEGER REF"),
     ],
     ids=repr,
