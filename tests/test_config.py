@@ -18,6 +18,7 @@ from guyverd.config import (
     RETIRED,
     Config,
     Faces,
+    Folders,
     Hours,
     Log,
     Unit,
@@ -27,6 +28,7 @@ from guyverd.config import (
     parse,
     render,
 )
+from guyverd.config.units import FLAG
 from guyverd.errors import ConfigError
 
 HOME = Path("/home/ada")
@@ -271,7 +273,14 @@ def test_a_key_that_is_no_word_names_its_line(key: str) -> None:
         ("clustering", "strictness", True),
         ("clustering", "group_bonus", -0.1),
         ("folders", "min_photos", 0),
-        ("folders", "links", "hard"),
+        ("folders", "links", "soft"),
+        ("folders", "links", True),
+        ("folders", "layout", "month"),
+        ("folders", "contact_sheet", "yes"),
+        ("folders", "contact_sheet", 1),
+        ("folders", "cover", None),
+        ("folders", "loss_limit", 0.2),
+        ("folders", "loss_limit", "101 %"),
         ("folders", "unnamed", "a/b"),
         ("folders", "unnamed", ".."),
         ("folders", "unnamed", "a\nb"),
@@ -286,6 +295,35 @@ def test_a_wrong_value_is_named_with_what_would_be_right(section: str, key: str,
     assert f"`{section}.{key}: " in told
     assert "expected" in told
     assert len(told) < 400
+
+
+@pytest.mark.parametrize("links", ["relative", "absolute", "hard", "copy"])
+@pytest.mark.parametrize("layout", ["person", "year"])
+def test_how_the_people_folder_may_look(links: str, layout: str) -> None:
+    text = (
+        f"photos: /a\npeople: /p\nfolders:\n  links: {links}\n  layout: {layout}\n  contact_sheet: yes\n"
+        "  cover: true\n  loss_limit: 5 %\n"
+    )
+    found = read_text(text).folders
+    assert found == Folders(layout=layout, links=links, contact_sheet=True, cover=True, loss_limit=0.05)
+    assert read_text(render(read_text(text))).folders == found
+
+
+@pytest.mark.parametrize(
+    ("written", "value"), [("yes", True), ("no", False), ("true", True), ("false", False), ("on", True), ("off", False)]
+)
+def test_a_flag_is_written_as_yaml_has_it(written: str, value: bool) -> None:
+    assert read_text(f"photos: /a\npeople: /p\nfolders:\n  cover: {written}\n").folders.cover is value
+
+
+@pytest.mark.parametrize("written", ["1", "0", "maybe", '"yes"', "[]", '""'])
+def test_what_is_no_flag_is_refused(written: str) -> None:
+    assert "expected yes or no" in refused_text(f"photos: /a\npeople: /p\nfolders:\n  cover: {written}\n")
+
+
+@pytest.mark.parametrize("value", [True, False])
+def test_a_flag_reads_back_as_it_is_shown(value: bool) -> None:
+    assert FLAG.read(yaml.safe_load(FLAG.show(value))) is value
 
 
 @pytest.mark.parametrize("value", [3, "2 s", [], ["quiet"], True])
