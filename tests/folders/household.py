@@ -115,6 +115,9 @@ class Catalogue:
         person = person_of(owner)
         return self.names[person] if person is not None else self.albums[owner].title
 
+    def knows(self, owner: OwnerId) -> bool:
+        return owner in self.albums or person_of(owner) in self.names
+
     # ---- what acts mean to it ----------------------------------------------------------------------------------------
 
     def give(self, face: FaceId, to: PersonId) -> bool:
@@ -159,8 +162,8 @@ class Household:
         self.catalogue = Catalogue()
         self.style = Style(self.tree.real, UNNAMED, links, years=years)
         self.strays: frozenset[bytes] = frozenset()
-        self.heard: set[tuple[OwnerId, bytes]] = set()
-        """What was dropped or copied where, and heeded: it stays there."""
+        self.heard: set[tuple[OwnerId, bytes | Stamp]] = set()
+        """What was dropped or copied into whose folder, and heeded: it stays there, and moves along."""
 
     # ---- what there is -----------------------------------------------------------------------------------------------
 
@@ -222,18 +225,19 @@ class Household:
         return take(self.root, scopes)
 
     def published(self, actual: Snapshot) -> Published:
-        known = {owner: self.catalogue.called(owner) for owner in self.ledger.homes}
+        # The names of people, also of those who are hidden, are theirs; albums may be called like anybody.
+        known = {owner: self.catalogue.called(owner) for owner in self.ledger.homes if self.catalogue.knows(owner)}
         names: dict[str, OwnerId] = {}
-        for owner, name in sorted(known.items(), key=lambda item: (item[0] < 0, abs(item[0]))):
-            if name is not None:
-                names.setdefault(name.casefold(), owner)
-        hidden = {person: self.catalogue.names[person] for person in self.catalogue.hidden}
+        for person, name in sorted(self.catalogue.names.items()):
+            if name is not None and self.catalogue.photos_of(person):
+                names.setdefault(name.casefold(), OwnerId(person))
+        hidden = sorted(self.catalogue.hidden)
         return Published(
             links=[link for path, link in sorted(self.ledger.rows.items()) if actual.covers(path)],
             homes=dict(self.ledger.homes),
             usual={owner: usual_path(owner, name, UNNAMED) for owner, name in known.items()},
             names=names,
-            hidden={usual_path(OwnerId(one), name, UNNAMED): OwnerId(one) for one, name in sorted(hidden.items())},
+            hidden={usual_path(OwnerId(one), self.catalogue.names[one], UNNAMED): OwnerId(one) for one in hidden},
             strays=self.strays,
             total=len(self.ledger.rows),
             unnamed=UNNAMED.encode(),
@@ -243,10 +247,10 @@ class Household:
         """What is understood that was not heeded yet."""
         actual = self.snapshot(scopes)
         reading = read_back(self.published(actual), actual, limit=limit)
-        return replace(reading, acts=tuple(act for act in reading.acts if not self._known(act)))
+        return replace(reading, acts=tuple(act for act in reading.acts if not self._known(act, actual)), strange=())
 
-    def _known(self, act: said.Act) -> bool:
-        return isinstance(act, said.Dropped | said.Shared) and (act.to, act.path) in self.heard
+    def _known(self, act: said.Act, actual: Snapshot) -> bool:
+        return isinstance(act, said.Dropped | said.Shared) and (act.to, actual.entries[act.path]) in self.heard
 
     def heed(self, reading: Reading) -> None:
         """Carry out what was understood, in the catalogue and in the ledger."""
@@ -265,7 +269,7 @@ class Household:
 
     def _note(self, shifts: Iterable[said.Shift], owner: OwnerId | None = None, *, placed: bool = True) -> None:
         shifts = tuple(shifts)
-        self.ledger.forget([shift.link.path for shift in shifts])
+        self._forget(shifts)
         self.ledger.intend(
             [
                 replace(
@@ -275,6 +279,10 @@ class Household:
                 if shift.path is not None
             ]
         )
+
+    def _forget(self, shifts: Iterable[said.Shift]) -> None:
+        """What an earlier act put in a link's place stays known."""
+        self.ledger.forget([shift.link.path for shift in shifts if self.ledger.rows.get(shift.link.path) == shift.link])
 
     def _rearranged(self, act: said.Rearranged) -> None:
         self._note(act.shifts)
@@ -289,14 +297,18 @@ class Household:
         name = self.catalogue.called(act.owner)
         if name is not None and act.new.startswith(UNNAMED.encode() + b"/"):
             name = None  # somebody with a name does not stay there
-        self._note(act.shifts, placed=False)
+        # A link that is called as it was moved with its folder; any other was put where it is.
+        along = [one for one in act.shifts if one.path == act.new + one.link.path[len(act.old) :]]
+        self._note(along, placed=False)
+        self._note(one for one in act.shifts if one not in along)
         self.ledger.settle([Home(act.owner, act.new, name, inode)])
 
     def _merged(self, act: said.Merged) -> None:
         person, into = person_of(act.owner), person_of(act.into)
         assert person is not None
         assert into is not None
-        if self.catalogue.merge(person, into):
+        if into not in self.catalogue.hidden and self.catalogue.merge(person, into):
+            self.ledger.settle([], [act.owner])
             self._note(act.shifts, act.into)
         else:
             self._note(act.shifts, placed=False)
@@ -324,7 +336,7 @@ class Household:
             else:
                 for face in self.catalogue.seen(person, shift.link.photo):
                     self.catalogue.refuse(face)
-        self.ledger.forget([shift.link.path for shift in act.shifts])
+        self._forget(act.shifts)
 
     def _parted(self, act: said.Parted) -> None:
         person = OwnerId(self.catalogue.new_person(act.name))
@@ -337,7 +349,7 @@ class Household:
             del self.catalogue.albums[act.owner]
         else:
             self.catalogue.hidden.add(person)
-        self.ledger.forget([shift.link.path for shift in act.shifts])
+        self._forget(act.shifts)
         self.ledger.settle([], [act.owner])
 
     def _returned(self, act: said.Returned) -> None:
@@ -348,7 +360,7 @@ class Household:
         self.ledger.settle([Home(act.owner, act.folder, name, os.stat(self.path(act.folder)).st_ino)])
 
     def _shared(self, act: said.Shared) -> None:
-        self.heard.add((act.to, act.path))
+        self.heard.add((act.to, self.snapshot().entries[act.path]))
         person = person_of(act.to)
         assert person is not None
         owners = [one for owner in act.owners if (one := person_of(owner)) is not None]
@@ -357,7 +369,7 @@ class Household:
             self._adopt(act.path, act.to, act.photo)
 
     def _dropped(self, act: said.Dropped) -> None:
-        self.heard.add((act.to, act.path))
+        self.heard.add((act.to, act.seen))
         person = person_of(act.to)
         assert person is not None
         if isinstance(act.seen, bytes):

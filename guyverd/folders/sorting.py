@@ -1,0 +1,199 @@
+"""Links that are not where they were, one by one: where each went, and what that means. Pure."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+
+from guyverd.folders.acts import Act, Given, Hidden, Merged, Parted, Rearranged, Refused, Shift
+from guyverd.folders.comparison import Comparison, Key, as_name, is_word, key_of, key_of_seen, links_in_words, text
+from guyverd.folders.following import Folders
+from guyverd.folders.spare import parents
+from guyverd.published import OwnerId, PublishedLink, person_of
+
+
+class Links:
+    """Sorts them in a comparison whose folders are followed."""
+
+    def __init__(self, compared: Comparison, folders: Folders) -> None:
+        self._all = compared
+        self._folders = folders
+        self.unclear: set[Key] = set()
+        """What was moved from one of several folders, and nobody can tell from which."""
+        self._places: dict[bytes, bytes] = {}
+        """For each link that is elsewhere: where."""
+        self._rearranged: list[Shift] = []
+        self._given: dict[OwnerId, dict[OwnerId, list[Shift]]] = defaultdict(dict)
+        self._refused: dict[OwnerId, list[Shift]] = defaultdict(list)
+        self._parted: dict[bytes, list[Shift]] = defaultdict(list)
+        self.away: Counter[OwnerId] = Counter()
+        """Links that left each owner's folder, but for those that went as a whole."""
+        self._find()
+        for _, link in sorted(compared.lost.items()):
+            self._sort(Shift(link, self._places.get(link.path)))
+
+    @property
+    def all_gone(self) -> bool:
+        """Whether nothing at all of what was published is seen anywhere."""
+        return bool(self._all.lost) and not self._all.here and not self._places
+
+    def acts(self) -> Iterator[Act]:
+        """In an order in which they can be carried out."""
+        whole = list(self._whole_folders())
+        if self._rearranged:
+            yield Rearranged(tuple(self._rearranged), "moved links within their folder")
+        yield from whole
+        for owner, to, shifts in sorted(
+            (one, to, found) for one, by in self._given.items() for to, found in by.items()
+        ):
+            source = f"moved {links_in_words(shifts)} from {self._all.shown(owner)} to {self._all.shown(to)}"
+            self.away[owner] += len(shifts)
+            yield Given(tuple(shifts), source, owner, to)
+        yield from self._new_people()
+        for owner, shifts in sorted(self._refused.items()):
+            self.away[owner] += len(shifts)
+            verb, out = ("deleted", "from") if any(shift.path is None for shift in shifts) else ("moved", "out of")
+            source = f"{verb} {links_in_words(shifts)} {out} {self._all.shown(owner)}"
+            yield Refused(tuple(shifts), source, owner)
+
+    # ---- where each went ---------------------------------------------------------------------------------------------
+
+    def _find(self) -> None:
+        groups: dict[Key, list[PublishedLink]] = defaultdict(list)
+        for _, link in sorted(self._all.lost.items()):
+            key = key_of(link)
+            if key is not None and key in self._all.where:
+                groups[key].append(link)
+        for key, group in groups.items():
+            links, places = group, [path for path in self._all.where[key] if path in self._all.strange]
+            for at_home, same_name in ((True, True), (True, False), (False, True), (False, False)):
+                links, places = self._matched(key, links, places, at_home=at_home, same_name=same_name)
+
+    def _matched(
+        self, key: Key, links: list[PublishedLink], places: list[bytes], *, at_home: bool, same_name: bool
+    ) -> tuple[list[PublishedLink], list[bytes]]:
+        """One after the other, as far as it is clear which went where; returns those that are left."""
+        fits = {
+            link.path: [
+                path
+                for path in places
+                if (not at_home or self._all.owner_at(path) == link.owner)
+                and (not same_name or os.path.basename(path) == os.path.basename(link.path))
+                and self._all.is_at(link, path)
+            ]
+            for link in links
+        }
+        if not at_home and self._is_unclear([link for link in links if fits[link.path]], fits):
+            self.unclear.add(key)
+            return links, places
+        taken: set[bytes] = set()
+        left = []
+        for link in links:
+            path = next((path for path in fits[link.path] if path not in taken), None)
+            if path is None:
+                left.append(link)
+                continue
+            taken.add(path)
+            self._places[link.path] = path
+            del self._all.strange[path]
+        return left, [path for path in places if path not in taken]
+
+    def _is_unclear(self, links: Sequence[PublishedLink], fits: dict[bytes, list[bytes]]) -> bool:
+        """Whether links of several owners went to fewer places, or to different people's."""
+        places = {path for link in links for path in fits[link.path]}
+        goals = {self._all.owner_at(path) or self._all.room(path) for path in places}
+        several = len({link.owner for link in links}) > 1
+        return several and (len(places) < len(links) or len(goals) > 1)
+
+    # ---- what that means ---------------------------------------------------------------------------------------------
+
+    def _sort(self, shift: Shift) -> None:
+        link, path = shift.link, shift.path
+        replaced = path is None and any(above in self._all.actual.entries for above in parents(link.path))
+        if not is_word(link) or replaced:
+            # What belongs to a link says nothing by itself; nor does a link in whose place something else stands,
+            # or in the place of whose folder.
+            self._rearranged.append(shift)
+            return
+        to = None if path is None else self._all.owner_at(path)
+        room = None if path is None or to is not None else self._all.room(path)
+        if room is not None:
+            self._parted[room].append(shift)
+        elif to is None:
+            self._refused[link.owner].append(shift)
+        elif to == link.owner:
+            self._rearranged.append(shift)
+        elif person_of(to) is None or person_of(link.owner) is None:
+            # Into or out of an album: nobody is said to be anybody.
+            self._rearranged.append(Shift(link, None))
+        else:
+            self._given[link.owner].setdefault(to, []).append(shift)
+
+    # ---- whole folders -----------------------------------------------------------------------------------------------
+
+    def _whole_folders(self) -> Iterator[Act]:
+        """Folders of which nothing is left where it was."""
+        standing = {link.owner for link in self._all.here if is_word(link)}
+        counts = Counter(link.owner for link in self._all.published.links if is_word(link))
+        rooms: dict[OwnerId, list[bytes]] = defaultdict(list)
+        for room, shifts in self._parted.items():
+            for owner in {shift.link.owner for shift in shifts}:
+                rooms[owner].append(room)
+        exchanged = {one for one, by in self._given.items() for to in by if one in self._given.get(to, ())}
+        for owner, home in sorted(self._all.published.homes.items()):
+            count = counts[owner]
+            seen = self._all.actual.covers(home.path) and not self._all.actual.hides(home.path)
+            if home.path not in self._all.homes or owner in standing or not count or not seen:
+                continue
+            there = home.path in self._all.actual.folders
+            deleted, given = self._refused.get(owner), self._given.get(owner, {})
+            to = next(iter(given), None)
+            # One link out of a folder that is still there is a link, and not a folder.
+            whole = not deleted and (count > 1 or not there)
+            if not there and deleted:
+                del self._refused[owner]
+                self.away[owner] += len(deleted)
+                yield Hidden(tuple(deleted), f"deleted the folder {text(home.path)}", owner)
+            elif whole and not rooms[owner] and to is not None and len(given[to]) == count and owner not in exchanged:
+                source = f"moved all of {text(home.path)} into {self._all.shown(to)}"
+                yield Merged(tuple(self._given.pop(owner)[to]), source, owner, to)
+            elif not deleted and not given and len(rooms[owner]) == 1:
+                (room,) = rooms[owner]
+                if len(self._parted[room]) == count and not self._is_collection(room):
+                    yield self._folders.renamed(owner, home, room, tuple(self._parted.pop(room)))
+
+    # ---- new folders -------------------------------------------------------------------------------------------------
+
+    def _new_people(self) -> Iterator[Act]:
+        for room, shifts in sorted(self._parted.items()):
+            people = [shift for shift in shifts if person_of(shift.link.owner)]
+            if not people or self._is_collection(room):
+                source = f"moved {links_in_words(shifts)} into {text(room)}, which is nobody's"
+                yield Rearranged(tuple(Shift(shift.link, None) for shift in shifts), source)
+                continue
+            source = f"moved {links_in_words(people)} into the new folder {text(room)}"
+            rest = [Shift(shift.link, None) for shift in shifts if not person_of(shift.link.owner)]
+            if rest:
+                yield Rearranged(tuple(rest), source)
+            by_owner: dict[OwnerId, list[Shift]] = defaultdict(list)
+            for shift in people:
+                by_owner[shift.link.owner].append(shift)
+            self.away.update({owner: len(theirs) for owner, theirs in by_owner.items()})
+            name = as_name(os.path.basename(room))
+            bearer = self._folders.bearer(None, None, name)
+            if bearer is None:
+                yield Parted(tuple(people), source, room, name)
+                continue
+            for owner, theirs in sorted(by_owner.items()):
+                if owner == bearer:
+                    yield Rearranged(tuple(theirs), source)
+                else:
+                    yield Given(tuple(theirs), source, owner, bearer)
+
+    def _is_collection(self, room: bytes) -> bool:
+        """Whether more was copied into a folder than moved: that is somebody's own collection, not a person."""
+        ours = {key_of(link) for link in self._all.here}
+        seen = self._all.strange.items()
+        copied = sum(path.startswith(room + b"/") and key_of_seen(one) in ours for path, one in seen)
+        return copied > sum(person_of(shift.link.owner) is not None for shift in self._parted[room])
