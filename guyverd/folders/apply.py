@@ -35,8 +35,10 @@ class PeopleTree:
     at a time.
     """
 
-    def __init__(self, root: bytes) -> None:
+    def __init__(self, root: bytes, links: str = "relative") -> None:
+        """`links` are made there: see `plan.Style`."""
         self.root = root
+        self._links = links
 
     @property
     def real(self) -> bytes:
@@ -50,7 +52,7 @@ class PeopleTree:
         raises PeopleFolderError as in `check`. Raises NotOurFolder where other things and no marker are found,
         PeopleFolderError where links cannot be made.
         """
-        marker.prepare(self.root, expected=expected)
+        marker.prepare(self.root, expected=expected, links=self._links)
 
     def explained(self, problem: OSError) -> PeopleFolderError:
         """What an error of the disk with this folder means."""

@@ -14,20 +14,21 @@ MARKER = b".guyverd-people"
 TEXT = """\
 This folder is kept by guyverd, which finds the people in your photos.
 
-It holds links only, one folder for each person. The photos themselves are elsewhere, where you put them, and are
-never changed. Files of your own in here are left alone.
+It holds links only, or copies where you chose them, in one folder for each person. The photos themselves are elsewhere,
+where you put them, and are never changed. Files of your own in here are left alone.
 
-You may delete this whole folder: no photo is lost. But leave this file in place while guyverd runs: by it
+You may delete this whole folder: no photo elsewhere is lost. But leave this file in place while guyverd runs: by it
 guyverd knows that the disk with this folder is really there. Without it, nothing in here is changed.
 """
 _HARMLESS = frozenset((b"lost+found",))
 """What a fresh file system has by itself."""
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _FULL = frozenset((errno.ENOSPC, errno.EDQUOT))
 _NO_LINKS = frozenset((errno.EPERM, errno.ENOTSUP, errno.ENOSYS))
 
 
-def prepare(root: bytes, *, expected: bool) -> None:
-    """Make the folder and its marker, or verify them, and that links can be made there.
+def prepare(root: bytes, *, expected: bool, links: str = "relative") -> None:
+    """Make the folder and its marker, or verify them, and that `links` (as `plan.Style` has them) can be made there.
 
     With `expected`, links were published here before: then a folder or marker that is missing is an error, for it
     more likely means a disk that is not mounted than a new beginning.
@@ -53,9 +54,9 @@ def prepare(root: bytes, *, expected: bool) -> None:
             if set(map(os.fsencode, os.listdir(folder))) - _HARMLESS:
                 raise NotOurFolder(path=os.fsdecode(root))
             _write(folder)
-        _try_link(folder)
+        _try(folder, links)
     except OSError as problem:
-        raise explained(root, problem) from None
+        raise explained(root, problem, links) from None
     finally:
         os.close(folder)
 
@@ -85,7 +86,7 @@ def _marked(folder: int) -> bool:
 
 
 def _write(folder: int) -> None:
-    file = os.open(MARKER, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644, dir_fd=folder)
+    file = os.open(MARKER, _NEW, 0o644, dir_fd=folder)
     try:
         data = TEXT.encode()
         while data:
@@ -100,10 +101,18 @@ def _write(folder: int) -> None:
     disk.settle(folder)
 
 
-def _try_link(folder: int) -> None:
-    """Learn now, not amid the first publishing, whether this file system takes links."""
+def _try(folder: int, links: str) -> None:
+    """Learn now, not amid the first publishing, whether this file system takes such links."""
     name = disk.temporary_name(b"")
-    os.symlink(b"a link that is removed at once", name, dir_fd=folder)
+    if links == "copy":
+        # What a copy takes was shown by the marker, if not by every other file.
+        os.close(
+            os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644, dir_fd=folder)
+        )
+    elif links == "hard":
+        os.link(MARKER, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+    else:
+        os.symlink(b"a link that is removed at once", name, dir_fd=folder)
     os.unlink(name, dir_fd=folder)
 
 
@@ -112,8 +121,8 @@ def failure(root: bytes, detail: str, hint: str) -> PeopleFolderError:
     return PeopleFolderError(path=os.fsdecode(root), detail=detail, hint=hint)
 
 
-def explained(root: bytes, problem: OSError) -> PeopleFolderError:
-    """The same error, with what a person can do about it."""
+def explained(root: bytes, problem: OSError, links: str = "relative") -> PeopleFolderError:
+    """The same error, with what a person can do about it; `links` are those that were tried."""
     if problem.errno in _FULL:
         return failure(root, "its disk is full", "Free some space there; the links are completed then.")
     if problem.errno == errno.EROFS:
@@ -123,8 +132,9 @@ def explained(root: bytes, problem: OSError) -> PeopleFolderError:
     if problem.errno in _NO_LINKS:
         return failure(
             root,
-            "its file system has no symbolic links",
-            "Put it on one that has them, such as ext4, btrfs or xfs; FAT and exFAT have none.",
+            f"its file system has no {'hard' if links == 'hard' else 'symbolic'} links",
+            "Write `links: copy` below `folders:` in the config, or put it on one that has them, such as ext4, btrfs or"
+            " xfs; FAT and exFAT have none.",
         )
     return failure(root, disk.reason(problem), "Check the folder `people` in the config.")
 

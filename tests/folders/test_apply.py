@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -299,6 +300,7 @@ def test_the_marker_says_what_the_folder_is(library: Library) -> None:
     text = read(library.path(MARKER)).decode()
     assert "guyverd" in text
     assert "links only" in text
+    assert max(map(len, text.splitlines())) <= 120
     library.tree.prepare()
     library.tree.check()
 
@@ -317,6 +319,31 @@ def test_a_file_in_the_place_of_the_people_folder(tmp_path: Path) -> None:
             PeopleTree(os.fsencode(tmp_path / inner)).prepare()
         assert caught.value.advice
     assert (tmp_path / "People").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize(
+    ("links", "needs", "works"),
+    [
+        ("relative", "symlink", "hard"),
+        ("relative", "symlink", "copy"),
+        ("absolute", "symlink", "copy"),
+        ("hard", "link", "relative"),
+        ("hard", "link", "copy"),
+    ],
+)
+def test_a_file_system_without_such_links_is_told_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: str, needs: str, works: str
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, needs, refuse)
+    root = os.fsencode(tmp_path / "People")
+    with pytest.raises(PeopleFolderError, match="hard" if links == "hard" else "symbolic") as caught:
+        PeopleTree(root, links).prepare()
+    assert "`links: copy`" in caught.value.advice
+    PeopleTree(root, works).prepare()
+    assert os.listdir(root) == [MARKER]
 
 
 @pytest.mark.parametrize("loss", ["marker", "folder", "swapped"])

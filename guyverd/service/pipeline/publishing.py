@@ -29,7 +29,7 @@ class Publishing:
         self._config = config
         self._catalogue = catalogue
         self._folder = os.fsencode(config.people)
-        self.tree = PeopleTree(self._folder)
+        self.tree = PeopleTree(self._folder, config.folders.links)
         self.heeding = Heeding(config, catalogue, self.tree)
         self._shelving = Shelving(config, catalogue)
         self._prepared = False
