@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from guyverd.catalogue.database import Database, Row
-from guyverd.model import FileId, PersonId, PhotoId, PhotoState
+from guyverd.catalogue.files import slices
+from guyverd.model import DecisionId, FileId, PersonId, PhotoId, PhotoState
 
 if TYPE_CHECKING:
     from sqlite_utils import Database as Utils
@@ -78,6 +79,18 @@ class Heard:
         )
         return [_enrolment(row) for row in rows]
 
+    def settled(self, photos: Collection[PhotoId]) -> dict[bytes, PersonId]:
+        """Those that were noted of files with these photos and are settled: who was said to be there, by its path."""
+        found: dict[bytes, PersonId] = {}
+        for some in slices(sorted(photos)):
+            rows = self._db.rows(
+                "SELECT enrolments.path, person_id FROM enrolments JOIN files ON files.id = file_id"
+                f" WHERE photo_id IN ({','.join('?' * len(some))}) AND enrolments.state IN ('done', 'vain')",
+                tuple(some),
+            )
+            found |= {row["path"]: PersonId(row["person_id"]) for row in rows}
+        return found
+
     def settle(self, path: bytes, state: str) -> None:
         """Note what became of one: "asked", "done", or "vain" where there is nothing in it."""
         self._db.write(settling(path, state))
@@ -98,7 +111,7 @@ class Heard:
     # ---- merges that cannot be ---------------------------------------------------------------------------------------
 
     def propose(self, proposal: Proposal, at: str) -> None:
-        """Note a merge that was meant and is left to the user."""
+        """Note a merge that was meant and is left to the user, even if it was answered when it was meant before."""
         self._db.write(
             lambda db: db.execute(
                 "INSERT OR REPLACE INTO proposals (person_id, other_id, source, reason, at) VALUES (?,?,?,?,?)",
@@ -107,19 +120,14 @@ class Heard:
         )
 
     def proposals(self) -> list[Proposal]:
-        """Those of people who both still stand."""
+        """Those of people who both still stand, and of whom nobody said since that they are two."""
         rows = self._db.rows(
             "SELECT person_id, other_id, source, reason FROM proposals"
             " JOIN people AS one ON one.id = person_id JOIN people AS two ON two.id = other_id"
-            " WHERE one.merged_into IS NULL AND two.merged_into IS NULL ORDER BY at, person_id, other_id"
+            " WHERE answered IS NULL AND one.merged_into IS NULL AND two.merged_into IS NULL"
+            " ORDER BY at, person_id, other_id"
         )
         return [Proposal(PersonId(row[0]), PersonId(row[1]), row[2], row[3]) for row in rows]
-
-    def drop(self, person: PersonId, other: PersonId) -> None:
-        """Forget a proposal: it was answered."""
-        self._db.write(
-            lambda db: db.execute("DELETE FROM proposals WHERE person_id = ? AND other_id = ?", (person, other))
-        )
 
     # ---- what stands outside of everybody's folder -------------------------------------------------------------------
 
@@ -161,6 +169,19 @@ class Heard:
 def settling(path: bytes, state: str) -> Callable[[Utils], object]:
     """What does the same within a transaction, such as that of the decision it led to."""
     return lambda db: db.execute("UPDATE enrolments SET state = ? WHERE path = ?", (state, path))
+
+
+def answering(one: PersonId, other: PersonId, decision: DecisionId) -> Callable[[Utils], object]:
+    """The decision answers the proposal to make these two one, if there is any: for use within its transaction."""
+    return lambda db: db.execute(
+        "UPDATE proposals SET answered = ? WHERE (person_id, other_id) IN (VALUES (?, ?), (?, ?))",
+        (decision, one, other, other, one),
+    )
+
+
+def asking_again(decision: DecisionId) -> Callable[[Utils], object]:
+    """What the decision answered is open again: for use within the transaction that takes it back."""
+    return lambda db: db.execute("UPDATE proposals SET answered = NULL WHERE answered = ?", (decision,))
 
 
 def move_enrolled(db: Utils, old: bytes, new: bytes) -> None:

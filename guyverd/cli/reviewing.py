@@ -32,7 +32,16 @@ _VIEWERS = ("xdg-open", "open")
 
 
 def sentence(row: Row) -> str:
-    """What is asked."""
+    """What is asked, and why if that is not for guyverd to choose."""
+    if row["because"] is None:
+        return _asked(row)
+    because, asked = safe(row["because"]), _asked(row)
+    if _is_which(row):
+        asked = f"{'Is this' if _parts(row) == 1 else 'Which of these is'} {person_text(row['person'])}?"
+    return f"{because[:1].upper()}{because[1:]}. {asked}"
+
+
+def _asked(row: Row) -> str:
     who, several = person_text(row["person"]), len(row["others"]) + len(row["faces"]) > 1
     if row["kind"] == "who":
         return "Who is this?" if row["person"] is None else f"Who is {who}?"
@@ -92,8 +101,8 @@ class Review:
             if key == "o":
                 _open(row)
             elif key.isdigit() and 1 <= int(key) <= parts and parts > 1:
-                but ^= {int(key)}
-                output.say(f"  differs: {', '.join(map(str, sorted(but))) or 'none'}")
+                if self._chosen(row, int(key), but):
+                    return True
             elif key == "u":
                 self._take_back()
                 return True
@@ -101,17 +110,30 @@ class Review:
                 self._give(row, "skip")
                 return True
             elif row["kind"] == "who":
-                if key == "h" and row["person"] is not None:
-                    self._give(row, "hide", sorted(but))
+                if self._who(row, key, sorted(but)):
                     return True
-                if key in ("n", "y", "\r", "\n") and self._named(row, sorted(but)):
-                    return True
-            elif key in ("y", "n"):
+            elif key == "n" or (key == "y" and not (_is_which(row) and parts > 1)):
                 answer = "yes" if key == "y" else "no"
                 if row["kind"] == "one" and answer == "no" and row["person"]["name"] is not None:
                     but = self._which(row)
                 self._give(row, answer, sorted(but))
                 return True
+
+    def _who(self, row: Row, key: str, but: Sequence[int]) -> bool:
+        """Whether that key answered who it is."""
+        if key == "h" and row["person"] is not None:
+            self._give(row, "hide", but)
+            return True
+        return key in ("n", "y", "\r", "\n") and self._named(row, but)
+
+    def _chosen(self, row: Row, number: int, but: set[int]) -> bool:
+        """A part's key was pressed; tells whether that was the answer, as where one face is to be chosen."""
+        if _is_which(row):
+            self._give(row, "no", [number])
+            return True
+        but ^= {number}
+        output.say(f"  differs: {', '.join(map(str, sorted(but))) or 'none'}")
+        return False
 
     def _give(self, row: Row, answer: str, but: Sequence[int] = (), **whom: str) -> None:
         try:
@@ -123,7 +145,8 @@ class Review:
             self._passed.add(row["question"])
             return
         self._given.append(done)
-        output.say(f"  {answer}" + (f": {plural(done['moved'], 'face')} changed hands" if done["moved"] else ""))
+        told = f"{but[0]}" if _is_which(row) and answer == "no" and but else answer
+        output.say(f"  {told}" + (f": {plural(done['moved'], 'face')} changed hands" if done["moved"] else ""))
 
     def _named(self, row: Row, but: Sequence[int]) -> bool:
         """Ask for the name; False where none is given after all."""
@@ -203,6 +226,11 @@ def _whom(person: Row) -> str:
     return f"{person_text(person)}, {plural(person['faces'], 'face')}"
 
 
+def _is_which(row: Row) -> bool:
+    """Whether one photo is known to show the person, and a face is to be chosen."""
+    return bool(row["kind"] == "belong" and row["because"] is not None)
+
+
 def _parts(row: Row) -> int:
     """How many things can be told apart in an answer."""
     return 1 if row["kind"] == "one" else len(row["others"]) + len(row["faces"])
@@ -217,6 +245,8 @@ def _beside(row: Row) -> str:
 
 
 def _keys(row: Row, parts: int) -> str:
+    if _is_which(row) and parts > 1:
+        return f"[1-{parts}] this one  [n]one of them  [s]kip  [u]ndo  [o]pen  [q]uit"
     digits = f"  [1-{parts}] differs" if parts > 1 else ""
     if row["kind"] == "who":
         hide = "  [h]ide" if row["person"] is not None else ""

@@ -164,6 +164,11 @@ class Library(Protocol):
     def review(self, limit: int = 20) -> Iterable[Row]:
         """What to ask the user, at most so many questions, most worthwhile first.
 
+        Before all others come those with a `because`: what somebody did in the people folder that is not clear, in
+        words that begin with "you"; null for others. A "belong" with it asks which of the faces of a photo that was
+        put into the person's folder is the person: "no" with one `but`. A "same" with it asks about two people of
+        whom one was moved to the other, though something speaks against it.
+
         Keys: `question` (what to call it), `kind` ("who" is this person or face; are these all the "same" as the
         person; do these faces "belong" to the person; are these faces of the person and the others "one"), `person`
         {`id`, `name`, `faces` (how many)} or null, `others` [likewise] and `faces` [ids]: what is asked about, and in

@@ -102,6 +102,7 @@ def _question(
         "likely": 0.9,
         "evidence": None if person is None else 2.5,
         "worth": 5.6,
+        "because": None,
         "shown": pictures(shown),
         "beside": pictures(beside),
     }

@@ -33,7 +33,7 @@ PROJECT = Path(__file__).parents[2]
 
 
 def row(kind: str, person: Any = ALICE, others: Any = (), faces: Any = ()) -> dict[str, Any]:
-    return {"kind": kind, "person": person, "others": list(others), "faces": list(faces)}
+    return {"kind": kind, "person": person, "others": list(others), "faces": list(faces), "because": None}
 
 
 def test_every_question_is_a_sentence() -> None:
@@ -45,6 +45,20 @@ def test_every_question_is_a_sentence() -> None:
     assert sentence(row("same", others=[PERSON_31])) == "Is person 31 the same as Alice (12)?"
     assert sentence(row("same", faces=[5])) == "Is this Alice (12)?"
     assert sentence(row("same", others=[PERSON_31], faces=[5])) == "Are all of these Alice (12)?"
+
+
+def test_what_was_done_in_the_people_folder_is_told_before_it_is_asked_about() -> None:
+    put = {"because": "you put a\x1b[31mb.jpg into Alice"}
+    told = sentence(row("belong", faces=[5, 6]) | put)
+    assert told.startswith("You put a")
+    assert told.endswith("b.jpg into Alice. Which of these is Alice (12)?")
+    assert "\x1b" not in told
+    assert sentence(row("belong", faces=[5]) | put).endswith(" into Alice. Is this Alice (12)?")
+    moved = {"because": "you moved all of Unnamed/31 into Alice, but there are photos that show both"}
+    assert sentence(row("same", others=[PERSON_31]) | moved) == (
+        "You moved all of Unnamed/31 into Alice, but there are photos that show both."
+        " Is person 31 the same as Alice (12)?"
+    )
 
 
 @pytest.mark.usefixtures("config")

@@ -32,7 +32,8 @@ class Kind(StrEnum):
     SAME = "same"
     """Are `others` and `faces` all `person`? Faces may wait, or be attached to somebody they are less like."""
     BELONG = "belong"
-    """Are `faces`, which are attached to `person`, all them?"""
+    """Are `faces`, which are attached to `person`, all them? Or, where `because` tells that the person is in a photo,
+    which of its `faces` is it?"""
     ONE = "one"
     """Are `faces`, which are attached to `person`, and the person's other faces one person?"""
 
@@ -64,6 +65,8 @@ class Question:
     each of `others` and then `faces`."""
     keys: tuple[str, ...]
     """What it is about, part by part: while one of these is skipped, it is asked about in no other company either."""
+    because: str | None = None
+    """What somebody did in the people folder that it comes from, and what speaks against it: "you …"."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,8 @@ class Enrolling:
         found = meant(faces, person, standing(catalogue))
         if not found:
             return self._in_vain(one, "no face in it can be theirs" if faces else "no face was found in it")
-        return self._confirmed(one, person, found) if len(found) == 1 else self._asked(one)
+        # Once it was asked, only an answer tells: the others may be out because of one that was taken back.
+        return self._confirmed(one, person, found) if len(found) == 1 and one.state == "waiting" else self._asked(one)
 
     def _confirmed(self, one: Enrolment, person: PersonId, found: Sequence[FaceId]) -> bool:
         try:

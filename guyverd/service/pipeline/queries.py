@@ -148,6 +148,9 @@ class LocalLibrary(Inquiring):
         if work.removal_paused is not None:
             overdue, total = work.removal_paused
             found.append(f"{overdue} of {total} photos are gone; so many at once are not forgotten by themselves.")
+        if begun := len(self._reviewing.begun()):
+            told = "1 question waits" if begun == 1 else f"{begun} questions wait"
+            found.append(f"{told} about what you did in the people folder; `guyverd review` asks first of all.")
         return found
 
     def progress(self) -> Row:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from guyverd.catalogue.store import Catalogue
 from guyverd.errors import AmbiguousPerson, CannotDecide, GuyverError, NameTaken
 from guyverd.model import Author, Decision, DecisionId, DecisionKind, FaceId, PersonId
 from guyverd.people.asking.questions import Kind, Question
-from guyverd.service.pipeline.words.deciding import Deciding, record
+from guyverd.service.pipeline.review.hearing import Hearing
+from guyverd.service.pipeline.words.deciding import Deciding, record, standing
 from guyverd.service.pipeline.words.undoing import undo
+
+if TYPE_CHECKING:
+    from guyverd.catalogue.decisions import Job
 
 ANSWERS = ("yes", "no", "skip", "hide")
 SEEN = 6
@@ -37,6 +42,7 @@ class Answering:
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
         self._deciding = Deciding(catalogue)
+        self._hearing = Hearing(catalogue)
 
     def answer(self, question: Question, word: Word) -> tuple[DecisionId, ...]:
         """Record what follows; the numbers of the decisions, oldest first.
@@ -145,6 +151,9 @@ class Answering:
         for number, other in enumerate(question.others, 1):
             if word.yes != (number in word.but):
                 self._deciding.merge(question.person, other)
+                if question.because is not None and question.person in standing(self._catalogue).hidden:
+                    # Somebody wanted them in that folder, so there is to be one.
+                    self._deciding.hide(question.person, hidden=False)
             else:
                 self._deciding.different_people(question.person, other)
         for number, face in enumerate(question.faces, 1 + len(question.others)):
@@ -156,13 +165,15 @@ class Answering:
         agreed: dict[bool, list[FaceId]] = {True: [], False: []}
         for number, face in enumerate(question.faces, 1):
             agreed[word.yes != (number in word.but)].append(face)
-        self._of_faces(question.person, agreed)
+        settled = None if question.because is None else self._hearing.settled(question, found=bool(agreed[True]))
+        self._of_faces(question.person, agreed, settled)
 
-    def _of_faces(self, person: PersonId, agreed: dict[bool, list[FaceId]]) -> None:
+    def _of_faces(self, person: PersonId, agreed: dict[bool, list[FaceId]], settled: Job | None = None) -> None:
+        """With the first word `settled` is done."""
         if agreed[True]:
-            self._deciding.confirm(person, agreed[True])
+            self._deciding.confirm(person, agreed[True], first=settled)
         if agreed[False]:
-            self._deciding.reject(person, agreed[False])
+            self._deciding.reject(person, agreed[False], first=None if agreed[True] else settled)
 
     def _one(self, question: Question, word: Word) -> None:
         assert question.person is not None

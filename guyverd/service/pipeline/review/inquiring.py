@@ -96,6 +96,7 @@ class Inquiring(Saying):
                     "likely": round(one.likely, 3),
                     "evidence": None if one.evidence is None else round(one.evidence, 2),
                     "worth": round(one.worth, 2),
+                    "because": one.because,
                     "shown": mine,
                     "beside": theirs,
                 }

@@ -21,6 +21,7 @@ from guyverd.people.asking.suggestions import suggest
 from guyverd.people.directions import unit
 from guyverd.people.evidence import Measure, Scales
 from guyverd.people.graph import rows_of
+from guyverd.service.pipeline.review.hearing import Hearing
 from guyverd.service.pipeline.words.deciding import standing
 
 if TYPE_CHECKING:
@@ -65,21 +66,32 @@ class Reviewing:
     def __init__(self, catalogue: Catalogue, measure: Callable[[], Measure]) -> None:
         self._catalogue = catalogue
         self._measure = measure
+        self._hearing = Hearing(catalogue)
         self._guard = threading.RLock()
         self._known: _Known | None = None
         self._listed: _Listed | None = None
         self._rest: threading.Timer | None = None
 
     def questions(self, limit: int | None = None) -> list[Question]:
-        """What to ask, most worthwhile first."""
+        """What to ask: first what was begun in the people folder, then what is most worthwhile."""
+        begun = self.begun()
+        rest = None if limit is None else limit - len(begun)
+        if rest is not None and rest <= 0:
+            return begun[:limit]
         with self._guard:
             listed = self._listed
-            if listed is None or not self._still_good(listed, limit):
-                listed = self._made(limit)
-            return listed.questions[:limit]
+            if listed is None or not self._still_good(listed, rest):
+                listed = self._made(rest)
+            return [*begun, *listed.questions[:rest]]
+
+    def begun(self) -> list[Question]:
+        """What to ask about what was done in the people folder; needs no vectors of the library."""
+        return self._hearing.questions(self._skipped())
 
     def question(self, name: str) -> Question:
         """The question of that id; raises NoSuchQuestion where there is none by now."""
+        if (begun := _called(name, self.begun())) is not None:
+            return begun
         with self._guard:
             listed = self._listed
             current = listed.questions if listed is not None and listed.stamp == self._stamp() else []
@@ -129,6 +141,10 @@ class Reviewing:
 
     # ---- inside ------------------------------------------------------------------------------------------------------
 
+    def _skipped(self) -> frozenset[str]:
+        since = datetime.fromisoformat(self._catalogue.now()) - WAITS
+        return self._catalogue.questions.skipped(since.isoformat(timespec="seconds"))
+
     def _stamp(self) -> tuple[object, ...]:
         """Differs when people may be others than before."""
         photos = self._catalogue.photos
@@ -146,10 +162,8 @@ class Reviewing:
         wanted = None if limit is None else limit + 4 * (1 + len(glance.ids) // _AT_ONCE)
         known = self._loaded(glance)
         table = FaceTable(glance.ids, glance.photos, glance.quality, glance.people, known.vectors)
-        since = datetime.fromisoformat(self._catalogue.now()) - WAITS
-        skipped = self._catalogue.questions.skipped(since.isoformat(timespec="seconds"))
         said = standing(self._catalogue)
-        found = suggest(table, known.scales, known.measure, said, skipped=skipped, limit=wanted)
+        found = suggest(table, known.scales, known.measure, said, skipped=self._skipped(), limit=wanted)
         complete = wanted is None or len(found) < wanted
         self._listed = _Listed(stamp, list(found), complete, len(table))
         return self._listed

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypedDict, TypeVar, Unpack
 from weakref import WeakKeyDictionary
 
 from guyverd.catalogue.decisions import Effect
+from guyverd.catalogue.heard import answering
 from guyverd.catalogue.store import Catalogue
 from guyverd.errors import CannotDecide, CannotMerge, NameTaken, NoSuchFace, PersonError, TitleTaken, UnknownPerson
 from guyverd.model import (
@@ -118,13 +119,18 @@ class Deciding:
         return self._decide(DecisionKind.HIDE if hidden else DecisionKind.UNHIDE, person=person, **how)
 
     def different_people(self, one: PersonId, other: PersonId, **how: Unpack[How]) -> Decided:
-        """These two are never merged by themselves."""
+        """These two are never merged by themselves; if somebody proposed that they are one, that is answered."""
         if one == other:
             raise CannotDecide(
                 detail=f"person {one} is one person",
                 hint="`guyverd split` takes faces from a person, `guyverd undo` takes back a merge.",
             )
-        return self._decide(DecisionKind.DIFFERENT, person=one, other=other, **how)
+        if all({one, other} != {open_.person, open_.other} for open_ in self._catalogue.heard.proposals()):
+            return self._decide(DecisionKind.DIFFERENT, person=one, other=other, **how)
+        # It may have been said before, but it was asked since, and what is said to that can be taken back.
+        answers = answering(one, other, DecisionId(standing(self._catalogue).last + 1))
+        how["first"] = both(answers, how.get("first"))
+        return self._decide(DecisionKind.DIFFERENT, person=one, other=other, always=True, **how)
 
     # ---- faces -------------------------------------------------------------------------------------------------------
 
@@ -242,6 +248,7 @@ class Deciding:
         name: str | None = None,
         founded: PersonId | None = None,
         wishes: Callable[[Standing], Mapping[FaceId, PersonId | None]] | None = None,
+        always: bool = False,
         **how: Unpack[How],
     ) -> Decided:
         source = how.get("source")
@@ -252,8 +259,14 @@ class Deciding:
             founded=founded,
             wishes=wishes,
             first=how.get("first"),
+            always=always,
             dry=how.get("dry", False),
         )
+
+
+def both(job: Job, other: Job | None) -> Job:
+    """One after the other, in the same transaction."""
+    return job if other is None else lambda db: [job(db), other(db)]
 
 
 def record(

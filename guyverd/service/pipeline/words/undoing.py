@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from guyverd.catalogue import placing
+from guyverd.catalogue.heard import answering, asking_again, settling
 from guyverd.catalogue.store import Catalogue
 from guyverd.errors import CannotDecide, UnknownDecision
 from guyverd.model import Author, Decision, DecisionId, DecisionKind, FaceId, PersonId, Standing
 from guyverd.people.decisions import depth, subject, undone
-from guyverd.service.pipeline.words.deciding import Decided, log_of, record, standing
+from guyverd.service.pipeline.words.deciding import Decided, both, log_of, record, standing
 
 if TYPE_CHECKING:
     from guyverd.catalogue.decisions import Job
@@ -96,8 +97,27 @@ def _take_back(catalogue: Catalogue, log: Mapping[DecisionId, Decision], target:
         return {face: None if was is None else after.survivor(was) for face, was in movable.items()}
 
     draft = Decision(DecisionId(0), "", DecisionKind.UNDO, Author.USER, None, None, None, (), target)
-    done = record(catalogue, draft, wishes=back, first=_drawn(log, target), always=True, dry=dry)
+    first = _asked_again(catalogue, log, target)
+    if (drawn := _drawn(log, target)) is not None:
+        first = both(drawn, first)
+    done = record(catalogue, draft, wishes=back, first=first, always=True, dry=dry)
     return replace(done, kept=lost + done.kept)
+
+
+def _asked_again(catalogue: Catalogue, log: Mapping[DecisionId, Decision], target: DecisionId) -> Job | None:
+    """Questions about the people folder are open again when their answer is taken back; made again, it answers them."""
+    about = subject(log, log[target])
+    again = depth(log, log[target]) % 2 == 1
+    if about.kind is DecisionKind.DIFFERENT and about.person is not None and about.other is not None:
+        return answering(about.person, about.other, about.id) if again else asking_again(about.id)
+    if about.kind not in (DecisionKind.CONFIRM, DecisionKind.REJECT) or about.source is not None or again:
+        # What was read in the folder is no answer: who takes that back says enough.
+        return None
+    people = catalogue.people
+    photos = {held.photo for held in people.holdings(about.faces).values()}
+    person = None if about.person is None else people.survivor(about.person)
+    paths = [path for path, one in catalogue.heard.settled(photos).items() if people.survivor(one) == person]
+    return lambda db: [settling(path, "asked")(db) for path in paths]
 
 
 def _drawn(log: Mapping[DecisionId, Decision], target: DecisionId) -> Job | None:
