@@ -127,7 +127,7 @@ class Database:
             raise CatalogueError(path=self._display, detail="it is closed")
 
     def _new_reader(self) -> sqlite3.Connection:
-        uri = f"file:{_uri_path(self._path)}?mode=ro"
+        uri = f"file:{uri_path(self._path)}?mode=ro"
         connection = sqlite3.connect(uri, uri=True, check_same_thread=False, isolation_level=None)
         connection.row_factory = sqlite3.Row
         try:
@@ -230,7 +230,8 @@ def _in_transaction(connection: sqlite3.Connection, db: Utils, job: Callable[[Ut
     return result
 
 
-def _uri_path(path: bytes) -> str:
+def uri_path(path: bytes) -> str:
+    """A path as it stands in a `file:` URI."""
     return "".join(
         chr(byte) if (chr(byte).isalnum() and byte < 128) or byte in b"/._-" else f"%{byte:02X}" for byte in path
     )

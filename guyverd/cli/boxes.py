@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import click
 
-from guyverd.cli import output
+from guyverd.cli import completion, output
 from guyverd.cli.format import person as person_text
+from guyverd.cli.format import told
 from guyverd.cli.people import NewName
-from guyverd.cli.session import Session, absolute, json_option, pass_session
+from guyverd.cli.session import Session, absolute, dry_option, json_option, pass_session
 
 
 @click.command(context_settings={"ignore_unknown_options": True})  # -5 is no option but a number that is refused
@@ -16,8 +17,11 @@ from guyverd.cli.session import Session, absolute, json_option, pass_session
 @click.argument("top", metavar="TOP", type=int)
 @click.argument("right", metavar="RIGHT", type=int)
 @click.argument("bottom", metavar="BOTTOM", type=int)
-@click.option("--person", metavar="P", help="Whose face it is; P is a number or a name.")
+@click.option(
+    "--person", metavar="P", shell_complete=completion.people, help="Whose face it is; P is a number or a name."
+)
 @click.option("--name", "new_name", metavar="NAME", type=NewName(), help="It is somebody new, of this name.")
+@dry_option
 @json_option
 @pass_session
 def box(
@@ -30,13 +34,14 @@ def box(
     bottom: int,
     person: str | None,
     new_name: str | None,
+    dry: bool,
     as_json: bool,
 ) -> None:
     """Add a face that was not found.
 
     PHOTO is a photo of the library; the box is in pixels of the upright picture. It need not be exact: any box around
     the face will do. Without --person or --name the face is compared with all others, like one that was found.
-    `guyverd undo` takes it away again; with --name the first one takes back the name, the second the face.
+    `guyverd undo` takes it away again.
 
     \b
     Examples:
@@ -47,13 +52,14 @@ def box(
     if person is not None and new_name is not None:
         raise click.UsageError("--person says who it is, --name that it is somebody new: give one of them.")
     with here.library() as library:
-        answer = library.box(absolute(photo), [left, top, right, bottom], person, new_name)
+        answer = library.box(absolute(photo), [left, top, right, bottom], person, new_name, dry)
     if as_json:
         output.record(answer)
         return
-    if answer["person"] is None:
-        output.say(f"Face {answer['face']} was added; nobody knows yet whose it is.")
-        return
-    who = person_text({"id": answer["person"], "name": answer["name"]})
-    where = f"; folder {answer['folder']}" if answer["folder"] else ""
-    output.say(f"Face {answer['face']} was added: {who}{where}")
+    whose = "nobody knows yet whose it is"
+    if answer["person"] is not None:
+        whose = "it is " + person_text({"id": answer["person"], "name": answer["name"]})
+    elif dry:
+        whose = "it would be compared with all others"
+    where = f"; folder {answer['folder']}" if answer["folder"] and not dry else ""
+    output.say(told(answer, f"face {answer['face']} is added, {whose}") + where)

@@ -44,3 +44,12 @@ def note_missing(result: dict[str, Any]) -> None:
         output.note(f"missing: {path}")
     if result["missing"] > _SHOWN:
         output.note(f"missing: {result['missing'] - _SHOWN:,} more")
+
+
+def note_uncut(faces: Sequence[dict[str, Any]]) -> None:
+    """Name the faces that could not be cut out of their photos, and why."""
+    for face in faces[:_SHOWN]:
+        where = "" if face["file"] is None else f"{face['file']}: "
+        output.note(f"missing: face {face['face']}, {where}{face['reason']}")
+    if len(faces) > _SHOWN:
+        output.note(f"missing: {len(faces) - _SHOWN:,} more")

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import click
 
-from guyverd.cli import output, saved
-from guyverd.cli.format import NOTHING, plural
+from guyverd.cli import completion, output, saved
+from guyverd.cli.format import NOTHING, plural, told
 from guyverd.cli.format import person as person_text
 from guyverd.cli.output import Column, Row
-from guyverd.cli.session import Session, absolute, json_option, pass_session
+from guyverd.cli.people import NewName
+from guyverd.cli.session import Session, absolute, dry_option, json_option, pass_session
 
 
 def sentence(row: Row) -> str:
@@ -49,6 +50,10 @@ def sentence(row: Row) -> str:
     return texts.get(kind, kind)
 
 
+def _inferred(row: Row) -> str:
+    return sentence(row) + ("" if row["source"] is None else f", because you {row['source']}")
+
+
 def _whose(person: int | None) -> str:
     return NOTHING if person is None else f"person {person}"
 
@@ -57,7 +62,7 @@ _LOG = [
     Column("decision", lambda row: row["decision"], right=True),
     Column("at", lambda row: row["at"]),
     Column("by", lambda row: row["author"]),
-    Column("what", sentence, long=True),
+    Column("what", _inferred, long=True),
     Column("faces moved", lambda row: row["moved"], right=True),
     Column("undone by", lambda row: row["undone_by"], right=True),
 ]
@@ -80,24 +85,20 @@ def _faces(texts: Sequence[str]) -> list[str]:
 
 
 def tell(row: Row, as_json: bool) -> None:
-    """What came of a decision, in one line."""
+    """What came of a decision, or would come, in one line."""
     if as_json:
         output.record(row)
-        return
-    if row["decision"] is None:
-        output.say("Nothing changed: that was decided already.")
-        return
-    moved = f"; {plural(row['moved'], 'face')} changed hands" if row["moved"] else ""
-    kept = f", {row['kept']} stayed: they were moved or spoken of since" if row["kept"] else ""
-    output.say(f"Decision {row['decision']}: {sentence(row)}{moved}{kept}")
+    else:
+        output.say(told(row, "" if row["decision"] is None else sentence(row)))
 
 
 @click.command()
-@click.argument("person", metavar="P")
-@click.argument("faces", metavar="[FACE]...", nargs=-1)
+@click.argument("person", metavar="P", shell_complete=completion.people)
+@click.argument("faces", metavar="[FACE]...", nargs=-1, shell_complete=completion.faces)
+@dry_option
 @json_option
 @pass_session
-def confirm(here: Session, person: str, faces: tuple[str, ...], as_json: bool) -> None:
+def confirm(here: Session, person: str, faces: tuple[str, ...], *, dry: bool, as_json: bool) -> None:
     """Say that faces are P, for good.
 
     P is a person's number or name. A FACE is a number as `guyverd faces` lists it, or a file of the library: FILE, or
@@ -109,15 +110,16 @@ def confirm(here: Session, person: str, faces: tuple[str, ...], as_json: bool) -
       guyverd confirm Alice 311 ~/Pictures/party.jpg#2
     """
     with here.library() as library:
-        tell(library.confirm(person, _faces(faces)), as_json)
+        tell(library.confirm(person, _faces(faces), dry), as_json)
 
 
 @click.command()
-@click.argument("person", metavar="P")
-@click.argument("faces", metavar="FACE...", nargs=-1, required=True)
+@click.argument("person", metavar="P", shell_complete=completion.people)
+@click.argument("faces", metavar="FACE...", nargs=-1, required=True, shell_complete=completion.faces)
+@dry_option
 @json_option
 @pass_session
-def reject(here: Session, person: str, faces: tuple[str, ...], as_json: bool) -> None:
+def reject(here: Session, person: str, faces: tuple[str, ...], *, dry: bool, as_json: bool) -> None:
     """Say that faces are not P; they are never P again.
 
     P is a person's number or name. A FACE is a number, FILE or FILE#2, as for `guyverd confirm`; of a FILE that shows
@@ -129,15 +131,19 @@ def reject(here: Session, person: str, faces: tuple[str, ...], as_json: bool) ->
       guyverd reject Alice ~/People/Alice/party.jpg
     """
     with here.library() as library:
-        tell(library.reject(person, _faces(faces)), as_json)
+        tell(library.reject(person, _faces(faces), dry), as_json)
 
 
 @click.command()
-@click.argument("person", metavar="P")
-@click.argument("faces", metavar="FACE...", nargs=-1, required=True)
+@click.argument("person", metavar="P", shell_complete=completion.people)
+@click.argument("faces", metavar="FACE...", nargs=-1, required=True, shell_complete=completion.faces)
+@click.option("--name", "new_name", metavar="NAME", type=NewName(), help="What the new person is called.")
+@dry_option
 @json_option
 @pass_session
-def split(here: Session, person: str, faces: tuple[str, ...], as_json: bool) -> None:
+def split(
+    here: Session, person: str, faces: tuple[str, ...], *, new_name: str | None, dry: bool, as_json: bool
+) -> None:
     """Make a new person of some of P's faces.
 
     P is a person's number or name. A FACE is a number, FILE or FILE#2, as for `guyverd confirm`; of a FILE that shows
@@ -146,18 +152,19 @@ def split(here: Session, person: str, faces: tuple[str, ...], as_json: bool) -> 
     \b
     Examples:
       guyverd split Alice 311 312 340
-      guyverd split 12 ~/People/Alice/1999*.jpg
+      guyverd split Alice ~/People/Alice/1999*.jpg --name "Alice's mother"
     """
     with here.library() as library:
-        tell(library.split(person, _faces(faces)), as_json)
+        tell(library.split(person, _faces(faces), new_name, dry), as_json)
 
 
 @click.command()
-@click.argument("face", metavar="F")
-@click.argument("other", metavar="G")
+@click.argument("face", metavar="F", shell_complete=completion.faces)
+@click.argument("other", metavar="G", shell_complete=completion.faces)
+@dry_option
 @json_option
 @pass_session
-def same(here: Session, face: str, other: str, as_json: bool) -> None:
+def same(here: Session, face: str, other: str, *, dry: bool, as_json: bool) -> None:
     """Say that two faces are one person.
 
     F and G are numbers of faces, FILE or FILE#2. They may be in one photo, as with a mirror or a collage. If they
@@ -169,16 +176,17 @@ def same(here: Session, face: str, other: str, as_json: bool) -> None:
       guyverd same mirror.jpg#1 mirror.jpg#2
     """
     with here.library() as library:
-        tell(library.same(face_text(face), face_text(other)), as_json)
+        tell(library.same(face_text(face), face_text(other), dry), as_json)
 
 
 @click.command()
-@click.argument("face", metavar="F")
-@click.argument("other", metavar="G")
+@click.argument("face", metavar="F", shell_complete=completion.people_if_asked)
+@click.argument("other", metavar="G", shell_complete=completion.people_if_asked)
 @click.option("--people", is_flag=True, help="F and G are people, by number or name, and not faces.")
+@dry_option
 @json_option
 @pass_session
-def different(here: Session, *, face: str, other: str, people: bool, as_json: bool) -> None:
+def different(here: Session, *, face: str, other: str, people: bool, dry: bool, as_json: bool) -> None:
     """Say that two faces, or two people, are not the same.
 
     F and G are numbers of faces, FILE or FILE#2. If they are one person now, the face that was not confirmed leaves,
@@ -191,17 +199,18 @@ def different(here: Session, *, face: str, other: str, people: bool, as_json: bo
     """
     with here.library() as library:
         if people:
-            answer = library.different(face, other, people=True)
+            answer = library.different(face, other, True, dry)
         else:
-            answer = library.different(face_text(face), face_text(other))
+            answer = library.different(face_text(face), face_text(other), False, dry)
     tell(answer, as_json)
 
 
 @click.command()
-@click.argument("person", metavar="P")
+@click.argument("person", metavar="P", shell_complete=completion.shown_people)
+@dry_option
 @json_option
 @pass_session
-def hide(here: Session, person: str, as_json: bool) -> None:
+def hide(here: Session, person: str, *, dry: bool, as_json: bool) -> None:
     """Keep a person out of the folders and lists.
 
     P is a person's number or name. The faces stay theirs, so that new photos of them are quiet too.
@@ -212,14 +221,15 @@ def hide(here: Session, person: str, as_json: bool) -> None:
       guyverd hide "The lady in the background"
     """
     with here.library() as library:
-        tell(library.hide(person), as_json)
+        tell(library.hide(person, dry), as_json)
 
 
 @click.command()
-@click.argument("person", metavar="P")
+@click.argument("person", metavar="P", shell_complete=completion.hidden_people)
+@dry_option
 @json_option
 @pass_session
-def unhide(here: Session, person: str, as_json: bool) -> None:
+def unhide(here: Session, person: str, *, dry: bool, as_json: bool) -> None:
     """Give a hidden person a folder again.
 
     P is a person's number or name.
@@ -229,14 +239,15 @@ def unhide(here: Session, person: str, as_json: bool) -> None:
       guyverd unhide 31
     """
     with here.library() as library:
-        tell(library.unhide(person), as_json)
+        tell(library.unhide(person, dry), as_json)
 
 
 @click.command()
 @click.argument("decision", metavar="[ID]", type=click.IntRange(min=1), required=False)
+@dry_option
 @json_option
 @pass_session
-def undo(here: Session, decision: int | None, as_json: bool) -> None:
+def undo(here: Session, decision: int | None, *, dry: bool, as_json: bool) -> None:
     """Take back your last decision, or the one numbered ID.
 
     ID may be any decision that `guyverd log` lists, also one of guyverd's own merges: the two are kept apart then.
@@ -248,14 +259,15 @@ def undo(here: Session, decision: int | None, as_json: bool) -> None:
       guyverd undo 41
     """
     with here.library() as library:
-        tell(library.undo(decision), as_json)
+        tell(library.undo(decision, dry), as_json)
 
 
 @click.command()
 @click.argument("decision", metavar="[ID]", type=click.IntRange(min=1), required=False)
+@dry_option
 @json_option
 @pass_session
-def redo(here: Session, decision: int | None, as_json: bool) -> None:
+def redo(here: Session, decision: int | None, *, dry: bool, as_json: bool) -> None:
     """Make a decision again that was undone.
 
     It is the one that was undone last, or the one numbered ID.
@@ -266,11 +278,11 @@ def redo(here: Session, decision: int | None, as_json: bool) -> None:
       guyverd redo 41
     """
     with here.library() as library:
-        tell(library.redo(decision), as_json)
+        tell(library.redo(decision, dry), as_json)
 
 
 @click.command()
-@click.argument("person", metavar="[P]", required=False)
+@click.argument("person", metavar="[P]", required=False, shell_complete=completion.people)
 @click.option("--face", metavar="FACE", help="Only what concerns this face: its number, FILE or FILE#2.")
 @json_option
 @pass_session

@@ -102,3 +102,16 @@ def box_size(box: Sequence[int]) -> str:
     """Width and height of [left, top, right, bottom]."""
     left, top, right, bottom = box
     return f"{right - left} x {bottom - top} px"
+
+
+def told(row: Mapping[str, Any], what: str) -> str:
+    """That `what` was decided, or would be, and how many faces changed hands by it."""
+    dry = row["dry_run"]
+    if row["decision"] is None:
+        return f"Nothing {'would change' if dry else 'changed'}: that was decided already."
+    moved = kept = ""
+    if row.get("moved"):
+        moved = f"; {plural(row['moved'], 'face')} {'would change' if dry else 'changed'} hands"
+    if row.get("kept"):
+        kept = f", {row['kept']} {'would stay' if dry else 'stayed'}: they were moved or spoken of since"
+    return f"{'Would be decision' if dry else 'Decision'} {row['decision']}: {what}{moved}{kept}"

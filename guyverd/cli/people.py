@@ -1,4 +1,4 @@
-"""Commands about the people of the library: people, person, faces, name, merge, export."""
+"""Commands about the people of the library: people, person, faces, name, rename, merge, export, crops."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from guyverd.cli import copying, output
-from guyverd.cli.format import box_size, decimal, files, number, plural
+from guyverd.cli import completion, copying, output, progress, session
+from guyverd.cli.format import box_size, decimal, files, number, plural, told
 from guyverd.cli.format import person as person_text
-from guyverd.cli.output import Column
-from guyverd.cli.session import Session, json_option, pass_session
+from guyverd.cli.output import Column, Row
+from guyverd.cli.session import Session, dry_option, json_option, pass_session
 
 _PEOPLE = [
     Column("id", lambda row: row["id"], right=True),
@@ -78,7 +78,7 @@ def people(here: Session, hidden: bool, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("person", metavar="P")
+@click.argument("person", metavar="P", shell_complete=completion.people)
 @json_option
 @pass_session
 def person(here: Session, person: str, as_json: bool) -> None:
@@ -105,7 +105,12 @@ def person(here: Session, person: str, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--person", metavar="P", help="Only this person's faces; P is a number or a name.")
+@click.option(
+    "--person",
+    metavar="P",
+    shell_complete=completion.people,
+    help="Only this person's faces; P is a number or a name.",
+)
 @json_option
 @pass_session
 def faces(here: Session, person: str | None, as_json: bool) -> None:
@@ -128,11 +133,12 @@ def faces(here: Session, person: str | None, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("person", metavar="P")
+@click.argument("person", metavar="P", shell_complete=completion.people)
 @click.argument("new_name", metavar="NAME", type=NewName())
+@dry_option
 @json_option
 @pass_session
-def name(here: Session, person: str, new_name: str, as_json: bool) -> None:
+def name(here: Session, person: str, new_name: str, *, dry: bool, as_json: bool) -> None:
     """Name a person.
 
     P is the person's number or present name. Put a name of several words in quotes.
@@ -142,23 +148,51 @@ def name(here: Session, person: str, new_name: str, as_json: bool) -> None:
       guyverd name 12 Alice
       guyverd name Alice "Alice Liddell"
     """
-    with here.library() as library:
-        answer = library.name(person, new_name)
-    if as_json:
-        output.record(answer)
-        return
-    changed = answer["previous"] not in (None, answer["name"])
-    before = f", before {answer['previous']}" if changed else ""
-    where = f"; folder {answer['folder']}" if answer["folder"] else ""
-    output.say(f"Person {answer['id']} is now {answer['name']}{before}{where}")
+    _name(here, person, new_name, dry=dry, as_json=as_json)
 
 
 @click.command()
-@click.argument("person", metavar="P")
-@click.argument("other", metavar="Q")
+@click.argument("person", metavar="P", shell_complete=completion.people)
+@click.argument("new_name", metavar="NAME", type=NewName())
+@dry_option
 @json_option
 @pass_session
-def merge(here: Session, person: str, other: str, as_json: bool) -> None:
+def rename(here: Session, person: str, new_name: str, *, dry: bool, as_json: bool) -> None:
+    """Give a person another name.
+
+    It is what `guyverd name` does. P is the person's number or present name.
+
+    \b
+    Examples:
+      guyverd rename Alice "Alice Liddell"
+      guyverd rename "Alice Liddell" Alice --dry-run
+    """
+    _name(here, person, new_name, dry=dry, as_json=as_json)
+
+
+def _name(here: Session, person: str, new_name: str, *, dry: bool, as_json: bool) -> None:
+    with here.library() as library:
+        answer = library.name(person, new_name, dry)
+    if as_json:
+        output.record(answer)
+        return
+    before = "" if answer["previous"] is None else f", before {answer['previous']}"
+    output.say(told(answer, f"person {answer['id']} is called {answer['name']}{before}") + _folder(answer))
+
+
+def _folder(answer: Row) -> str:
+    """Where the links stand after what was decided."""
+    done = answer["decision"] is not None and not answer["dry_run"]
+    return f"; folder {answer['folder']}" if answer["folder"] and done else ""
+
+
+@click.command()
+@click.argument("person", metavar="P", shell_complete=completion.people)
+@click.argument("other", metavar="Q", shell_complete=completion.people)
+@dry_option
+@json_option
+@pass_session
+def merge(here: Session, person: str, other: str, *, dry: bool, as_json: bool) -> None:
     """Make two people one: Q becomes part of P.
 
     P and Q are numbers or names; the number and name of P stay.
@@ -169,21 +203,22 @@ def merge(here: Session, person: str, other: str, as_json: bool) -> None:
       guyverd merge Alice 31
     """
     with here.library() as library:
-        answer = library.merge(person, other)
+        answer = library.merge(person, other, dry)
     if as_json:
         output.record(answer)
         return
-    where = f"; folder {answer['folder']}" if answer["folder"] else ""
-    if answer["left_out"]:
-        output.note(f"{plural(answer['left_out'], 'face')} in photos that show both stayed out and are unknown now.")
-    output.say(
-        f"Person {answer['absorbed']} is now part of {person_text(answer)}: "
-        f"{plural(answer['faces'], 'face')} in {plural(answer['photos'], 'photo')}{where}"
+    what = (
+        f"person {answer['absorbed']} is part of {person_text(answer)}, "
+        f"{plural(answer['faces'], 'face')} in {plural(answer['photos'], 'photo')}"
     )
+    if answer["left_out"]:
+        out = plural(answer["left_out"], "face")
+        what += f"; {out} in photos that show both {'would stay' if dry else 'stayed'} out"
+    output.say(told(answer, what) + _folder(answer))
 
 
 @click.command()
-@click.argument("person", metavar="P")
+@click.argument("person", metavar="P", shell_complete=completion.people)
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @json_option
 @pass_session
@@ -206,3 +241,45 @@ def export(here: Session, person: str, folder: Path, as_json: bool) -> None:
         output.record(result)
     else:
         output.say(copying.summary(result))
+
+
+@click.command()
+@click.argument("person", metavar="P", shell_complete=completion.people)
+@click.option(
+    "--out", "folder", metavar="DIR", required=True, type=click.Path(path_type=Path), help="Where the files go."
+)
+@click.option("--size", metavar="PX", type=click.IntRange(min=1), help="No side is longer than so many pixels.")
+@json_option
+@pass_session
+def crops(here: Session, person: str, *, folder: Path, size: int | None, as_json: bool) -> None:
+    """Cut a person's faces out of their photos.
+
+    Each is a JPEG, upright and as large as it is in the photo: its box, enlarged by 10 % on each side. Nothing is
+    overwritten, as by `guyverd export`, and DIR must not lie in a photo folder.
+
+    \b
+    Examples:
+      guyverd crops Alice --out ~/faces-of-alice
+      guyverd crops 12 --out /tmp/12 --size 256
+    """
+    with here.library() as library:
+        rows = list(library.faces(person))
+    folder = folder.absolute()
+    with progress.steps("cutting", len(rows)) as step:
+        done = session.save_crops(rows, folder, longest=size, sacred=here.config.photos, each=step)
+    missing = [{"face": face, "file": file or None, "reason": why} for face, file, why in done.missing]
+    result = {
+        "folder": str(folder),
+        "written": len(done.written),
+        "already_there": len(done.already),
+        "missing": len(done.missing),
+        "missing_faces": missing,
+    }
+    copying.note_uncut(missing)
+    if as_json:
+        output.record(result)
+        return
+    output.say(
+        f"{plural(len(done.written), 'face')} written to {folder}, "
+        f"{len(done.already):,} already there, {len(done.missing):,} missing."
+    )

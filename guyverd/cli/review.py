@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from guyverd.cli import output
+from guyverd.cli import completion, output
 from guyverd.cli.format import decimal, number, plural
 from guyverd.cli.graphics import WAYS, best_way
 from guyverd.cli.keys import Keys
@@ -46,7 +46,7 @@ _LIST = [
     "--but", type=click.IntRange(min=1), metavar="N", multiple=True, help="Except the Nth that is asked about."
 )
 @click.option("--name", metavar="NAME", type=NewName(), help="With yes to who: somebody new of that name.")
-@click.option("--person", metavar="P", help="With yes to who: this person.")
+@click.option("--person", metavar="P", shell_complete=completion.people, help="With yes to who: this person.")
 @json_option
 @pass_session
 def review(

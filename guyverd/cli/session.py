@@ -1,7 +1,7 @@
 """What every command shares: which config is meant, and the library behind it.
 
-`open_library`, `run_daemon`, `evaluate`, `tune` and `crop` are the only doors to the service. They import it when they
-are called, so that help and completion stay quick; tests put a fake behind them.
+`open_library`, `run_daemon`, `evaluate`, `tune`, `crop`, `save_crops` and `names` are the only doors to the
+service. They import it when they are called, so that help and completion stay quick; tests put a fake behind them.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from guyverd.cli import output
 if TYPE_CHECKING:
     from guyverd.config import Config
     from guyverd.service.api import Library
+    from guyverd.service.crops import Saved
     from guyverd.service.evaluation import Audience, Extras, Task
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -59,6 +60,20 @@ def crop(file: str, box: Sequence[int], size: tuple[int, int]) -> bytes | None:
     from guyverd.service import crops
 
     return crops.crop(file, box, size)
+
+
+def save_crops(faces: Sequence[dict[str, Any]], folder: Path, **how: Any) -> Saved:
+    """Faces cut from their photos, into a folder; see `service.crops.save`."""
+    from guyverd.service import crops
+
+    return crops.save(faces, folder, **how)
+
+
+def names(config: Config, *, hidden: bool | None = None) -> list[str]:
+    """Everybody's name, or that of those who are hidden, or are not; read from the catalogue without opening it."""
+    from guyverd.service.names import names
+
+    return names(config.state, hidden=hidden)
 
 
 class Session:

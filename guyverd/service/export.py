@@ -1,7 +1,7 @@
 """Copies of originals into a folder of the user's choice.
 
 Nothing is overwritten, no copy is ever seen half written, and nothing is put into a photo folder. Only here does
-guyverd write files that are photos.
+guyverd write files that are photos, or parts of them.
 """
 
 from __future__ import annotations
@@ -62,12 +62,10 @@ def copy_originals(
     copy is called `name (2).jpg`. `sacred` are the photo folders; `each` is called after every photo. Raises
     ExportError when `folder` lies in one of `sacred` or cannot be written; what was copied until then stays.
     """
-    _refuse_inside(folder, sacred)
     copied: list[str] = []
     already: list[str] = []
     missing: list[tuple[str, ...]] = []
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
+    with _filled(folder, sacred):
         for candidates in files:
             for candidate in candidates:
                 try:
@@ -81,11 +79,38 @@ def copy_originals(
                 missing.append(tuple(candidates))
             if each is not None:
                 each()
-        if copied:
-            _sync_folder(folder)
+    return Exported(tuple(copied), tuple(already), tuple(missing))
+
+
+@contextlib.contextmanager
+def filling(folder: Path, sacred: Iterable[Path] = ()) -> Iterator[Callable[[bytes, str], tuple[str, bool]]]:
+    """What puts bytes into `folder` as a file of that name, by the rules of `copy_originals`, which raises the same.
+
+    It returns the file that holds them, and whether it is new.
+    """
+
+    def put(data: bytes, name: str) -> tuple[str, bool]:
+        # A file in memory is one more original.
+        fd = os.memfd_create("made", os.MFD_CLOEXEC)
+        with os.fdopen(fd, "wb") as file:
+            file.write(data)
+            file.flush()
+            return _place(_Source(fd, name, os.fstat(fd)), os.fspath(folder))
+
+    with _filled(folder, sacred):
+        yield put
+
+
+@contextlib.contextmanager
+def _filled(folder: Path, sacred: Iterable[Path]) -> Iterator[None]:
+    """Make a folder, or refuse it, and see to it that what is put in it is durable."""
+    _refuse_inside(folder, sacred)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+        _sync_folder(folder)
     except OSError as problem:
         raise ExportError(path=folder, detail=problem.strerror or str(problem)) from problem
-    return Exported(tuple(copied), tuple(already), tuple(missing))
 
 
 def _refuse_inside(folder: Path, sacred: Iterable[Path]) -> None:
@@ -164,7 +189,11 @@ def numbered(name: str, number: int) -> str:
     if number == 1:
         return name
     stem, suffix = os.path.splitext(name)
-    tail = f" ({number}){suffix}"
+    return fitting(stem, f" ({number}){suffix}")
+
+
+def fitting(stem: str, tail: str) -> str:
+    """The two as one name, the first cut to what a file system can hold."""
     while len(os.fsencode(stem + tail)) > _LONGEST_NAME and stem:
         stem = stem[:-1]
     return stem + tail

@@ -57,6 +57,7 @@ def decision_row(
         "album": None,
         "undoes": None,
         "subject": None,
+        "source": None,
         "moved": len(moves),
         "moves": moves,
     }
@@ -137,6 +138,7 @@ class FakeLibrary:
             decision_row(2, "reject", {"id": 12, "name": "Alice"}, None, [1]),
         ]
         self.said_already = False
+        self.dry = False
         self.settled = False
         self.kept = 0
         self.answered: dict[str, str] = {}
@@ -181,8 +183,9 @@ class FakeLibrary:
             "quiet_until": None,
         }
 
-    def _asked(self, *call: object) -> None:
-        self.calls.append(call)
+    def _asked(self, *call: object, dry: bool = False) -> None:
+        self.calls.append((*call, "dry") if dry else call)
+        self.dry = dry
         if self.trouble is not None:
             raise self.trouble
 
@@ -242,15 +245,17 @@ class FakeLibrary:
         return [row for row in self.every_face if wanted is None or row["person"] == wanted]
 
     def name(self, person: str, name: str, dry: bool = False) -> Row:
-        self._asked("name", person, name)
+        self._asked("name", person, name, dry=dry)
         found = self._find(person)
         for other in self.everyone:
             if other["name"] == name and other is not found:
                 raise NameTaken(name=name, person=other["id"], other=found["id"])
-        return {"id": found["id"], "name": name, "previous": found["name"], "folder": f"/people/{name}"}
+        decision = None if found["name"] == name else 41
+        told = {"id": found["id"], "name": name, "previous": found["name"], "folder": f"/people/{name}"}
+        return {**told, "decision": decision, "dry_run": dry}
 
     def merge(self, person: str, other: str, dry: bool = False) -> Row:
-        self._asked("merge", person, other)
+        self._asked("merge", person, other, dry=dry)
         kept, gone = self._find(person), self._find(other)
         return {
             "id": kept["id"],
@@ -261,6 +266,8 @@ class FakeLibrary:
             "hidden": kept["hidden"],
             "absorbed": gone["id"],
             "left_out": self.in_one_photo,
+            "decision": 41,
+            "dry_run": dry,
         }
 
     def _decided(
@@ -271,46 +278,46 @@ class FakeLibrary:
             nothing = dict.fromkeys(
                 ("decision", "at", "author", "person", "other", "name", "album", "undoes", "subject")
             )
-            return {**decision_row(None, kind), **nothing, "kept": 0}
+            return {**decision_row(None, kind), **nothing, "kept": 0, "dry_run": self.dry}
         row = decision_row(41, kind, named[0], named[1], [int(face) for face in faces if face.isdigit()])
-        return {**row, "kept": self.kept}
+        return {**row, "kept": self.kept, "dry_run": self.dry}
 
     def confirm(self, person: str, faces: Sequence[str] = (), dry: bool = False) -> Row:
-        self._asked("confirm", person, *faces)
+        self._asked("confirm", person, *faces, dry=dry)
         return self._decided("confirm", self._find(person), None, faces or ["1", "2"])
 
     def reject(self, person: str, faces: Sequence[str], dry: bool = False) -> Row:
-        self._asked("reject", person, *faces)
+        self._asked("reject", person, *faces, dry=dry)
         return self._decided("reject", self._find(person), None, faces)
 
     def split(self, person: str, faces: Sequence[str], name: str | None = None, dry: bool = False) -> Row:
-        self._asked("split", person, *faces)
-        return self._decided("split", self._find(person), {"id": 32, "name": None}, faces)
+        self._asked("split", person, *faces, *([name] if name else []), dry=dry)
+        return self._decided("split", self._find(person), {"id": 32, "name": name}, faces)
 
     def hide(self, person: str, dry: bool = False) -> Row:
-        self._asked("hide", person)
+        self._asked("hide", person, dry=dry)
         return self._decided("hide", self._find(person))
 
     def unhide(self, person: str, dry: bool = False) -> Row:
-        self._asked("unhide", person)
+        self._asked("unhide", person, dry=dry)
         return self._decided("unhide", self._find(person))
 
     def same(self, face: str, other: str, dry: bool = False) -> Row:
-        self._asked("same", face, other)
+        self._asked("same", face, other, dry=dry)
         return self._decided("same", self.everyone[0], None, [face, other])
 
     def different(self, face: str, other: str, people: bool = False, dry: bool = False) -> Row:
-        self._asked("different", face, other, people)
+        self._asked("different", face, other, people, dry=dry)
         if people:
             return self._decided("different", self._find(face), self._find(other))
         return self._decided("different", self.everyone[0], None, [face, other])
 
     def undo(self, decision: int | None = None, dry: bool = False) -> Row:
-        self._asked("undo", decision)
+        self._asked("undo", decision, dry=dry)
         return self._taken_back(again=False)
 
     def redo(self, decision: int | None = None, dry: bool = False) -> Row:
-        self._asked("redo", decision)
+        self._asked("redo", decision, dry=dry)
         return self._taken_back(again=True)
 
     def _taken_back(self, *, again: bool) -> Row:
@@ -389,7 +396,7 @@ class FakeLibrary:
     def box(
         self, path: str, box: list[int], person: str | None = None, name: str | None = None, dry: bool = False
     ) -> Row:
-        self._asked("box", path, box, person, name)
+        self._asked("box", path, box, person, name, dry=dry)
         who = None if person is None else self._find(person)
         if name is not None:
             who = {"id": 40, "name": name, "folder": f"/people/{name}"}
@@ -401,6 +408,8 @@ class FakeLibrary:
             "person": None if who is None else who["id"],
             "name": None if who is None else who["name"],
             "folder": None if who is None else who["folder"],
+            "decision": 41,
+            "dry_run": dry,
         }
 
     def album(

@@ -20,11 +20,19 @@ def test_a_box_is_sent_with_whose_it_is(run: Run, library: FakeLibrary, home: Pa
     result = run("box", "/photos/a.jpg", *BOX, "--person", "Alice")
     assert result.exit_code == 0, result.output
     assert ("box", "/photos/a.jpg", [410, 120, 520, 250], "Alice", None) in library.calls
-    assert result.stdout == "Face 77 was added: Alice (12); folder /people/Alice\n"
-    assert run("box", "a.jpg", *BOX).stdout == "Face 77 was added; nobody knows yet whose it is.\n"
+    assert result.stdout == "Decision 41: face 77 is added, it is Alice (12); folder /people/Alice\n"
+    assert run("box", "a.jpg", *BOX).stdout == "Decision 41: face 77 is added, nobody knows yet whose it is\n"
     assert ("box", os.path.join(os.getcwd(), "a.jpg"), [410, 120, 520, 250], None, None) in library.calls
     assert "Bob (40)" in run("box", "/a.jpg", *BOX, "--name", " Bob ").stdout
     assert ("box", "/a.jpg", [410, 120, 520, 250], None, "Bob") in library.calls
+
+
+def test_a_box_that_is_only_tried(run: Run, library: FakeLibrary) -> None:
+    told = run("box", "/a.jpg", *BOX, "--name", "Bob", "--dry-run").stdout
+    assert told == "Would be decision 41: face 77 is added, it is Bob (40)\n"
+    assert ("box", "/a.jpg", [410, 120, 520, 250], None, "Bob", "dry") in library.calls
+    told = run("box", "/a.jpg", *BOX, "--dry-run").stdout
+    assert told == "Would be decision 41: face 77 is added, it would be compared with all others\n"
 
 
 def test_json_is_one_object(run: Run, library: FakeLibrary) -> None:

@@ -17,6 +17,11 @@ WORDS = [
     (("confirm", "12"), ("confirm", "12"), "2 faces are Alice (12); 2 faces changed hands"),
     (("reject", "12", "1"), ("reject", "12", "1"), "1 face is not Alice (12); 1 face changed hands"),
     (("split", "12", "1"), ("split", "12", "1"), "1 face is not Alice (12) but person 32; 1 face changed hands"),
+    (
+        ("split", "12", "1", "--name", "Al"),
+        ("split", "12", "1", "Al"),
+        "1 face is not Alice (12) but Al (32); 1 face changed hands",
+    ),
     (("same", "1", "2"), ("same", "1", "2"), "faces 1 and 2 are one person, Alice (12); 2 faces changed hands"),
     (("different", "1", "2"), ("different", "1", "2", False), "faces 1 and 2 are two people; 2 faces changed hands"),
     (("different", "--people", "12", "31"), ("different", "12", "31", True), "Alice (12) and person 31 are two people"),
@@ -37,6 +42,32 @@ def test_every_word_is_told_in_one_line(
     assert (result.exit_code, result.stdout, result.stderr) == (0, f"Decision 41: {told}\n", "")
     (row,) = parsed(run(*typed, "--json"))
     assert (row["decision"], row["kept"]) == (41, 0)
+
+
+@pytest.mark.parametrize(("typed", "asked", "told"), WORDS, ids=lambda value: " ".join(map(str, value)))
+def test_every_word_can_be_tried(
+    run: Run, library: FakeLibrary, typed: tuple[str, ...], asked: tuple[object, ...], told: str
+) -> None:
+    told = told.replace("changed hands", "would change hands")
+    result = run(*typed, "--dry-run")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, f"Would be decision 41: {told}\n", "")
+    assert (*asked, "dry") in library.calls
+    assert asked not in library.calls, "and is asked for in no other way"
+    (row,) = parsed(run(*typed, "--dry-run", "--json"))
+    assert (row["decision"], row["dry_run"]) == (41, True)
+    library.kept = 3
+    if typed[0] in ("undo", "redo"):
+        assert run(*typed, "--dry-run").stdout.endswith(", 3 would stay: they were moved or spoken of since\n")
+    library.said_already = True
+    assert run(*typed, "--dry-run").stdout == "Nothing would change: that was decided already.\n"
+
+
+def test_the_log_tells_what_was_done_to_the_folders(run: Run, library: FakeLibrary) -> None:
+    library.decisions[1]["source"] = "deleted 2 links from Alice\x1b"
+    lines = run("log").stdout.splitlines()
+    assert r"1 face is not Alice (12), because you deleted 2 links from Alice\x1b" in lines[2]
+    assert "because" not in lines[1]
+    assert parsed(run("log", "--json"))[1]["source"] == "deleted 2 links from Alice\x1b"
 
 
 def test_what_was_decided_already_changes_nothing(run: Run, library: FakeLibrary) -> None:

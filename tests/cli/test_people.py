@@ -66,11 +66,17 @@ def test_faces(run: Run, library: FakeLibrary) -> None:
 
 def test_name(run: Run, library: FakeLibrary) -> None:
     assert parsed(run("name", "31", "  Bob  ", "--json")) == [
-        {"id": 31, "name": "Bob", "previous": None, "folder": "/people/Bob"}
+        {"id": 31, "name": "Bob", "previous": None, "folder": "/people/Bob", "decision": 41, "dry_run": False}
     ]
     assert ("name", "31", "Bob") in library.calls
-    assert run("name", "Alice", "Alice L").stdout == "Person 12 is now Alice L, before Alice; folder /people/Alice L\n"
-    assert run("name", "12", "Alice").stdout == "Person 12 is now Alice; folder /people/Alice\n"
+    told = "ecision 41: person 12 is called Alice L, before Alice"
+    for command in ("name", "rename"):
+        assert run(command, "Alice", "Alice L").stdout == f"D{told}; folder /people/Alice L\n"
+        assert run(command, "12", "Alice").stdout == "Nothing changed: that was decided already.\n"
+        library.calls.clear()
+        assert run(command, "Alice", "Alice L", "--dry-run").stdout == f"Would be d{told}\n"
+        assert ("name", "Alice", "Alice L", "dry") in library.calls
+    assert run("name", "31", "Bob").stdout == "Decision 41: person 31 is called Bob; folder /people/Bob\n"
 
 
 @pytest.mark.parametrize("bad", ["", "   ", "\t\n", "\u200b\u2060", "caf\udce9"])
@@ -99,12 +105,17 @@ def test_merge(run: Run, library: FakeLibrary) -> None:
             "hidden": False,
             "absorbed": 31,
             "left_out": 0,
+            "decision": 41,
+            "dry_run": False,
         }
     ]
-    said = run("merge", "Alice", "31").stdout
-    assert said == "Person 31 is now part of Alice (12): 1,235 faces in 1,001 photos; folder /people/Alice\n"
+    told = "ecision 41: person 31 is part of Alice (12), 1,235 faces in 1,001 photos"
+    assert run("merge", "Alice", "31").stdout == f"D{told}; folder /people/Alice\n"
     library.in_one_photo = 1
-    assert "1 face in photos that show both stayed out" in run("merge", "Alice", "31").stderr
+    both = "1 face in photos that show both"
+    assert run("merge", "Alice", "31").stdout == f"D{told}; {both} stayed out; folder /people/Alice\n"
+    assert run("merge", "Alice", "31", "--dry-run").stdout == f"Would be d{told}; {both} would stay out\n"
+    assert ("merge", "Alice", "31", "dry") in library.calls
 
 
 def test_export(run: Run, library: FakeLibrary, home: Path) -> None:
