@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import click
+from click.shell_completion import CompletionItem
 
-from guyverd.cli import output, saved
-from guyverd.cli.format import number, plural
+from guyverd.cli import completion, output, saved
+from guyverd.cli.format import number, plural, told
 from guyverd.cli.output import Column, Row
 from guyverd.cli.session import Session, dry_option, json_option, pass_session
 
@@ -19,8 +20,18 @@ _ALBUMS = [
 ]
 
 
+def _company(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names, also those that may follow an &."""
+    found = completion.people(ctx, param, incomplete)
+    _, mark, last = incomplete.rpartition("&")
+    if mark:
+        begun = incomplete[: len(incomplete) - len(last.lstrip())]
+        found += [CompletionItem(begun + item.value) for item in completion.people(ctx, param, last.lstrip())]
+    return found
+
+
 @click.command()
-@click.argument("people", metavar="P...", nargs=-1, required=True)
+@click.argument("people", metavar="P...", nargs=-1, required=True, shell_complete=_company)
 @click.option("--since", metavar="DAY", help="The first day: YYYY, YYYY-MM or YYYY-MM-DD.")
 @click.option("--until", metavar="DAY", help="The last day, likewise; a year or month counts whole.")
 @click.option("--title", metavar="T", help="What it is called, instead of its people and days.")
@@ -92,16 +103,14 @@ def _tell(row: Row, as_json: bool) -> None:
     if as_json:
         output.record(row)
     elif row["decision"] is None:
-        output.say(f"Nothing changed: that is so already; {_contents(row)}")
+        output.say(f"{told(row, '').removesuffix('.')}; {_contents(row)}")
     else:
-        told = saved.sentence(row["album"])
         contents = "" if row["album"]["now"] is None else f"; {_contents(row)}"
-        which = "Dry run" if row["dry_run"] else f"Decision {row['decision']}"
-        output.say(f"{which}: {told}{contents}")
+        output.say(told(row, saved.sentence(row["album"]) + contents))
 
 
 def _contents(row: Row) -> str:
     if not row["photos"]:
-        return "no photo shows them yet, so it has no folder yet"
+        return "no photo is in it yet, so it has no folder"
     where = f", folder {row['folder']}" if row["folder"] else ""
     return f"{plural(row['photos'], 'photo')}{where}"

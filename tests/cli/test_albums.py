@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from click.shell_completion import ShellComplete
 
+from guyverd.cli import main, session
 from tests.cli.conftest import Run, parsed
 from tests.cli.fake import EVIL, US, FakeLibrary
 
@@ -42,20 +44,20 @@ def test_what_changed_is_told_in_one_line(
     assert asked in library.calls
     (row,) = parsed(run("album", *typed, "--json"))
     assert (row["decision"], row["kind"]) == (41, "album")
-    assert run("album", *typed, "--dry-run").stdout == f"Dry run: {told}\n"
+    assert run("album", *typed, "--dry-run").stdout == f"Would be decision 41: {told}\n"
     assert (*asked[:-1], True) in library.calls
 
 
 def test_an_album_without_photos_has_no_folder_yet(run: Run, library: FakeLibrary) -> None:
     library.in_album = 0
-    told = f"Decision 41: album Us shows {TOGETHER}; no photo shows them yet, so it has no folder yet\n"
+    told = f"Decision 41: album Us shows {TOGETHER}; no photo is in it yet, so it has no folder\n"
     assert run("album", "Alice & 31").stdout == told
     assert parsed(run("albums", "--json"))[0]["folder"] is None
 
 
 def test_an_album_that_is_there_already(run: Run, library: FakeLibrary) -> None:
     library.said_already = True
-    told = "Nothing changed: that is so already; 4 photos, folder /people/Us\n"
+    told = "Nothing changed: that was decided already; 4 photos, folder /people/Us\n"
     assert run("album", "Alice & 31").stdout == told
 
 
@@ -91,3 +93,23 @@ def test_no_album_is_saved(run: Run, library: FakeLibrary) -> None:
     result = run("albums")
     assert (result.exit_code, result.stdout) == (0, "")
     assert "No album is saved" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("begun", "offered"),
+    [
+        ("b", ["Bob", "Bo & Co"]),
+        ("Alice & b", ["Alice & Bob", "Alice & Bo & Co"]),
+        ("Alice &", ["Alice &Alice", "Alice &Bob", "Alice &Bo & Co"]),
+        ("Bo & ", ["Bo & Co", "Bo & Alice", "Bo & Bob", "Bo & Bo & Co"]),
+        ("Zoe & Y", []),
+    ],
+)
+def test_names_complete_also_behind_an_and(monkeypatch: pytest.MonkeyPatch, begun: str, offered: list[str]) -> None:
+    def names(config: object, *, hidden: bool | None = None) -> list[str]:
+        return ["Alice", "Bob", "Bo & Co"]
+
+    monkeypatch.setattr(session, "names", names)
+    shell = ShellComplete(main, {}, "guyverd", "_GUYVERD_COMPLETE")
+    for words in (["album"], ["album", "Alice"], ["album", "--since", "2023"]):
+        assert [item.value for item in shell.get_completions(words, begun)] == offered
