@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from guyverd.folders.acts import Act, Merged, Moved, Rearranged, Shift
@@ -34,7 +34,7 @@ class Folders:
             old_name = None if home.name is None else home.name.casefold()
             if old_name is not None and self._names.get(old_name) == owner and self._new_name(owner, home, new):
                 del self._names[old_name]
-        for owner, (home, new) in moving.items():
+        for owner, (home, new) in _in_order(moving):
             shifts = self._follow(home, new)
             host = self._all.homes.get(new)
             if host is None:
@@ -130,3 +130,13 @@ class Folders:
         ):
             return None  # what it would be called anyway
         return as_name(last)
+
+
+def _in_order(moving: Mapping[OwnerId, tuple[Home, bytes]]) -> Iterator[tuple[OwnerId, tuple[Home, bytes]]]:
+    """Who left a place before who took it, so that each act finds what the one before left; of a ring, any first."""
+    waiting = dict(moving)
+    while waiting:
+        left = {home.path for home, _ in waiting.values()}
+        free = [owner for owner, (home, new) in waiting.items() if new == home.path or new not in left]
+        for owner in free or list(waiting)[:1]:
+            yield owner, waiting.pop(owner)

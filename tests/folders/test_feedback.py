@@ -238,6 +238,17 @@ def test_a_name_that_its_bearer_gave_up_is_free(any_kind: Household) -> None:
     assert home.homes() == {1: "Alice B.", 2: "Bob", 7: "Alice", 8: "Unnamed/0008"}
 
 
+def test_names_are_handed_on_from_last_to_first(any_kind: Household) -> None:
+    home = any_kind
+    home.move("Bob", "Carol")
+    home.move("Alice", "Bob")
+    home.move("Unnamed/0007", "Alice")
+    acts = [(act.owner, act.name) for act in home.read().acts if isinstance(act, Moved)]
+    assert acts == [(2, "Carol"), (1, "Bob"), (7, "Alice")]
+    settle(home)
+    assert home.homes() == {1: "Bob", 2: "Carol", 7: "Alice", 8: "Unnamed/0008"}
+
+
 def test_of_two_of_one_name_one_is_called_otherwise(home: Household) -> None:
     home.person(9, "Alice", "c1.jpg")
     home.publish()

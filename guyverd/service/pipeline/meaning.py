@@ -99,13 +99,15 @@ class Meaning:
     # ---- folders -----------------------------------------------------------------------------------------------------
 
     def _moved(self, act: Moved, snapshot: Snapshot) -> None:
-        before = self._catalogue.links.homes()[act.owner]
+        person, album = person_of(act.owner), album_of(act.owner)
+        # Of two who swap folders the first takes the place, and with it the row, of the second.
+        called = None if person is None else self._catalogue.people.names().get(person)
+        before = self._catalogue.links.homes().get(act.owner) or Home(act.owner, act.old, called)
         home = replace(before, path=act.new, inode=snapshot.folders.get(act.new))
         if act.name is not None and not self._is_below_unnamed(act.new, before):
             # Who was given a name where people without one are gets a folder among the others.
             home = replace(home, name=act.name)
         job = self._follow(act.shifts, homes=[home], moved=(act.old, act.new))
-        person, album = person_of(act.owner), album_of(act.owner)
         if act.name is None:
             self._alone(job)
         elif person is not None:
