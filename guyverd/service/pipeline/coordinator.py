@@ -488,6 +488,8 @@ class Coordinator:
         moving = moving or self.publishing.heeding.deadline() is not None
         if not moving or now - self._dirty_since > _PATIENCE:
             self._publish()
+            # What somebody did there is read before: photos that were put there are taken up at once.
+            self._dirty_if(self.identifying.advance())
 
     def _publish(self) -> None:
         if self.publishing.publish():
