@@ -306,36 +306,44 @@ CREATE TABLE stale (
 CREATE TRIGGER stale_by_face AFTER UPDATE OF person_id, photo_id ON faces
 WHEN OLD.person_id IS NOT NEW.person_id OR OLD.photo_id <> NEW.photo_id
 BEGIN
-    INSERT INTO stale SELECT OLD.person_id WHERE OLD.person_id NOT IN (SELECT person_id FROM stale);
-    INSERT INTO stale SELECT NEW.person_id WHERE NEW.person_id NOT IN (SELECT person_id FROM stale);
+    INSERT INTO stale SELECT OLD.person_id WHERE OLD.person_id IS NOT NULL
+        AND OLD.person_id NOT IN (SELECT person_id FROM stale);
+    INSERT INTO stale SELECT NEW.person_id WHERE NEW.person_id IS NOT NULL
+        AND NEW.person_id NOT IN (SELECT person_id FROM stale);
 END;
 CREATE TRIGGER stale_by_new_face AFTER INSERT ON faces
-BEGIN INSERT INTO stale SELECT NEW.person_id WHERE NEW.person_id NOT IN (SELECT person_id FROM stale); END;
+BEGIN INSERT INTO stale SELECT NEW.person_id WHERE NEW.person_id IS NOT NULL
+        AND NEW.person_id NOT IN (SELECT person_id FROM stale); END;
 CREATE TRIGGER stale_by_lost_face AFTER DELETE ON faces
-BEGIN INSERT INTO stale SELECT OLD.person_id WHERE OLD.person_id NOT IN (SELECT person_id FROM stale); END;
+BEGIN INSERT INTO stale SELECT OLD.person_id WHERE OLD.person_id IS NOT NULL
+        AND OLD.person_id NOT IN (SELECT person_id FROM stale); END;
 CREATE TRIGGER stale_by_person AFTER UPDATE OF name, hidden, merged_into ON people
 BEGIN INSERT INTO stale SELECT NEW.id WHERE NEW.id NOT IN (SELECT person_id FROM stale); END;
 CREATE TRIGGER stale_by_date AFTER UPDATE OF taken_at ON photos WHEN OLD.taken_at IS NOT NEW.taken_at
 BEGIN
     INSERT INTO stale SELECT DISTINCT person_id FROM faces
-        WHERE photo_id = NEW.id AND person_id NOT IN (SELECT person_id FROM stale);
+        WHERE photo_id = NEW.id AND person_id IS NOT NULL
+        AND person_id NOT IN (SELECT person_id FROM stale);
 END;
 CREATE TRIGGER stale_by_file AFTER UPDATE OF missing_since, photo_id, root_id, path ON files
 WHEN OLD.missing_since IS NOT NEW.missing_since OR OLD.photo_id IS NOT NEW.photo_id OR OLD.path <> NEW.path
     OR OLD.root_id <> NEW.root_id
 BEGIN
     INSERT INTO stale SELECT DISTINCT person_id FROM faces
-        WHERE photo_id IN (OLD.photo_id, NEW.photo_id) AND person_id NOT IN (SELECT person_id FROM stale);
+        WHERE photo_id IN (OLD.photo_id, NEW.photo_id) AND person_id IS NOT NULL
+        AND person_id NOT IN (SELECT person_id FROM stale);
 END;
 CREATE TRIGGER stale_by_new_file AFTER INSERT ON files WHEN NEW.photo_id IS NOT NULL
 BEGIN
     INSERT INTO stale SELECT DISTINCT person_id FROM faces
-        WHERE photo_id = NEW.photo_id AND person_id NOT IN (SELECT person_id FROM stale);
+        WHERE photo_id = NEW.photo_id AND person_id IS NOT NULL
+        AND person_id NOT IN (SELECT person_id FROM stale);
 END;
 CREATE TRIGGER stale_by_lost_file AFTER DELETE ON files WHEN OLD.photo_id IS NOT NULL
 BEGIN
     INSERT INTO stale SELECT DISTINCT person_id FROM faces
-        WHERE photo_id = OLD.photo_id AND person_id NOT IN (SELECT person_id FROM stale);
+        WHERE photo_id = OLD.photo_id AND person_id IS NOT NULL
+        AND person_id NOT IN (SELECT person_id FROM stale);
 END;
 CREATE TRIGGER stale_by_root AFTER UPDATE OF path, configured, own ON roots
 WHEN OLD.path <> NEW.path OR OLD.configured <> NEW.configured OR OLD.own <> NEW.own

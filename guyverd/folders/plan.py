@@ -143,6 +143,8 @@ def _homes(shelves: Sequence[Shelf], homes: Mapping[OwnerId, Home], unnamed: str
 def _moves(
     new: Mapping[OwnerId, Home], homes: Mapping[OwnerId, Home], published: Iterable[PublishedLink]
 ) -> list[_Move]:
+    if all(owner not in homes or homes[owner].path == home.path for owner, home in new.items()):
+        return []
     lived_in = {above for link in published for above in parents(os.path.dirname(link.path))}
     guests: Counter[bytes] = Counter(above for home in homes.values() for above in parents(home.path))
     hosts = {above for home in homes.values() for above in parents(os.path.dirname(home.path))}
@@ -312,18 +314,15 @@ class _Links:
         self._taken.add(path)
         now, there = self._standing.get(path, (path, None))
         kind, text = self._text(os.path.dirname(path), target)
-        placed = there is not None and there.placed
-        link = PublishedLink(path, text, self._owner, photo, kind, companion, placed)
         # One that is not `made` is about to go, and may be gone: it is made again.
         if there is not None and there.made and there.kind is kind and there.photo in (photo, None):
-            same = there.target == text if kind is LinkKind.SYMBOLIC else there.stamp is not None
-            if same:
-                link = replace(link, stamp=there.stamp)
+            if there.target == text if kind is LinkKind.SYMBOLIC else there.stamp is not None:
                 self.kept.add(now)
-                if link != there:
-                    self.notes.append(link)
+                if (there.target, there.photo, there.companion) != (text, photo, companion):
+                    self.notes.append(replace(there, target=text, photo=photo, companion=companion))
                 return
-        self.wanted[path] = link
+        placed = there is not None and there.placed
+        self.wanted[path] = PublishedLink(path, text, self._owner, photo, kind, companion, placed)
 
     def _text(self, folder: bytes, target: bytes) -> tuple[LinkKind, bytes]:
         style = self._style

@@ -31,20 +31,39 @@ def photo_stem(name: bytes) -> bytes:
 
 
 class Companions:
-    """Looks for what belongs to photos; each folder is listed once, so make a new one for each look."""
+    """Looks for what belongs to photos. A folder is listed once, and again when it has changed since."""
 
     def __init__(self) -> None:
-        self._folders: dict[bytes, dict[bytes, list[bytes]]] = {}
+        self._folders: dict[bytes, tuple[int, dict[bytes, list[bytes]]]] = {}
+        self._fresh: set[bytes] = set()
+
+    def look_anew(self) -> None:
+        """Begin another look: a folder may have changed since the last one."""
+        self._fresh.clear()
 
     def of(self, photo: bytes) -> tuple[bytes, ...]:
         """The files that belong to the photo at that absolute path, by name; none where it cannot be seen."""
         folder, name = os.path.split(photo)
-        if folder not in self._folders:
-            self._folders[folder] = _listed(folder)
+        beside = self._beside(folder)
+        if not beside:
+            return ()
         stem = os.path.splitext(name)[0]
         own = (stem + b".", name + b".")
-        beside = self._folders[folder].get(stem, ())
-        return tuple(os.path.join(folder, one) for one in beside if one.startswith(own))
+        return tuple(os.path.join(folder, one) for one in beside.get(stem, ()) if one.startswith(own))
+
+    def _beside(self, folder: bytes) -> dict[bytes, list[bytes]]:
+        known = self._folders.get(folder)
+        if known is not None and folder in self._fresh:
+            return known[1]
+        try:
+            # Before it is listed, so that what comes meanwhile is looked for the next time.
+            changed = os.stat(folder).st_mtime_ns
+        except OSError:
+            changed = -1
+        if known is None or known[0] != changed:
+            known = self._folders[folder] = (changed, _listed(folder))
+        self._fresh.add(folder)
+        return known[1]
 
 
 def _listed(folder: bytes) -> dict[bytes, list[bytes]]:
@@ -53,8 +72,8 @@ def _listed(folder: bytes) -> dict[bytes, list[bytes]]:
         names = os.listdir(folder)
     except OSError:
         return found
-    for name in sorted(map(os.fsencode, names)):
-        if is_companion(name) and not name.startswith(b"."):
+    for name in sorted(name for name in map(os.fsencode, names) if is_companion(name)):
+        if not name.startswith(b"."):
             found.setdefault(photo_stem(name), []).append(name)
     return found
 

@@ -11,7 +11,7 @@ from guyverd.config import Config
 from guyverd.folders.spare import parents
 from guyverd.media.companions import Companions
 from guyverd.model import AlbumId, PersonId, PhotoId, SavedAlbum
-from guyverd.published import OwnerId, Shelf, ShelfPhoto, of_album, person_of
+from guyverd.published import OwnerId, Shelf, of_album, person_of
 from guyverd.service.pipeline.words.albums import people_in, photos_in
 from guyverd.service.pipeline.words.deciding import standing
 
@@ -22,6 +22,7 @@ class Shelving:
     def __init__(self, config: Config, catalogue: Catalogue) -> None:
         self._config = config
         self._catalogue = catalogue
+        self._companions = Companions()
         self._seen: dict[AlbumId, tuple[SavedAlbum, tuple[PersonId, ...]]] = {}
         """The albums when `albums_of` was last asked, and who was in them."""
 
@@ -30,8 +31,8 @@ class Shelving:
         people = None if owners is None else [person for owner in owners if (person := person_of(owner)) is not None]
         found = self._catalogue.shelves.of_people(self._config.folders.min_photos, people)
         found += self._albums(owners)
-        beside = Companions()
-        return [self._completed(shelf, beside) for shelf in self._with_own(found)]
+        self._companions.look_anew()
+        return [self._completed(shelf) for shelf in self._with_own(found)]
 
     def albums_of(self, people: Iterable[OwnerId]) -> set[OwnerId]:
         """The saved albums that show any of these people, and those of which something was said since last asked."""
@@ -70,11 +71,9 @@ class Shelving:
             found.append(replace(shelf, photos=photos))
         return found
 
-    @staticmethod
-    def _completed(shelf: Shelf, beside: Companions) -> Shelf:
-        return replace(shelf, photos=tuple(_with(photo, beside) for photo in shelf.photos))
-
-
-def _with(photo: ShelfPhoto, beside: Companions) -> ShelfPhoto:
-    companions = beside.of(photo.target)
-    return replace(photo, companions=companions) if companions else photo
+    def _completed(self, shelf: Shelf) -> Shelf:
+        photos = tuple(
+            replace(photo, companions=companions) if (companions := self._companions.of(photo.target)) else photo
+            for photo in shelf.photos
+        )
+        return replace(shelf, photos=photos)
