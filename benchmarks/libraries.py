@@ -178,6 +178,26 @@ def _add_files(catalogue: Catalogue, root: RootId, folder: Path, photos: int) ->
     catalogue.files.scanned(root, catalogue.now())
 
 
+def add_photo(catalogue: Catalogue, folder: Path, number: int, people: Sequence[PersonId]) -> None:
+    """One more of the files of `write_files`, read and grouped: it shows these people."""
+    root = catalogue.files.roots()[0].id
+    path = _name(folder, number)
+    status = path.stat()
+    stamp = Stamp(status.st_size, status.st_mtime_ns, status.st_ino)
+    seen = SeenFile(os.fsencode(path.relative_to(folder)), stamp)
+    catalogue.files.apply(root, Changes(new=(seen,)), catalogue.now())
+    (file,) = catalogue.files.pending(1)
+    catalogue.files.identified([(file.id, file.stamp, hash_file(file.path)[0])])
+    photo = PhotoId(number + 1)
+    chance = np.random.default_rng(number)
+    found = tuple(_face(at, chance.standard_normal(128).astype(np.float32)) for at in range(len(people)))
+    reading = PhotoReading(b"\0" * 32, 4000, 3000, "JPEG", _date(number), found)
+    catalogue.photos.read([(photo, reading)], _MADE_UP, catalogue.now())
+    new = [FaceId(int(face)) for face in catalogue.photos.ungrouped(photo)]
+    assignments = [Assignment(face, person, None, 0.9) for face, person in zip(new, people, strict=True)]
+    catalogue.people.assign(assignments, (), photo, catalogue.now())
+
+
 def _add_faces(catalogue: Catalogue, photos: int, faces: int, people: int) -> None:
     chance = np.random.default_rng(3)
     # Every photo has some faces; how many is spread evenly so that their sum is exactly `faces`.
