@@ -315,12 +315,12 @@ class _Links:
         now, there = self._standing.get(path, (path, None))
         kind, text = self._text(os.path.dirname(path), target)
         # One that is not `made` is about to go, and may be gone: it is made again.
-        if there is not None and there.made and there.kind is kind and there.photo in (photo, None):
-            if there.target == text if kind is LinkKind.SYMBOLIC else there.stamp is not None:
-                self.kept.add(now)
-                if (there.target, there.photo, there.companion) != (text, photo, companion):
-                    self.notes.append(replace(there, target=text, photo=photo, companion=companion))
-                return
+        stays = there is not None and there.made and there.kind is kind and there.photo in (photo, None)
+        if there is not None and stays and (there.target == text if kind is LinkKind.SYMBOLIC else there.stamp):
+            self.kept.add(now)
+            if (there.target, there.photo, there.companion) != (text, photo, companion):
+                self.notes.append(replace(there, target=text, photo=photo, companion=companion))
+            return
         placed = there is not None and there.placed
         self.wanted[path] = PublishedLink(path, text, self._owner, photo, kind, companion, placed)
 
