@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from guyverd.catalogue.database import Database, Row
 from guyverd.catalogue.rows import within
-from guyverd.model import PersonId, PhotoId
+from guyverd.model import Box, FaceId, PersonId, PhotoId
 from guyverd.published import OwnerId, Shelf, ShelfPhoto
 
 if TYPE_CHECKING:
@@ -38,6 +39,18 @@ _HANDLED = (
 
 _MOST = 200
 """People asked for in one statement; where there are more, all are gone through."""
+
+
+@dataclass(frozen=True, slots=True)
+class BestFace:
+    """By which somebody is shown."""
+
+    person: PersonId
+    face: FaceId
+    box: Box
+    """In pixels of the upright photo."""
+    file: bytes
+    """Absolute path of one file that holds the photo."""
 
 
 class Shelves:
@@ -86,6 +99,29 @@ class Shelves:
             (len(set(people)), since, until),
         )
         return [_photo(row) for row in rows]
+
+    def best_faces(self, people: Collection[PersonId] | None = None) -> list[BestFace]:
+        """The face of the highest quality of everyone, or of everyone of those, in a photo that is there, by person."""
+        whose = "person_id IS NOT NULL"
+        if people is not None and len(people) <= _MOST:
+            whose = f"person_id IN ({','.join(str(int(person)) for person in people)})"
+        rows = self._db.rows(
+            'SELECT person_id, best.id, "left", top, "right", bottom, roots.path AS root_path, files.path FROM ('
+            " SELECT *, row_number() OVER (PARTITION BY person_id ORDER BY quality DESC, id) AS place FROM ("
+            f"  SELECT *, {_FILE.format(photo='faces.photo_id')} AS file_id FROM faces WHERE {whose})"
+            "  WHERE file_id IS NOT NULL) AS best"
+            " JOIN files ON files.id = file_id JOIN roots ON roots.id = root_id WHERE place = 1 ORDER BY person_id"
+        )
+        return [
+            BestFace(
+                PersonId(row["person_id"]),
+                FaceId(row["id"]),
+                Box(row["left"], row["top"], row["right"], row["bottom"]),
+                within(row["root_path"], row["path"]),
+            )
+            for row in rows
+            if people is None or row["person_id"] in people
+        ]
 
     def own(self) -> list[tuple[bytes, PhotoId]]:
         """Photos that people put, or link to, in the people folder themselves: where, and which."""

@@ -34,13 +34,7 @@ def carry_out(root: int, plan: Plan, ledger: Ledger, check: Callable[[], None]) 
         ledger.settle(_found(work, plan, at), plan.gone)
     except Stopped:
         pass
-    return Applied(
-        made=work.counts["made"],
-        removed=work.counts["removed"],
-        renamed=work.counts["renamed"],
-        kept_foreign=tuple(work.foreign),
-        problems=tuple(work.problems),
-    )
+    return work.applied()
 
 
 def _found(work: Work, plan: Plan, at: Mapping[OwnerId, bytes]) -> list[Home]:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from guyverd.errors import PeopleFolderError
 from guyverd.folders import disk, marker, shapes
 from guyverd.folders.application import carry_out
 from guyverd.folders.disk import Found
+from guyverd.folders.furnishing import Furnishing, furnish
 from guyverd.folders.ledger import Applied, Ledger
-from guyverd.folders.plan import Plan
+from guyverd.folders.plan import FILES_OF_OURS, Plan
 from guyverd.folders.spare import parents
-from guyverd.folders.work import batches, by_folder
+from guyverd.folders.work import Stopped, Work, batches, by_folder
 from guyverd.model import Stamp
 from guyverd.published import Home, OwnerId, PublishedLink
 
@@ -75,6 +77,23 @@ class PeopleTree:
             return carry_out(root, plan, ledger, self.check)
         finally:
             os.close(root)
+
+    def furnish(self, wanted: Sequence[Furnishing], published: Sequence[PublishedLink], ledger: Ledger) -> Applied:
+        """Make the pages and covers that are `wanted`, and take away those among `published` that are not.
+
+        Errors are as in `apply`.
+        """
+        self.check()
+        paths = {item.link.path for item in wanted}
+        stale = [link for link in published if link.kind in FILES_OF_OURS and link.path not in paths]
+        root = self._open()
+        work = Work(root, ledger, self.check, frozenset())
+        try:
+            with suppress(Stopped):
+                furnish(work, wanted, stale, {link.path: link for link in published})
+        finally:
+            os.close(root)
+        return work.applied()
 
     def recover(
         self,

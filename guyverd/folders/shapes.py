@@ -66,18 +66,28 @@ def _copy(link: PublishedLink, here: int, name: bytes, root: int) -> None:
         os.unlink(temporary, dir_fd=root)
     try:
         _write_copy(link.target, temporary, root)
-        try:
-            os.link(temporary, name, src_dir_fd=root, dst_dir_fd=here, follow_symlinks=False)
-        except OSError as problem:
-            if problem.errno not in _NO_LINKS:
-                raise
-            # A file system without links has no way to rename that spares what is there: look first.
-            if disk.seen_at(here, name) is not Found.NOTHING:
-                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
-            os.rename(temporary, name, src_dir_fd=root, dst_dir_fd=here)
+        put(temporary, root, name, here)
     finally:
         with suppress(OSError):
             os.unlink(temporary, dir_fd=root)
+
+
+def put(temporary: bytes, root: int, name: bytes, here: int) -> None:
+    """Give a finished file at the top of the tree its name in the folder `here`, and take its old one.
+
+    Raises FileExistsError where something has that name.
+    """
+    try:
+        os.link(temporary, name, src_dir_fd=root, dst_dir_fd=here, follow_symlinks=False)
+    except OSError as problem:
+        if problem.errno not in _NO_LINKS:
+            raise
+        # A file system without links has no way to rename that spares what is there: look first.
+        if disk.seen_at(here, name) is not Found.NOTHING:
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
+        os.rename(temporary, name, src_dir_fd=root, dst_dir_fd=here)
+    else:
+        os.unlink(temporary, dir_fd=root)
 
 
 def _write_copy(source: bytes, name: bytes, root: int) -> None:

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from guyverd.folders import disk
 from guyverd.folders.disk import Found
-from guyverd.folders.ledger import Ledger
+from guyverd.folders.ledger import Applied, Ledger
 from guyverd.folders.spare import LAST_SPARE, spare_name
 from guyverd.published import PublishedLink
 
@@ -69,6 +69,16 @@ class Work:
     def tidy(self, folder: bytes) -> None:
         """Remove a folder that fell empty, and those above it."""
         disk.remove_empty(self.root, folder, self.busy)
+
+    def applied(self) -> Applied:
+        """What became of it."""
+        return Applied(
+            made=self.counts["made"],
+            removed=self.counts["removed"],
+            renamed=self.counts["renamed"],
+            kept_foreign=tuple(self.foreign),
+            problems=tuple(self.problems),
+        )
 
     def place(self, folder: bytes) -> bytes:
         """The folder to use for a wanted one: itself, or a spare where a link or file of somebody has its name.

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from guyverd.catalogue.rows import RootRow
 from guyverd.catalogue.store import Catalogue
 from guyverd.errors import CatalogueError
-from guyverd.model import Assignment, Changes, FaceId, FileId, PersonId, PhotoId
+from guyverd.model import Assignment, Box, Changes, FaceId, FileId, PersonId, PhotoId
 from guyverd.published import OwnerId, Shelf
 from guyverd.service.pipeline.words.deciding import Deciding
 from tests.catalogue.conftest import NOW, OTHER, ROOT, add, ids, library, merge, read
@@ -67,6 +67,19 @@ def test_a_file_in_a_photo_folder_stands_for_a_photo_rather_than_one_that_people
     assert shown(peopled)[OwnerId(1)].photos[0].target == b"/more/copy.jpg"
     peopled.files.configure([], own=[ROOT])
     assert shown(peopled)[OwnerId(1)].photos[0].target == b"/photos/000.jpg"
+
+
+def test_everybody_is_shown_by_their_best_face(peopled: Catalogue, root: RootRow) -> None:
+    sql("UPDATE faces SET quality = id / 10.0")(peopled)
+    best = {one.person: one for one in peopled.shelves.best_faces()}
+    assert {person: int(one.face) for person, one in best.items()} == {1: 2, 2: 4, 3: 6}
+    assert (best[PersonId(2)].file, best[PersonId(2)].box) == (b"/photos/002.jpg", Box(0, 0, 50, 60))
+    peopled.files.apply(root.id, Changes(gone=(file_of(peopled, b"002.jpg"),)), NOW)
+    assert {one.person: int(one.face) for one in peopled.shelves.best_faces()} == {1: 2, 2: 3, 3: 6}
+    for some in ({1}, {1, 3, 99}, set(range(2, 400))):
+        people = {PersonId(person) for person in some}
+        assert peopled.shelves.best_faces(people) == [one for one in peopled.shelves.best_faces() if one.person in some]
+    assert peopled.shelves.best_faces(set()) == []
 
 
 # ---- of albums, and of one's own -------------------------------------------------------------------------------------

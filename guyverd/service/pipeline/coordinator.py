@@ -133,6 +133,7 @@ class Coordinator:
             self._observer.stop()
         # Workers first: a photo may take minutes, and whatever they have in hand stays pending.
         self.reader.stop()
+        self.publishing.furnishing.stop()
         if self._thread is not None:
             self._thread.join()
         self.identifying.stop()
@@ -312,6 +313,8 @@ class Coordinator:
         moments = [self._next_inspection, self._next_rescan]
         if (settles := self._debouncer.deadline()) is not None:
             moments.append(settles)
+        if self.publishing.furnishing.busy and self._dirty_since is None:
+            moments.append(now)
         if self._dirty_since is not None:
             moments.append(max(self._next_publish, self._dirty_since + _PATIENCE))
         if (reading := self.publishing.heeding.deadline()) is not None:
@@ -359,6 +362,7 @@ class Coordinator:
         self._group()
         self._dirty_if(self.publishing.heeding.advance())
         self._publish_when_due()
+        self._cover_when_idle()
         self.grouping.save()
         if self._is_idle():
             self._settle_down()
@@ -488,6 +492,10 @@ class Coordinator:
         moving = moving or self.publishing.heeding.deadline() is not None
         if not moving or now - self._dirty_since > _PATIENCE:
             self._publish()
+
+    def _cover_when_idle(self) -> None:
+        if self._dirty_since is None and self._inbox.empty():
+            self.publishing.cover()
             # What somebody did there is read before: photos that were put there are taken up at once.
             self._dirty_if(self.identifying.advance())
 
@@ -508,6 +516,7 @@ class Coordinator:
             or self._ungrouped
             or (self._dirty_since is not None and self.publishing.problem is None)
             or (self.publishing.heeding.deadline() is not None and self.publishing.problem is None)
+            or self.publishing.furnishing.busy
             or not self.ready.is_set()
         )
 

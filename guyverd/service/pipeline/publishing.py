@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from guyverd.catalogue.store import Catalogue
 from guyverd.config import Config
@@ -12,7 +12,8 @@ from guyverd.errors import PeopleFolderError
 from guyverd.folders.apply import PeopleTree
 from guyverd.folders.ledger import Applied
 from guyverd.folders.plan import Plan, Style, plan
-from guyverd.published import OwnerId
+from guyverd.published import OwnerId, Shelf
+from guyverd.service.pipeline.furnishing import Furnish
 from guyverd.service.pipeline.heeding import Heeding
 from guyverd.service.pipeline.shelving import Shelving
 
@@ -32,6 +33,7 @@ class Publishing:
         self.tree = PeopleTree(self._folder, config.folders.links)
         self.heeding = Heeding(config, catalogue, self.tree)
         self._shelving = Shelving(config, catalogue)
+        self.furnishing = Furnish(config, catalogue, self.tree)
         self._prepared = False
         self._all_stale = True
         """Whoever was to be looked at before the last stop may be forgotten, and roots may be others now."""
@@ -105,9 +107,19 @@ class Publishing:
         """Look at every folder with the next publishing."""
         self._all_stale = True
 
+    def cover(self) -> None:
+        """Cut some of the covers that are wanted, while there is nothing better to do."""
+        try:
+            self.furnishing.some_covers()
+        except PeopleFolderError as problem:
+            # They are looked for again with the rest, when the folder is in order.
+            self.furnishing.forget()
+            self._all_stale = True
+            self._report(problem)
+
     def planned(self) -> Plan:
         """What would have to change now, in all folders."""
-        return self._plan(None)
+        return self._plan(None, self._shelving.shelves())
 
     def wrong(self) -> list[tuple[bytes, str]]:
         """Links that are not on disk as the ledger says."""
@@ -141,20 +153,24 @@ class Publishing:
             return True
         done = False
         try:
-            applied = self.applied = self.tree.apply(self._plan(whose), self._catalogue.links)
+            shelves = self._shelving.shelves(whose)
+            applied = self.applied = self.tree.apply(self._plan(whose, shelves), self._catalogue.links)
             done = not applied.problems
+            furnished = self.furnishing.furnish(shelves, whose)
         finally:
             self._all_stale = not done and whose is None
             if not done and whose:
                 self._catalogue.shelves.note_stale(whose)
         self._tell(applied)
+        if furnished is not None:
+            self._tell(furnished, "sheets")
         return done
 
-    def _plan(self, owners: Collection[OwnerId] | None) -> Plan:
+    def _plan(self, owners: Collection[OwnerId] | None, shelves: Sequence[Shelf]) -> Plan:
         links = self._catalogue.links
         homes = links.homes()
         return plan(
-            self._shelving.shelves(owners),
+            shelves,
             links.published(owners),
             homes,
             style=self._style(),
@@ -165,14 +181,15 @@ class Publishing:
         settings = self._config.folders
         return Style(self.tree.real, settings.unnamed, settings.links, years=settings.layout == "year")
 
-    def _tell(self, applied: Applied) -> None:
+    def _tell(self, applied: Applied, what: str = "links") -> None:
         for path, reason in applied.problems:
             log.warning("%s: %s", os.fsdecode(os.path.join(self._folder, path)), reason)
         for path in applied.kept_foreign:
             log.info("%s is not ours and was left as it is.", os.fsdecode(os.path.join(self._folder, path)))
         if applied.made or applied.removed or applied.renamed:
             log.info(
-                "People folder: links made: %d, removed: %d; folders renamed: %d.",
+                "People folder: %s made: %d, removed: %d; folders renamed: %d.",
+                what,
                 applied.made,
                 applied.removed,
                 applied.renamed,

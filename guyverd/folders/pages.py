@@ -1,0 +1,89 @@
+"""The contact sheet of a folder: a page that shows its photos in a browser. Pure: the same photos give the same text.
+
+It holds no script and asks for nothing from elsewhere: what it shows are the links beside it.
+"""
+
+from __future__ import annotations
+
+import html
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import groupby
+from urllib.parse import quote
+
+PAGE = b"index.html"
+COVER = b"cover.jpg"
+
+_STYLE = """\
+:root { color-scheme: light dark; font: 16px/1.4 system-ui, sans-serif; }
+body { margin: 1.5rem; }
+h1 { font-size: 1.6rem; margin: 0; }
+h2 { font-size: 1.1rem; margin: 1.5rem 0 .5rem; }
+p { margin: 0; opacity: .7; }
+ul { display: grid; grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr)); gap: .75rem; margin: 0; padding: 0; }
+li { list-style: none; min-width: 0; font-size: .8rem; overflow-wrap: anywhere; }
+img { display: block; width: 100%; height: 11rem; object-fit: cover; border-radius: .4rem; background: #8883; }
+a { color: inherit; }"""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A photo on a sheet."""
+
+    path: bytes
+    """Of its link, relative to the folder."""
+    taken_at: str | None
+    """ISO 8601."""
+    companions: tuple[bytes, ...] = ()
+    """Links of what belongs to it, relative to the folder."""
+
+
+def contact_sheet(title: str, entries: Iterable[Entry]) -> bytes:
+    """The page for a folder of these photos: by year and date, those without a date last."""
+    shown = sorted(entries, key=lambda entry: (entry.taken_at is None, entry.taken_at or "", entry.path))
+    count = f"{len(shown)} photo" if len(shown) == 1 else f"{len(shown)} photos"
+    lines = [
+        "<!DOCTYPE html>",
+        '<html lang="en">',
+        "<head>",
+        '<meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        '<meta name="generator" content="guyverd">',
+        f"<title>{_text(title)}</title>",
+        f"<style>\n{_STYLE}\n</style>",
+        "</head>",
+        "<body>",
+        f"<h1>{_text(title)}</h1>",
+        f"<p>{count}</p>",
+    ]
+    for year, inside in groupby(shown, key=lambda entry: (entry.taken_at or "")[:4]):
+        lines += [f"<h2>{_text(year) or 'Undated'}</h2>", "<ul>", *map(_item, inside), "</ul>"]
+    lines += ["</body>", "</html>", ""]
+    return "\n".join(lines).encode()
+
+
+def digest(content: bytes) -> bytes:
+    """What tells one page from another, as the ledger keeps it."""
+    return blake2b(content, digest_size=16).hexdigest().encode()
+
+
+def _item(entry: Entry) -> str:
+    name, link = _text(os.path.basename(entry.path)), _link(entry.path)
+    beside = "".join(f' <a href="{_link(one)}">{_text(os.path.basename(one))}</a>' for one in entry.companions)
+    picture = f'<img loading="lazy" decoding="async" src="{link}" alt="{name}">'
+    return f'<li><a href="{link}" title="{name}">{picture}</a>{_text((entry.taken_at or "")[:10])}{beside}</li>'
+
+
+def _link(path: bytes) -> str:
+    # The colon of "a:b" would make a scheme of "a"; it is quoted, as is every byte that is not plain.
+    return quote(path, safe="/")
+
+
+def _text(text: str | bytes) -> str:
+    """As it may stand in a page: what cannot be shown becomes U+FFFD."""
+    if isinstance(text, str):
+        text = text.encode("utf-8", "surrogateescape")
+    shown = text.decode("utf-8", "replace")
+    return html.escape("".join(char if char.isprintable() else "\ufffd" for char in shown))
