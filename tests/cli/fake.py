@@ -151,6 +151,11 @@ class FakeLibrary:
             _question("belong-12-11", "belong", ALICE, faces=[11], shown=6, beside=1),
             _question("who-f13", "who", None, faces=[13], shown=1),
         ]
+        self.begun: Row = {
+            **_question("belong-12-ab12cd", "belong", ALICE, faces=[21, 22, 23], shown=6, beside=3),
+            "because": "you put party.jpg into Alice",
+        }
+        """A question about the people folder, to be put among the others."""
         self.faces_in_picture = 1
         self.in_one_photo = 0
         self.in_album = 4

@@ -271,6 +271,32 @@ def test_a_whole_session(start: Start) -> None:
     ]
 
 
+def test_the_face_that_is_meant_is_chosen_with_one_key(start: Start) -> None:
+    session = start("--pictures", "none", FAKE_BEGUN="1")
+    seen = session.sees("[1-3] this one  [n]one of them  [s]kip  [u]ndo  [o]pen  [q]uit")
+    assert "You put party.jpg into Alice. Which of these is Alice (12)?" in seen
+    assert "3: /photos/3.jpg" in seen
+    session.press("y42")
+    session.sees("  2: 7 faces changed hands\n")
+    session.sees("Who is person 31?")
+    session.sees("[q]uit")
+    session.press("u")
+    session.sees("no to belong-12-ab12cd is taken back")
+    session.sees("Which of these is Alice (12)?")
+    session.sees("[q]uit")
+    session.press("n")
+    session.sees("  no: 7 faces changed hands\n")
+    session.sees("Who is person 31?")
+    session.sees("[q]uit")
+    session.press("q")
+    session.ends()
+    assert session.answers() == [
+        ["belong-12-ab12cd", "no", [2], None, None, []],
+        ["belong-12-ab12cd", "undo", [], None, None, [101]],
+        ["belong-12-ab12cd", "no", [], None, None, []],
+    ]
+
+
 def test_a_name_that_is_taken_may_be_meant(start: Start) -> None:
     session = start("--pictures", "none", "-n", "2")
     session.sees("[q]uit")
