@@ -99,7 +99,7 @@ class AnyDecisions(RuleBasedStateMachine):
         self.catalogue = Catalogue(os.fsencode(Path(self.folder.name) / "c.db"), clock=lambda: NOW)
         self.catalogue.files.configure([ROOT])
         library(self.catalogue, self.catalogue.files.roots()[0], PHOTOS)
-        self.deciding = Trying(self.catalogue)
+        self.deciding: Deciding = Trying(self.catalogue)
         self.albums = Albums(self.catalogue)
 
     def teardown(self) -> None:

@@ -121,9 +121,29 @@ def test_somebody_new_gets_a_number_a_name_and_a_folder(dark: Config, photos: Pa
         assert added["name"] == "Rear Admiral"
         assert library.person("Rear Admiral")["faces"] == 1
         assert tree(dark.people)["Rear Admiral"] == {"hall.jpg"}
+        (decision,) = [row for row in library.log() if row["decision"] == added["decision"]]
+        assert (decision["kind"], decision["name"]) == ("box", "Rear Admiral"), "all of it is one decision"
+        assert library.undo()["undoes"] == added["decision"]
+        assert "Rear Admiral" not in {row["name"] for row in library.people()} | set(tree(dark.people))
+        library.redo()
     assert checks(dark) == []
     scan(dark)
     assert tree(dark.people)["Rear Admiral"] == {"hall.jpg"}, "the user's word stands against all likeness"
+
+
+def test_a_box_that_is_only_tried_leaves_no_face_and_no_folder(dark: Config, photos: Path, place: list[int]) -> None:
+    with open_library(dark) as library:
+        log, before = list(library.log()), tree(dark.people)
+        for given in ({"person": "Grace"}, {"name": "Rear Admiral"}, {}):
+            tried = library.box(str(photos / "hall.jpg"), place, given.get("person"), given.get("name"), dry=True)
+            assert (tried["dry_run"], tried["decision"]) == (True, log[-1]["decision"] + 1)
+            assert (tried["name"], tried["box"]) == (next(iter(given.values()), None), place)
+            assert (list(library.log()), tree(dark.people)) == (log, before)
+        with pytest.raises(CannotDecide):
+            library.box(str(photos / "hall.jpg"), place, name="grace", dry=True)
+        added = library.box(str(photos / "hall.jpg"), place, name="Rear Admiral")
+        assert (added["face"], added["decision"]) == (tried["face"], tried["decision"]), "as was told"
+    assert checks(dark) == []
 
 
 def test_a_detector_that_finds_it_later_finds_no_second_face(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
 from guyverd.catalogue.rows import RootRow
 from guyverd.catalogue.store import Catalogue
-from guyverd.errors import CannotDecide, CannotMerge, CatalogueError, NoSuchFace, PersonError, UnknownPerson
+from guyverd.errors import CannotDecide, CannotMerge, CatalogueError, NameTaken, NoSuchFace, PersonError, UnknownPerson
 from guyverd.model import Assignment, Author, DecisionKind, FaceId, Merge, Move, PersonId, Standing
 from guyverd.service.pipeline.words.agreeing import disagreements
-from guyverd.service.pipeline.words.deciding import Deciding, standing
+from guyverd.service.pipeline.words.deciding import Decided, Deciding, standing
 from guyverd.service.pipeline.words.undoing import undo
 from tests.catalogue.conftest import NOW, library
 
@@ -248,6 +249,102 @@ def test_who_does_not_stand_is_unknown_and_so_is_a_face_that_is_not_there(
     deciding.reject(PersonId(3), faces(5))
     with pytest.raises(CannotDecide, match="no face"):
         deciding.confirm(PersonId(3))
+
+
+@pytest.mark.parametrize(("name", "problem"), [("AL", NameTaken), ("Caf\udce9", PersonError), ("", CatalogueError)])
+def test_a_name_must_be_text_and_nobody_elses(
+    catalogue: Catalogue, deciding: Deciding, name: str, problem: type[Exception]
+) -> None:
+    assert deciding.name(PersonId(1), "Al").decision is not None
+    assert deciding.name(PersonId(1), "Al").decision is None
+    assert deciding.name(PersonId(1), "al").decision is not None, "the same name, written otherwise"
+    with pytest.raises(problem):
+        deciding.name(PersonId(2), name)
+    if name:
+        with pytest.raises(PersonError):
+            deciding.split(PersonId(1), faces(7), name)
+    assert catalogue.decisions.next_person() == 4
+    assert standing(catalogue).names == {1: "al"}
+
+
+def test_who_is_split_off_may_be_named_at_once(catalogue: Catalogue, deciding: Deciding) -> None:
+    done = deciding.split(PersonId(1), faces(7, 8), "New")
+    assert done.decision is not None
+    assert (done.decision.name, catalogue.people.names()[PersonId(4)]) == ("New", "New")
+    undo(catalogue)
+    assert catalogue.people.names()[PersonId(4)] is None
+    assert whose(catalogue)[7] == 1
+    assert disagreements(catalogue) == []
+
+
+# ---- what comes with a word ------------------------------------------------------------------------------------------
+
+WORDS: dict[str, Callable[..., Decided]] = {
+    "name": lambda deciding, **how: deciding.name(PersonId(1), "Al", **how),
+    "merge": lambda deciding, **how: deciding.merge(PersonId(1), PersonId(2), **how),
+    "hide": lambda deciding, **how: deciding.hide(PersonId(1), **how),
+    "different people": lambda deciding, **how: deciding.different_people(PersonId(1), PersonId(2), **how),
+    "confirm": lambda deciding, **how: deciding.confirm(PersonId(1), faces(9), **how),
+    "reject": lambda deciding, **how: deciding.reject(PersonId(1), faces(7), **how),
+    "split": lambda deciding, **how: deciding.split(PersonId(1), faces(7), "New", **how),
+    "same": lambda deciding, **how: deciding.same(FaceId(9), FaceId(10), **how),
+    "different": lambda deciding, **how: deciding.different(FaceId(7), FaceId(8), **how),
+}
+
+
+def mark(db: Any) -> None:
+    """Something to do beside a decision: it leaves a mark on person 3."""
+    db.execute("UPDATE people SET created_at = 'marked' WHERE id = 3")
+
+
+def marked(catalogue: Catalogue) -> bool:
+    row = catalogue._db.row("SELECT created_at FROM people WHERE id = 3")
+    assert row is not None
+    return bool(row[0] == "marked")
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_every_word_takes_its_source_and_what_is_to_be_done_first(
+    catalogue: Catalogue, deciding: Deciding, word: str
+) -> None:
+    done = WORDS[word](deciding, source="did something", first=mark)
+    assert done.decision is not None
+    (logged,) = catalogue.decisions.log()
+    assert (logged, logged.source) == (done.decision, "did something")
+    assert marked(catalogue)
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_what_is_tried_leaves_undone_what_was_to_be_done_first(
+    catalogue: Catalogue, deciding: Deciding, word: str
+) -> None:
+    assert WORDS[word](deciding, first=mark, dry=True).decision is not None
+    assert (marked(catalogue), catalogue.decisions.log()) == (False, [])
+
+
+def test_what_is_to_be_done_first_is_done_where_nothing_new_is_said(catalogue: Catalogue, deciding: Deciding) -> None:
+    deciding.confirm(PersonId(1), faces(9))
+    assert deciding.confirm(PersonId(1), faces(9), first=mark, dry=True).decision is None
+    assert not marked(catalogue)
+    assert deciding.confirm(PersonId(1), faces(9), first=mark).decision is None
+    assert marked(catalogue)
+    assert catalogue.decisions.last() == 1
+
+
+def test_what_is_to_be_done_first_is_not_done_where_the_word_cannot_be(
+    catalogue: Catalogue, deciding: Deciding
+) -> None:
+    with pytest.raises(CannotDecide):
+        deciding.confirm(PersonId(3), faces(3, 4), first=mark)
+    assert not marked(catalogue)
+
+    def fail(db: Any) -> None:
+        mark(db)
+        raise NoSuchFace(face=1)
+
+    with pytest.raises(NoSuchFace):
+        deciding.confirm(PersonId(1), faces(9), first=fail)
+    assert (marked(catalogue), catalogue.decisions.log(), whose(catalogue)[9]) == (False, [], None)
 
 
 # ---- what grouping may not -------------------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ from guyverd.service.pipeline.words.pointing import face_at
 from guyverd.service.pipeline.words.saying import Saying
 from guyverd.service.pipeline.words.telling import MOST_MOVES
 from tests.catalogue.conftest import NOW, add, read
+from tests.service.test_any_decisions import everything
 from tests.service.test_deciding import deciding, found
 
 __all__ = ["deciding"]
@@ -198,6 +199,67 @@ def test_every_word_is_answered_with_what_it_did(library: Saying) -> None:
         library.name("3", "AL BERT")
     with pytest.raises(CannotDecide, match="no face was named"):
         library.reject("1", [])
+
+
+TRIED: list[tuple[str, tuple[object, ...]]] = [
+    ("name", ("1", "Al")),
+    ("merge", ("1", "2")),
+    ("merge", ("2", "1")),
+    ("confirm", ("1", ["5", "9"])),
+    ("confirm", ("2",)),
+    ("reject", ("1", ["/photos/000.jpg"])),
+    ("split", ("1", ["7", "8"], " New  One ")),
+    ("split", ("1", ["7", "8"])),
+    ("same", ("9", "10")),
+    ("same", ("10", "5")),
+    ("different", ("7", "8")),
+    ("different", ("2", "3", True)),
+    ("hide", ("2",)),
+    ("unhide", ("3",)),
+    ("undo", ()),
+    ("undo", (2,)),
+    ("redo", ()),
+]
+
+
+@pytest.mark.parametrize(("method", "arguments"), TRIED, ids=lambda value: str(value).replace("/photos/", ""))
+def test_what_is_tried_is_told_as_it_comes_and_changes_nothing(
+    library: Saying, catalogue: Catalogue, method: str, arguments: tuple[object, ...]
+) -> None:
+    library.name("3", "Cy")
+    library.confirm("3", ["9"])
+    library.hide("3")
+    library.reject("3", ["6"])
+    library.undo()
+    before = everything(catalogue)
+    told = getattr(library, method)(*arguments, dry=True)
+    assert everything(catalogue) == before
+    assert told["dry_run"] is True
+    assert told["decision"] == 6
+    done = getattr(library, method)(*arguments)
+    assert done == {**told, "dry_run": False}
+    assert catalogue.decisions.last() == 6
+    assert everything(catalogue) != before
+
+
+def test_what_cannot_be_cannot_be_tried_either(library: Saying, catalogue: Catalogue) -> None:
+    library.name("1", "Al")
+    before = everything(catalogue)
+    with pytest.raises(NameTaken):
+        library.name("2", "al", dry=True)
+    with pytest.raises(CannotDecide, match="is person 1 already"):
+        library.split("1", ["7"], "AL", dry=True)
+    with pytest.raises(CannotDecide, match="both"):
+        library.confirm("3", ["3", "4"], dry=True)
+    row = library.name("1", "Al", dry=True)
+    assert (row["decision"], row["dry_run"], row["previous"]) == (None, True, "Al")
+    assert everything(catalogue) == before
+
+
+def test_the_log_tells_from_what_a_decision_was_inferred(library: Saying, catalogue: Catalogue) -> None:
+    library.hide("1")
+    Deciding(catalogue).hide(PersonId(1), hidden=False, source="brought back the folder Al")
+    assert [row["source"] for row in library.log()] == [None, "brought back the folder Al"]
 
 
 def test_the_log_tells_the_story_of_all_of_a_person_and_of_a_face(library: Saying, catalogue: Catalogue) -> None:
