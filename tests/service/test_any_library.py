@@ -27,10 +27,11 @@ from guyverd.people.decisions import held_of
 from guyverd.people.evidence import Measure
 from guyverd.service.pipeline.evaluation.rehearsing import Material, Rehearsal
 from guyverd.service.pipeline.reclustering import Made, make
-from guyverd.service.pipeline.words.deciding import Deciding, log_of, standing
+from guyverd.service.pipeline.words.albums import Albums
+from guyverd.service.pipeline.words.deciding import log_of, standing
 from tests.people.helpers import NO_FACES, SETTINGS, beside, directions
 from tests.service.material import made_up
-from tests.service.test_any_decisions import PHOTOS, AnyDecisions
+from tests.service.test_any_decisions import PHOTOS, AnyDecisions, Trying
 
 SHOWN = [[0, 2, 0], [0, 2], [1, 3], [1, 3], [0], [2], [1]]
 """Whom each photo shows, as many as in `AnyDecisions`; in the first there is a mirror."""
@@ -83,7 +84,8 @@ class AnyLibrary(AnyDecisions):
         at = np.array(order, dtype=np.int64)
         self.library = Rehearsal(self.place, material(), People(), at, arrived=arrived)
         self.catalogue = self.library.catalogue
-        self.deciding = Deciding(self.catalogue)
+        self.deciding = Trying(self.catalogue)
+        self.albums = Albums(self.catalogue)
 
     # ---- what happens to a library -----------------------------------------------------------------------------------
 
