@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.cli.conftest import Run, parsed
 from tests.cli.fake import EVIL, LONG, ODD, FakeLibrary
@@ -159,3 +160,35 @@ def test_odd_paths_reach_json_and_back(run: Run, library: FakeLibrary) -> None:
     result = run("faces", "--json")
     assert result.stdout.isascii()
     assert ODD in [path for row in parsed(result) for path in row["files"]]
+
+
+def test_crops(run: Run, library: FakeLibrary, home: Path) -> None:
+    file = home / "photos" / "party.jpg"
+    Image.new("RGB", (400, 300), "red").save(file)
+    library.every_face = [
+        {**library.every_face[0], "face": 5, "person": 12, "files": [str(file)]},
+        {**library.every_face[0], "face": 6, "person": 12, "photo": 9, "files": ["/photos/gone\x1b.jpg"]},
+        {**library.every_face[0], "face": 7, "person": 3, "files": [str(file)]},
+    ]
+    out = home / "out"
+    result = run("crops", "Alice", "--out", out)
+    assert result.stdout == f"1 face written to {out}, 0 already there, 1 missing.\n"
+    assert r"missing: face 6, /photos/gone\x1b.jpg: it is not there" in result.stderr
+    with Image.open(out / "2024-05-01_party_5.jpg") as face:
+        assert face.size == (120, 144), "the box and a tenth on each side"
+    (row,) = parsed(run("crops", "Alice", "--out", out, "--json"))
+    assert (row["written"], row["already_there"], row["missing"]) == (0, 1, 1)
+    assert row["missing_faces"] == [{"face": 6, "file": "/photos/gone\x1b.jpg", "reason": "it is not there"}]
+    run("crops", "Alice", "--out", home / "small", "--size", "24")
+    with Image.open(home / "small" / "2024-05-01_party_5.jpg") as face:
+        assert face.size == (20, 24)
+
+
+def test_crops_that_cannot_be(run: Run, library: FakeLibrary, home: Path) -> None:
+    inside = run("crops", "Alice", "--out", home / "photos" / "faces")
+    assert inside.exit_code == 12
+    assert not (home / "photos" / "faces").exists()
+    assert run("crops", "Zoe", "--out", home / "out").exit_code == 5
+    assert run("crops", "Alice").exit_code == 2
+    assert run("crops", "Alice", "--out", home / "out", "--size", "0").exit_code == 2
+    assert not (home / "out").exists()
