@@ -142,6 +142,24 @@ class Shelves:
 
         return self._db.write(job)
 
+    def note_beside(self, root: RootId, stem: bytes) -> bool:
+        """Have everybody looked at who is in a photo with that name but for its extension. Tells whether there is one.
+
+        `stem` is the path relative to its root, without the extension.
+        """
+
+        def job(db: Utils) -> bool:
+            rows = db.execute(
+                "SELECT DISTINCT person_id FROM faces JOIN files ON files.photo_id = faces.photo_id"
+                " WHERE root_id = ? AND path > ? AND path < ? AND person_id IS NOT NULL",
+                # '/' is the byte after '.', so the range holds exactly what begins with the stem and a dot.
+                (root, stem + b".", stem + b"/"),
+            ).fetchall()
+            db.conn.executemany("INSERT OR IGNORE INTO stale VALUES (?)", (tuple(row) for row in rows))
+            return bool(rows)
+
+        return self._db.write(job)
+
     def note_stale(self, owners: Iterable[OwnerId]) -> None:
         """Have these looked at again: what was to be done with their folders was not."""
         self._db.write(

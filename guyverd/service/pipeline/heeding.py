@@ -19,7 +19,8 @@ from guyverd.folders.spare import parents
 from guyverd.published import of_album, of_person
 from guyverd.service.pipeline.enrolling import Enrolling
 from guyverd.service.pipeline.meaning import Meaning
-from guyverd.service.pipeline.words.deciding import standing
+from guyverd.service.pipeline.words.albums import removed
+from guyverd.service.pipeline.words.deciding import log_of, standing
 from guyverd.watch.events import EventKind, PathEvent
 
 log = logging.getLogger(__name__)
@@ -165,6 +166,10 @@ class Heeding:
         called = {of_person(person): name for person, name in names.items()} | titles
         usual = {home.owner: usual_path(home.owner, called.get(home.owner), unnamed) for home in moved}
         hidden = {usual_path(of_person(one), names.get(one), unnamed): of_person(one) for one in said.hidden}
+        hidden |= {
+            usual_path(of_album(album), saved.title, unnamed): of_album(album)
+            for album, (saved, _) in removed(log_of(self._catalogue), said).items()
+        }
         known = (
             links.published()
             if b"" in snapshot.scopes

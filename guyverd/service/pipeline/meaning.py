@@ -36,8 +36,9 @@ from guyverd.model import FaceId, PersonId, PhotoId
 from guyverd.people.asking.whose import meant
 from guyverd.published import Home, OwnerId, PublishedLink, album_of, of_person, person_of
 from guyverd.service.pipeline.enrolling import Enrolling
-from guyverd.service.pipeline.words.albums import Albums
-from guyverd.service.pipeline.words.deciding import Deciding, standing
+from guyverd.service.pipeline.words.albums import Albums, removed
+from guyverd.service.pipeline.words.deciding import Deciding, log_of, standing
+from guyverd.service.pipeline.words.undoing import undo
 
 if TYPE_CHECKING:
     from guyverd.catalogue.decisions import Job
@@ -163,7 +164,11 @@ class Meaning:
             self._albums.remove(album, source=act.source, first=job)
 
     def _returned(self, act: Returned, snapshot: Snapshot) -> None:
-        person = person_of(act.owner)
+        person, album = person_of(act.owner), album_of(act.owner)
+        if album is not None:
+            _, taken_away = removed(log_of(self._catalogue), standing(self._catalogue))[album]
+            undo(self._catalogue, taken_away, source=act.source)
+            return
         assert person is not None
         name = self._catalogue.people.names().get(person)
         home = Home(act.owner, act.folder, name, snapshot.folders.get(act.folder))

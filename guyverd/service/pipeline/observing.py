@@ -16,6 +16,7 @@ from guyverd.catalogue.rows import RootRow
 from guyverd.catalogue.store import Catalogue
 from guyverd.config import Config
 from guyverd.folders.marker import MARKER
+from guyverd.media.companions import is_companion, photo_stem
 from guyverd.media.kinds import is_picture
 from guyverd.model import Changes, KnownFile, RootId, RootState, SeenFile
 from guyverd.service.pipeline.enrolling import ELSEWHERE
@@ -115,6 +116,10 @@ class Observing:
         return changed
 
     def _look(self, root: RootRow, path: bytes) -> bool:
+        if is_companion(path):
+            # It is no picture, but its photo's folders show it.
+            folder, name = os.path.split(path)
+            return self._catalogue.shelves.note_beside(root.id, os.path.join(folder, photo_stem(name)))
         seen = look(root.path, path, self._rules(), is_picture)
         if isinstance(seen, Directory):
             self.survey(root, path)

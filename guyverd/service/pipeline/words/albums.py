@@ -12,6 +12,7 @@ from typing import Unpack
 from guyverd.catalogue.store import Catalogue
 from guyverd.errors import CannotDecide, PersonError, UnknownAlbum
 from guyverd.model import AlbumId, Author, Decision, DecisionId, DecisionKind, PersonId, PhotoId, SavedAlbum, Standing
+from guyverd.people.decisions import undone
 from guyverd.published import ShelfPhoto
 from guyverd.service.pipeline.words import days
 from guyverd.service.pipeline.words.deciding import Decided, How, record, standing
@@ -37,6 +38,22 @@ def album_named(said: Standing, text: str) -> AlbumId:
     if text.isascii() and text.isdigit() and len(text) < 19 and int(text) in said.albums:
         return AlbumId(int(text))
     raise UnknownAlbum(album=repr(text))
+
+
+def removed(log: Sequence[Decision], said: Standing) -> dict[AlbumId, tuple[SavedAlbum, DecisionId]]:
+    """The albums that are no more: each as it was, and the decision that took it away."""
+    gone = undone(log)
+    found: dict[AlbumId, tuple[SavedAlbum, DecisionId]] = {}
+    last: dict[AlbumId, SavedAlbum] = {}
+    for one in log:
+        album = AlbumId(one.id) if one.album is None else one.album
+        if one.kind is not DecisionKind.ALBUM or one.id in gone or album in said.albums:
+            continue
+        if one.saved is not None:
+            last[album] = one.saved
+        elif album in last:
+            found[album] = (last[album], one.id)
+    return found
 
 
 class Albums:

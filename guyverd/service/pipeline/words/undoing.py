@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from guyverd.catalogue.decisions import Job
 
 
-def undo(catalogue: Catalogue, decision: DecisionId | None = None, *, dry: bool = False) -> Decided:
+def undo(
+    catalogue: Catalogue, decision: DecisionId | None = None, *, source: str | None = None, dry: bool = False
+) -> Decided:
     """Take back a decision, or the last one of the user that counts.
 
     Faces go back where they were unless they were moved since or something else is said of them by now; `kept` counts
@@ -43,7 +45,7 @@ def undo(catalogue: Catalogue, decision: DecisionId | None = None, *, dry: bool 
             detail=f"decision {decision} was undone already, by decision {gone[decision]}",
             hint=f"`guyverd redo {decision}` makes it again.",
         )
-    return _take_back(catalogue, log, decision, dry=dry)
+    return _take_back(catalogue, log, decision, source=source, dry=dry)
 
 
 def redo(catalogue: Catalogue, decision: DecisionId | None = None, *, dry: bool = False) -> Decided:
@@ -81,7 +83,14 @@ def _refuse_a_second_undo(log: Mapping[DecisionId, Decision], target: DecisionId
         again = log[taken].undoes
 
 
-def _take_back(catalogue: Catalogue, log: Mapping[DecisionId, Decision], target: DecisionId, *, dry: bool) -> Decided:
+def _take_back(
+    catalogue: Catalogue,
+    log: Mapping[DecisionId, Decision],
+    target: DecisionId,
+    *,
+    source: str | None = None,
+    dry: bool,
+) -> Decided:
     _refuse_a_second_undo(log, target)
     before = standing(catalogue)
     movable: dict[FaceId, PersonId | None] = {}
@@ -96,7 +105,7 @@ def _take_back(catalogue: Catalogue, log: Mapping[DecisionId, Decision], target:
     def back(after: Standing) -> Mapping[FaceId, PersonId | None]:
         return {face: None if was is None else after.survivor(was) for face, was in movable.items()}
 
-    draft = Decision(DecisionId(0), "", DecisionKind.UNDO, Author.USER, None, None, None, (), target)
+    draft = Decision(DecisionId(0), "", DecisionKind.UNDO, Author.USER, None, None, None, (), target, source)
     first = _asked_again(catalogue, log, target)
     if (drawn := _drawn(log, target)) is not None:
         first = both(drawn, first)
