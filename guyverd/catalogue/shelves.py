@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from guyverd.catalogue.database import Database, Row
 from guyverd.catalogue.rows import within
-from guyverd.model import Box, FaceId, PersonId, PhotoId
+from guyverd.model import Box, FaceId, PersonId, PhotoId, RootId
 from guyverd.published import OwnerId, Shelf, ShelfPhoto
 
 if TYPE_CHECKING:

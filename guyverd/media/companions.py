@@ -48,8 +48,9 @@ class Companions:
         if not beside:
             return ()
         stem = os.path.splitext(name)[0]
-        own = (stem + b".", name + b".")
-        return tuple(os.path.join(folder, one) for one in beside.get(stem, ()) if one.startswith(own))
+        # "1.HEIC.xmp" belongs to "1.HEIC" and not to "1.JPG", "1.MOV" to both.
+        there = (one for one in beside.get(stem, ()) if os.path.splitext(one)[0] in (stem, name))
+        return tuple(os.path.join(folder, one) for one in there)
 
     def _beside(self, folder: bytes) -> dict[bytes, list[bytes]]:
         known = self._folders.get(folder)
