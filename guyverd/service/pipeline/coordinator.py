@@ -496,12 +496,12 @@ class Coordinator:
     def _cover_when_idle(self) -> None:
         if self._dirty_since is None and self._inbox.empty():
             self.publishing.cover()
-            # What somebody did there is read before: photos that were put there are taken up at once.
-            self._dirty_if(self.identifying.advance())
 
     def _publish(self) -> None:
         if self.publishing.publish():
             self._dirty_since = None
+            # What somebody did there was read: photos that were put there are taken up at once.
+            self._dirty_if(self.identifying.advance())
             if self.watching(self._people) is None:
                 self._watch_people_folder()
         else:
