@@ -13,7 +13,7 @@ what to do next; `exit_code` is what the command line returns. One family, one e
     │   └── BoxRefused     6   NoFaceKnown
     ├── CatalogueError     7   CatalogueNewer, CatalogueDamaged
     ├── StateError         8
-    ├── PeopleFolderError  9   NotOurFolder
+    ├── PeopleFolderError  9   NotOurFolder, PeopleFolderPaused
     ├── EngineError        10  OtherModel
     ├── ControlError       11  DaemonSilent, BadRequest
     ├── ExportError        12
