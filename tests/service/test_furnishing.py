@@ -11,15 +11,16 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from guyverd import config
 from guyverd.catalogue.store import Catalogue
-from guyverd.config import Config
+from guyverd.config import Config, Folders
 from guyverd.model import Assignment, Changes, FaceId, PersonId, PhotoId, PhotoReading, SeenFile, Stamp
 from guyverd.published import LinkKind
+from guyverd.service.access import open_library
 from guyverd.service.pipeline.covering import Covering, Cut
 from guyverd.service.pipeline.publishing import Publishing
 from guyverd.service.pipeline.words.deciding import Deciding
 from tests.catalogue.conftest import NOW, face
+from tests.service.conftest import scan
 
 
 class Library:
@@ -28,7 +29,7 @@ class Library:
     def __init__(self, base: Path) -> None:
         self.photos, self.people = base / "photos", base / "People"
         self.photos.mkdir()
-        self.config = Config((self.photos,), self.people, base / "state", folders=config.Folders(min_photos=1))
+        self.config = Config((self.photos,), self.people, base / "state", folders=Folders(min_photos=1))
         self.catalogue = Catalogue(os.fsencode(base / "catalogue.db"), clock=lambda: NOW)
         self.catalogue.files.configure([os.fsencode(self.photos)], own=[os.fsencode(self.people)])
         for number in range(1, 5):
@@ -205,3 +206,24 @@ def test_a_cover_takes_at_most_so_many_pixels(library: Library, tmp_path: Path) 
     assert made is not None
     with Image.open(io.BytesIO(made)) as image:
         assert max(image.size) == 512
+
+
+def test_a_pass_over_real_photos_ends_with_sheets_and_covers(config: Config) -> None:
+    real = replace(config, folders=replace(config.folders, contact_sheet=True, cover=True))
+    scan(real)
+    folders = sorted((real.people / "Unnamed").iterdir())
+    assert len(folders) == 2
+    for folder in folders:
+        assert (folder / "index.html").read_text(encoding="utf-8").count("<img ") == 5
+        with Image.open(folder / "cover.jpg") as image:
+            assert min(image.size) > 60
+    with open_library(real) as library:
+        person = next(iter(library.people()))["id"]
+        library.name(str(person), "Ada")
+        assert "<title>Ada</title>" in (real.people / "Ada/index.html").read_text(encoding="utf-8")
+        assert (real.people / "Ada/cover.jpg").exists()
+    before = {path: path.stat().st_mtime_ns for path in real.people.rglob("*") if path.is_file()}
+    scan(real)
+    assert {path: path.stat().st_mtime_ns for path in real.people.rglob("*") if path.is_file()} == before
+    scan(replace(real, folders=replace(real.folders, contact_sheet=False, cover=False)))
+    assert not [path for path in real.people.rglob("*") if path.name in ("index.html", "cover.jpg")]
