@@ -95,6 +95,21 @@ def is_ours(link: PublishedLink, seen: bytes | Stamp | Found) -> bool:
     return isinstance(seen, Stamp) and seen == link.stamp
 
 
+def may_go(link: PublishedLink, seen: bytes | Stamp | Found) -> bool:
+    """Whether what stands at the path of a link of ours may be taken away: a hard link is looked at twice.
+
+    When its photo is gone, a file of somebody's may have got its number: then it must be as we made it.
+    """
+    if not is_ours(link, seen):
+        return False
+    if link.kind is not LinkKind.HARD or seen == link.stamp:
+        return True
+    try:
+        return isinstance(seen, Stamp) and os.stat(link.target).st_ino == seen.inode
+    except OSError:
+        return False
+
+
 def kind_at(root: int, path: bytes) -> Found:
     """Whether a folder, nothing or something else stands at a path of the tree."""
     above, name = os.path.split(path)

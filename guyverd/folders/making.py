@@ -73,7 +73,7 @@ def _look(
                     found.fresh.append(link)
                 elif shapes.as_wanted(link, there, here):
                     found.right.append(_adopted(link, there))
-                elif old is not None and disk.is_ours(old, there):
+                elif old is not None and disk.may_go(old, there):
                     found.instead.append((old, link))
                 else:
                     if old is not None:
@@ -201,7 +201,7 @@ def _replace_one(
     name = os.path.basename(new.path)
     made = shapes.create(new, work.root, temporary, work.root)
     try:
-        if disk.is_ours(old, disk.seen_at(here, name)):
+        if disk.may_go(old, disk.seen_at(here, name)):
             # rename(2) does nothing where both names are one file already.
             os.rename(temporary, name, src_dir_fd=work.root, dst_dir_fd=here)
             with suppress(FileNotFoundError):

@@ -57,7 +57,7 @@ def _remove_from(work: Work, folder: bytes, links: list[PublishedLink], gone: li
 def _remove_one(work: Work, here: int, link: PublishedLink) -> None:
     name = os.path.basename(link.path)
     found = disk.seen_at(here, name)
-    if disk.is_ours(link, found):
+    if disk.may_go(link, found):
         with suppress(FileNotFoundError):
             os.unlink(name, dir_fd=here)
         work.counts["removed"] += 1

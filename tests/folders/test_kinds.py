@@ -114,6 +114,24 @@ def test_a_hard_link_outlives_the_photo_and_is_taken_away_all_the_same(library: 
     assert library.tree.apply(library.plan(), library.ledger).removed == 1
 
 
+@pytest.mark.parametrize("after", STYLES)
+def test_a_file_that_got_the_number_of_a_hard_link_whose_photo_is_gone_is_the_users(
+    library: Library, after: str
+) -> None:
+    """File systems give the numbers of deleted files to new ones at once."""
+    a, b = library.photo(b"a.jpg"), library.photo(b"b.jpg")
+    library.publish(shelf(1, "Alice", a, b), style=library.style("hard"))
+    os.unlink(a.target)
+    os.unlink(library.path(LINK))
+    edit(library.path(LINK))
+    row, status = library.ledger.rows[LINK], os.lstat(library.path(LINK))
+    assert row.stamp is not None
+    library.ledger.intend([replace(row, stamp=replace(row.stamp, inode=status.st_ino))])
+    applied = library.tree.apply(library.plan(shelf(1, "Alice", b), style=library.style(after)), library.ledger)
+    assert applied.kept_foreign == (LINK,)
+    assert read(library.path(LINK)) == b"edited"
+
+
 @pytest.mark.parametrize("links", FILES)
 def test_a_users_file_at_a_wanted_path_is_kept(library: Library, links: str) -> None:
     mine = library.write(LINK)
