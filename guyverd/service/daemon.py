@@ -6,14 +6,16 @@ coordinator and the catalogue's writer: a daemon that is stuck anywhere is resta
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
-import queue
 import signal
+import socket
 import threading
 import time
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from guyverd.config import Config
 from guyverd.config_file import load
@@ -28,7 +30,49 @@ from guyverd.service.pipeline.queries import LocalLibrary
 
 log = logging.getLogger(__name__)
 
-_STOP, _RELOAD, _LOOK = "stop", "reload", "look"
+_STOPPING = (signal.SIGTERM, signal.SIGINT)
+_LOOK = 0
+"""No signal's number: look whether the coordinator ended."""
+
+
+class Wishes:
+    """What signals ask for; to be made, entered and asked in the main thread.
+
+    The interpreter itself writes the number of each signal into a socket. A handler in Python would not do: it runs
+    between two steps of the main thread, and a signal that comes just before a wait for a lock would end that wait only
+    with the next signal.
+    """
+
+    def __init__(self) -> None:
+        self._read, self._write = socket.socketpair()
+        self._write.setblocking(False)
+        self._before: dict[int, Any] = {}
+        self._fd_before = -1
+
+    def __enter__(self) -> Wishes:
+        self._fd_before = signal.set_wakeup_fd(self._write.fileno(), warn_on_full_buffer=False)
+        self._before = {number: signal.signal(number, _ignore) for number in (*_STOPPING, signal.SIGHUP)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(self._fd_before)
+        self._read.close()
+        self._write.close()
+
+    def next(self) -> int:
+        """The number of the next signal, or what `look` writes; waits for it."""
+        return self._read.recv(1)[0]
+
+    def look(self) -> None:
+        """Have the main thread look whether the coordinator ended; from any thread."""
+        with contextlib.suppress(OSError):
+            self._write.send(bytes((_LOOK,)))
+
+
+def _ignore(number: int, frame: FrameType | None) -> None:
+    """A signal with a handler is one that is told; what it asks for is read from the socket."""
 
 
 def run(config_path: Path, config: Config, *, json_log: bool) -> None:
@@ -38,27 +82,14 @@ def run(config_path: Path, config: Config, *, json_log: bool) -> None:
     ControlError when it had to give up.
     """
     configure(config.log.level, as_json=json_log)
-    wishes: queue.SimpleQueue[str] = queue.SimpleQueue()
-
-    def on_signal(number: int, _: FrameType | None) -> None:
-        wishes.put(_RELOAD if number == signal.SIGHUP else _STOP)
-
     # Taken before the signals are: who waits for the lock can be stopped as any command.
-    with owned(config.state) as lock:
-        before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
-        try:
-            while True:
-                again = _life(config, lock, wishes)
-                if not again:
-                    return
-                config = _reread(config_path, config)
-                configure(config.log.level, as_json=json_log)
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    with owned(config.state) as lock, Wishes() as wishes:
+        while _life(config, lock, wishes):
+            config = _reread(config_path, config)
+            configure(config.log.level, as_json=json_log)
 
 
-def _life(config: Config, lock: Lock, wishes: queue.SimpleQueue[str]) -> bool:
+def _life(config: Config, lock: Lock, wishes: Wishes) -> bool:
     """One life with one config. Returns whether the config is to be read again."""
     log.info("Starting on %s.", ", ".join(str(path) for path in config.photos))
     coordinator = Coordinator(config)
@@ -74,7 +105,7 @@ def _life(config: Config, lock: Lock, wishes: queue.SimpleQueue[str]) -> bool:
     attendant = threading.Thread(target=_attend, args=(coordinator, library, wishes), name="attendant", daemon=True)
     attendant.start()
     try:
-        wish = _wait(coordinator, wishes)
+        again = _wait(coordinator, wishes)
     finally:
         notify("STOPPING=1")
         log.info("Stopping: what is under way is finished or put back.")
@@ -84,27 +115,28 @@ def _life(config: Config, lock: Lock, wishes: queue.SimpleQueue[str]) -> bool:
         attendant.join(timeout=5)
     if coordinator.fault is not None:
         raise ControlError(detail=f"it gave up after repeated errors: {coordinator.fault!r}")
-    log.info("Stopped." if wish == _STOP else "Reading the config again.")
-    return wish == _RELOAD
+    log.info("Reading the config again." if again else "Stopped.")
+    return again
 
 
-def _wait(coordinator: Coordinator, wishes: queue.SimpleQueue[str]) -> str:
+def _wait(coordinator: Coordinator, wishes: Wishes) -> bool:
+    """Wait until it is to end; tells whether to begin again with the config as it is then."""
     while True:
-        # Python runs signal handlers between two steps of the main thread; an endless wait on a lock is such a step.
-        wish = wishes.get()
-        if wish in (_STOP, _RELOAD):
-            return wish
-        if coordinator.ended.is_set():
-            return _STOP
+        wish = wishes.next()
+        if wish == signal.SIGHUP:
+            return True
+        if wish in _STOPPING or coordinator.ended.is_set():
+            return False
 
 
-def _attend(coordinator: Coordinator, library: LocalLibrary, wishes: queue.SimpleQueue[str]) -> None:
+def _attend(coordinator: Coordinator, library: LocalLibrary, wishes: Wishes) -> None:
     """Tell the supervisor when we are ready and that we live; wake the main thread when the coordinator ended."""
     coordinator.ready.wait()
     if not coordinator.ended.is_set():
         notify(f"READY=1\nMAINPID={os.getpid()}\nSTATUS=Watching")
-        counts = library.status()["counts"]
-        log.info("Ready: %d files, %d people so far.", counts["files"], counts["people"])
+        with contextlib.suppress(GuyverError):  # it may be told to stop at this very moment
+            counts = library.status()["counts"]
+            log.info("Ready: %d files, %d people so far.", counts["files"], counts["people"])
     interval = watchdog_interval()
     while not coordinator.ended.wait(None if interval is None else interval / 3):
         assert interval is not None
@@ -115,7 +147,7 @@ def _attend(coordinator: Coordinator, library: LocalLibrary, wishes: queue.Simpl
             continue
         if alive and time.monotonic() - began < interval:
             notify("WATCHDOG=1")
-    wishes.put(_LOOK)
+    wishes.look()
 
 
 def _reread(path: Path, config: Config) -> Config:
