@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -84,6 +84,12 @@ class Comparison:
         """Whether that link stands there now, and nobody else claims it."""
         return path in self.strange and is_ours(link, self.strange[path])
 
+    def put_back(self, shift: Shift) -> Shift:
+        """The link is to be where it was again; what stands where it went is a copy."""
+        if shift.path is not None:
+            self.strange[shift.path] = self.actual.entries[shift.path]
+        return Shift(shift.link, None)
+
     def owner_at(self, path: bytes) -> OwnerId | None:
         """Whose folder a path lies in."""
         for above in reversed(parents(os.path.dirname(path))):
@@ -121,7 +127,13 @@ class Comparison:
                 unread.add(home.path)
             elif home.path in self.actual.folders:
                 exchanged.add(home.path)
-        return exchanged, unread
+        # Some file systems number anew at every mount: where most is as it was, nothing moved.
+        balance: Counter[bytes] = Counter()
+        for link in self.published.links if exchanged else ():
+            balance.update(
+                {home: -1 if self.is_at(link, link.path) else 1 for home in exchanged & {*parents(link.path)}}
+            )
+        return {home for home in exchanged if balance[home] > 0}, unread
 
     def _is_here(self, link: PublishedLink) -> bool:
         if not self.is_at(link, link.path):

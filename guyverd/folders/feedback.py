@@ -47,7 +47,7 @@ def read_back(published: Published, actual: Snapshot, *, limit: float) -> Readin
     acts = list(folders.acts())
     links = Links(compared, folders)
     acts += links.acts()
-    acts += strangers(compared, links.unclear)
+    acts += strangers(compared, links.moved)
     return Reading(tuple(acts), strange, _excess(published, links, acts, limit))
 
 

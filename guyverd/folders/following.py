@@ -37,16 +37,15 @@ class Folders:
         for owner, (home, new) in _in_order(moving):
             shifts = self._follow(home, new)
             host = self._all.homes.get(new)
-            if host is None:
-                host = self._all.owner_at(new)
-            if host is None:
+            within = self._all.owner_at(new) if host is None else host
+            source = "" if within is None else f"moved the folder {text(home.path)} into {self._all.shown(within)}"
+            if within is not None and person_of(within) and person_of(owner):
+                yield Merged(shifts, source, owner, within)
+            elif host is None:
+                # Also an album within a person's folder, or the other way round: only its place changed.
                 yield self.renamed(owner, home, new, shifts)
-                continue
-            source = f"moved the folder {text(home.path)} into {self._all.shown(host)}"
-            if person_of(host) and person_of(owner):
-                yield Merged(shifts, source, owner, host)
             else:
-                yield Rearranged(tuple(Shift(shift.link, None) for shift in shifts), source)
+                yield Rearranged(tuple(self._all.put_back(shift) for shift in shifts), source)
         self._all.settle()
 
     def renamed(self, owner: OwnerId, home: Home, new: bytes, shifts: tuple[Shift, ...]) -> Act:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from guyverd.folders.acts import Act, Given, Hidden, Merged, Parted, Rearranged, Refused, Shift
 from guyverd.folders.comparison import Comparison, Key, as_name, is_word, key_of, key_of_seen, links_in_words, text
@@ -19,8 +19,8 @@ class Links:
     def __init__(self, compared: Comparison, folders: Folders) -> None:
         self._all = compared
         self._folders = folders
-        self.unclear: set[Key] = set()
-        """What was moved from one of several folders, and nobody can tell from which."""
+        self.moved = {key_of(link) for link in compared.lost.values()}
+        """What is missing somewhere: another of the same may have come from there as well as from anywhere else."""
         self._places: dict[bytes, bytes] = {}
         """For each link that is elsewhere: where."""
         self._rearranged: list[Shift] = []
@@ -65,32 +65,46 @@ class Links:
             key = key_of(link)
             if key is not None and key in self._all.where:
                 groups[key].append(link)
-        for key, group in groups.items():
-            links, places = group, [path for path in self._all.where[key] if path in self._all.strange]
-            for at_home, same_name in ((True, True), (True, False), (False, True), (False, False)):
-                links, places = self._matched(key, links, places, at_home=at_home, same_name=same_name)
+        unsure = []
+        for key, links in groups.items():
+            left = self._match(links, [path for path in self._all.where[key] if path in self._all.strange])
+            if all(left):
+                unsure.append(left)
+        ways = self._ways() if unsure else {}
+        for links, places in unsure:
+            self._match(*self._matched(links, places, lambda link, path: ways.get(_folder(link)) == _above(path)))
+
+    def _match(self, links: list[PublishedLink], places: list[bytes]) -> tuple[list[PublishedLink], list[bytes]]:
+        """Within its own folder before elsewhere, by the same name before another; returns what is left."""
+        for at_home in (True, False):
+            for same_name in (True, False):
+
+                def fits(link: PublishedLink, path: bytes, home: bool = at_home, name: bool = same_name) -> bool:
+                    return (not home or self._all.owner_at(path) == link.owner) and (
+                        not name or os.path.basename(path) == os.path.basename(link.path)
+                    )
+
+                links, places = self._matched(links, places, fits, at_home=at_home)
+        return links, places
 
     def _matched(
-        self, key: Key, links: list[PublishedLink], places: list[bytes], *, at_home: bool, same_name: bool
+        self,
+        links: list[PublishedLink],
+        places: list[bytes],
+        fits: Callable[[PublishedLink, bytes], bool],
+        *,
+        at_home: bool = False,
     ) -> tuple[list[PublishedLink], list[bytes]]:
-        """One after the other, as far as it is clear which went where; returns those that are left."""
-        fits = {
-            link.path: [
-                path
-                for path in places
-                if (not at_home or self._all.owner_at(path) == link.owner)
-                and (not same_name or os.path.basename(path) == os.path.basename(link.path))
-                and self._all.is_at(link, path)
-            ]
-            for link in links
+        """One after the other, where it is clear which went where."""
+        fitting = {
+            link.path: [path for path in places if self._all.is_at(link, path) and fits(link, path)] for link in links
         }
-        if not at_home and self._is_unclear([link for link in links if fits[link.path]], fits):
-            self.unclear.add(key)
+        if not at_home and self._is_unclear([link for link in links if fitting[link.path]], fitting):
             return links, places
         taken: set[bytes] = set()
         left = []
         for link in links:
-            path = next((path for path in fits[link.path] if path not in taken), None)
+            path = next((path for path in fitting[link.path] if path not in taken), None)
             if path is None:
                 left.append(link)
                 continue
@@ -99,12 +113,22 @@ class Links:
             del self._all.strange[path]
         return left, [path for path in places if path not in taken]
 
-    def _is_unclear(self, links: Sequence[PublishedLink], fits: dict[bytes, list[bytes]]) -> bool:
-        """Whether links of several owners went to fewer places, or to different people's."""
-        places = {path for link in links for path in fits[link.path]}
+    def _is_unclear(self, links: Sequence[PublishedLink], fitting: Mapping[bytes, Sequence[bytes]]) -> bool:
+        """Whether links of several owners went to fewer places, or to different people's, and any may be any."""
+        if len({link.owner for link in links}) < 2:
+            return False
+        each = [set(fitting[link.path]) for link in links]
+        places = set().union(*each)
         goals = {self._all.owner_at(path) or self._all.room(path) for path in places}
-        several = len({link.owner for link in links}) > 1
-        return several and (len(places) < len(links) or len(goals) > 1)
+        alone = all(len(one) == 1 for one in each) and len(places) == len(links)
+        return not alone and (len(places) < len(links) or len(goals) > 1)
+
+    def _ways(self) -> dict[tuple[OwnerId, bytes], bytes]:
+        """Where most of the links of a folder went that went anywhere for sure."""
+        tally: dict[tuple[OwnerId, bytes], Counter[bytes]] = defaultdict(Counter)
+        for old, new in sorted(self._places.items()):
+            tally[_folder(self._all.lost[old])][_above(new)] += 1
+        return {folder: goals.most_common(1)[0][0] for folder, goals in tally.items()}
 
     # ---- what that means ---------------------------------------------------------------------------------------------
 
@@ -125,8 +149,9 @@ class Links:
         elif to == link.owner:
             self._rearranged.append(shift)
         elif person_of(to) is None or person_of(link.owner) is None:
-            # Into or out of an album: nobody is said to be anybody.
-            self._rearranged.append(Shift(link, None))
+            # Into or out of an album: nobody is said to be no longer who they were. What came out of one is put back
+            # there, and was copied.
+            self._rearranged.append(self._all.put_back(shift))
         else:
             self._given[link.owner].setdefault(to, []).append(shift)
 
@@ -170,10 +195,10 @@ class Links:
             people = [shift for shift in shifts if person_of(shift.link.owner)]
             if not people or self._is_collection(room):
                 source = f"moved {links_in_words(shifts)} into {text(room)}, which is nobody's"
-                yield Rearranged(tuple(Shift(shift.link, None) for shift in shifts), source)
+                yield Rearranged(tuple(self._all.put_back(shift) for shift in shifts), source)
                 continue
             source = f"moved {links_in_words(people)} into the new folder {text(room)}"
-            rest = [Shift(shift.link, None) for shift in shifts if not person_of(shift.link.owner)]
+            rest = [self._all.put_back(shift) for shift in shifts if not person_of(shift.link.owner)]
             if rest:
                 yield Rearranged(tuple(rest), source)
             by_owner: dict[OwnerId, list[Shift]] = defaultdict(list)
@@ -192,8 +217,20 @@ class Links:
                     yield Given(tuple(theirs), source, owner, bearer)
 
     def _is_collection(self, room: bytes) -> bool:
-        """Whether more was copied into a folder than moved: that is somebody's own collection, not a person."""
+        """Whether copies were in a folder before, or more was copied there than moved: a collection, and no person."""
         ours = {key_of(link) for link in self._all.here}
-        seen = self._all.strange.items()
-        copied = sum(path.startswith(room + b"/") and key_of_seen(one) in ours for path, one in seen)
-        return copied > sum(person_of(shift.link.owner) is not None for shift in self._parted[room])
+        copies = [
+            path
+            for path, seen in self._all.strange.items()
+            if path.startswith(room + b"/") and key_of_seen(seen) in ours
+        ]
+        moved = sum(person_of(shift.link.owner) is not None for shift in self._parted[room])
+        return len(copies) > moved or not self._all.published.strays.isdisjoint(copies)
+
+
+def _folder(link: PublishedLink) -> tuple[OwnerId, bytes]:
+    return link.owner, _above(link.path)
+
+
+def _above(path: bytes) -> bytes:
+    return os.path.dirname(path)

@@ -13,8 +13,11 @@ from guyverd.folders.spare import parents
 from guyverd.published import LinkKind, OwnerId, PublishedLink, person_of
 
 
-def strangers(compared: Comparison, unclear: Collection[Key]) -> Iterator[Act]:
-    """What the links and files say that nothing else explained; those of which it is `unclear` whose they were."""
+def strangers(compared: Comparison, moved: Collection[Key | None]) -> Iterator[Act]:
+    """What the links and files say that nothing else explained.
+
+    What was `moved` from somewhere is nobody's copy: it may be the one that is missing, and whose that was is not said.
+    """
     ours: dict[Key | None, list[PublishedLink]] = defaultdict(list)
     for link in compared.here:
         if link.kind not in FILES_OF_OURS:
@@ -28,9 +31,10 @@ def strangers(compared: Comparison, unclear: Collection[Key]) -> Iterator[Act]:
             if path not in compared.published.strays and (files or isinstance(seen, bytes)):
                 returned |= _hidden_above(compared, path)
         elif person_of(owner) is not None:
-            same = [] if key_of_seen(seen) in unclear else ours.get(key_of_seen(seen), [])
+            key = key_of_seen(seen)
+            same = ours.get(key, [])
             if not any(link.companion or link.owner == owner for link in same):
-                yield _put(compared, path, seen, owner, same)
+                yield _put(compared, path, seen, owner, [] if key in moved else same)
     for folder, owner in sorted(returned.items()):
         yield Returned((), f"brought back the folder {text(folder)}", owner, folder)
 

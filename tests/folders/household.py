@@ -365,6 +365,8 @@ class Household:
         assert person is not None
         owners = [one for owner in act.owners if (one := person_of(owner)) is not None]
         theirs = [face for owner in owners for face in self.catalogue.seen(owner, act.photo)]
+        # Also one that is nobody's may be meant.
+        theirs += [one for one, face in self.catalogue.faces.items() if face.photo == act.photo and face.person is None]
         if len(theirs) == 1 and self.catalogue.give(theirs[0], person):
             self._adopt(act.path, act.to, act.photo)
 

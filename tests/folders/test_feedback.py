@@ -373,6 +373,22 @@ def test_where_two_were_moved_to_two_nobody_knows_which_went_where(home: Househo
     assert home.read() == Reading(())
 
 
+def test_a_link_went_where_its_company_went(home: Household) -> None:
+    home.person(9, "Carol", "c1.jpg")
+    home.person(10, "Dave", "d1.jpg")
+    home.publish()
+    for one in ("a1", "a2", "both"):
+        home.move(f"Alice/{x(one)}", f"Dave/{x(one)}")
+    for one in ("b1", "b2", "both"):
+        home.move(f"Bob/{x(one)}", f"Carol/{x(one)}")
+    assert [(act.owner, act.to, len(act.shifts)) for act in home.read().acts if isinstance(act, Given)] == [
+        (ALICE, 10, 3),
+        (BOB, 9, 3),
+    ]
+    settle(home)
+    assert people_in(home, "both.jpg") == {9, 10}
+
+
 def test_both_links_of_a_photo_are_moved_to_one(home: Household) -> None:
     home.person(9, "Carol", "c1.jpg")
     home.publish()
@@ -821,11 +837,13 @@ def test_a_collection_of_ones_own_is_nobody(home: Household) -> None:
     assert sorted(os.listdir(home.path("Best"))) == [x(one).encode() for one in ("a1", "b1", "b2")]
 
 
-def test_a_link_moved_into_a_collection_of_copies_is_no_person(home: Household) -> None:
+@pytest.mark.parametrize(("copies", "read"), [(["a1"], True), (["a1", "a2"], True), (["a1", "a2"], False)])
+def test_a_link_moved_into_a_collection_of_copies_is_no_person(home: Household, copies: list[str], read: bool) -> None:
     os.mkdir(home.path("Best"))
-    for person, one in (("Alice", "a1"), ("Bob", "b1")):
-        shutil.copy2(home.path(person, x(one)), home.path("Best"), follow_symlinks=False)
-    home.heed(home.read())
+    for one in copies:
+        shutil.copy2(home.path("Alice", x(one)), home.path("Best"), follow_symlinks=False)
+    if read:
+        home.heed(home.read())
     home.move(f"Bob/{x('b2')}", f"Best/{x('b2')}")
     act = only(home.read())
     assert isinstance(act, Rearranged)
@@ -958,12 +976,20 @@ def test_nobody_is_said_to_be_anybody_by_an_album(album: Household) -> None:
     assert album.read() == Reading(())
 
 
-def test_a_folder_moved_into_an_album_comes_back(album: Household) -> None:
+def test_a_folder_in_an_albums_and_an_album_in_a_folder_only_lie_elsewhere(album: Household) -> None:
     album.move("Unnamed/0007", "Alice & Bob/0007")
-    act = only(album.read())
-    assert isinstance(act, Rearranged)
+    assert isinstance(only(album.read()), Moved)
     settle(album)
-    assert album.homes()[7] == "Unnamed/0007"
+    album.move("Alice & Bob", "Alice/Us")
+    assert [(type(act), act.source) for act in album.read().acts] == [
+        (Moved, "renamed Alice & Bob to Alice/Us"),
+        (Moved, "renamed Alice & Bob/0007 to Alice/Us/0007"),
+    ]
+    settle(album)
+    assert (album.homes()[-5], album.homes()[7]) == ("Alice/Us", "Alice/Us/0007")
+    album.move("Alice", "Alma")
+    settle(album)
+    assert album.homes() == {-5: "Alma/Us", 1: "Alma", 2: "Bob", 7: "Alma/Us/0007", 8: "Unnamed/0008"}
 
 
 def test_a_folder_gets_the_name_of_an_album(album: Household) -> None:
