@@ -17,6 +17,7 @@ SAYS = {
     "cold.py": ["guyverd --help", "guyverd people, no daemon", "guyverd people, a daemon answers"],
     "detector.py": ["dlib, CNN", "ours, CNN", "ours against dlib as installed", "the boxes of the two are the same"],
     "embedding.py": ["dlib", "ours against dlib as installed, faces/s", "ours against sgemm, GFLOP/s"],
+    "folders.py": ["made from nothing", "one new photo of two people with few", "read back, nothing done there"],
     "library.py": ["guyverd, 2 workers", "face_recognition (HOG), 1 process", "faces"],
     "people.py": ["set", "BCubed F", "portraits", "1.000"],
     "photos.py": ["face_recognition (HOG)", "guyverd against face_recognition (HOG)"],
