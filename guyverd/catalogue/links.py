@@ -24,6 +24,8 @@ _LINK = f"SELECT {_COLUMNS} FROM links"
 _HOME = "SELECT owner, path, name, inode FROM homes"
 _MOST_OWNERS = 200
 """Owners asked for in one statement; where there are more, all rows are gone through."""
+_MOST_VALUES = 500
+"""Values compared with in one statement."""
 
 
 class Renamed(Protocol):
@@ -60,6 +62,20 @@ class Links:
         """The links at or below a folder, by path."""
         rows = self._db.rows(f"{_LINK} WHERE path > ? AND path < ? ORDER BY path", (folder + b"/", folder + b"0"))
         return [_link(row) for row in rows]
+
+    def like(self, seen: Collection[bytes | Stamp]) -> set[OwnerId]:
+        """Who has a link that says the same, or is the same file."""
+        texts = [one for one in seen if isinstance(one, bytes)]
+        inodes = [one.inode for one in seen if isinstance(one, Stamp)]
+        found: set[OwnerId] = set()
+        columns: tuple[tuple[str, Sequence[bytes | int]], ...] = (("target", texts), ("inode", inodes))
+        for column, values in columns:
+            for start in range(0, len(values), _MOST_VALUES):
+                part = values[start : start + _MOST_VALUES]
+                marks = ",".join("?" * len(part))
+                rows = self._db.rows(f"SELECT DISTINCT owner FROM links WHERE {column} IN ({marks})", part)
+                found |= {OwnerId(row["owner"]) for row in rows}
+        return found
 
     def count(self) -> int:
         """How many links there are."""
@@ -123,10 +139,15 @@ def changing(
     """What makes the ledger say what somebody did to the people folder, within the transaction of what it means.
 
     Rows are forgotten, then written; then where folders are, and whose are no more. What people put there themselves
-    goes with a folder that `moved` from one path to another.
+    goes with a folder that `moved` from one path to another. Everybody concerned is published anew: a link says
+    something else in another place, and what is not meant is put back.
     """
+    concerned = {*(link.owner for link in links), *(home.owner for home in homes), *gone}
 
     def job(db: Utils) -> None:
+        marked = "INSERT OR IGNORE INTO stale"
+        db.conn.executemany(f"{marked} SELECT owner FROM links WHERE path = ?", ((path,) for path in forgotten))
+        db.conn.executemany(f"{marked} VALUES (?)", ((owner,) for owner in concerned))
         forget(db, forgotten)
         put(db, links, at)
         if moved is not None:

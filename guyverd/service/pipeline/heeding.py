@@ -90,6 +90,9 @@ class Heeding:
             self._settled(scopes)
             return False
         snapshot = self._look(scopes)
+        if origins := self._origins(snapshot):
+            scopes = widened({*scopes, *origins})
+            snapshot = self._look(scopes)
         reading = self._compared(snapshot, self._config.folders.loss_limit)
         if reading.excess:
             self._catalogue.heard.pause(reading.excess, self._catalogue.now())
@@ -155,6 +158,17 @@ class Heeding:
         # If the disk went meanwhile, what is not seen tells nothing.
         self._tree.check()
         return found
+
+    def _origins(self, snapshot: Snapshot) -> set[bytes]:
+        """Folders that were not looked at, and show what is new in those that were: there it came from."""
+        links, enrolled = self._catalogue.links, self._catalogue.heard.enrolled()
+        if b"" in snapshot.scopes:
+            return set()
+        known = {link.path for scope in snapshot.scopes for link in links.below(scope)} | enrolled.keys()
+        owners = links.like([seen for path, seen in snapshot.entries.items() if path not in known])
+        return {
+            home.path for owner, home in links.homes().items() if owner in owners and not snapshot.covers(home.path)
+        }
 
     def _compared(self, snapshot: Snapshot, limit: float) -> Reading:
         links, people = self._catalogue.links, self._catalogue.people

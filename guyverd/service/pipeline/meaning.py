@@ -32,8 +32,9 @@ from guyverd.folders.acts import (
 )
 from guyverd.folders.snapshot import Snapshot
 from guyverd.folders.spare import parents
-from guyverd.model import FaceId, PersonId, PhotoId
+from guyverd.model import DecisionKind, FaceId, PersonId, PhotoId
 from guyverd.people.asking.whose import meant
+from guyverd.people.decisions import undone
 from guyverd.published import Home, OwnerId, PublishedLink, album_of, of_person, person_of
 from guyverd.service.pipeline.enrolling import Enrolling
 from guyverd.service.pipeline.words.albums import Albums, removed
@@ -136,7 +137,8 @@ class Meaning:
     def _against(self, into: PersonId, absorbed: PersonId) -> str | None:
         """What speaks against two people being one, in words."""
         said = standing(self._catalogue)
-        if (min(into, absorbed), max(into, absorbed)) in said.apart_people:
+        two = min(into, absorbed), max(into, absorbed)
+        if two in said.apart_people and not self._were_split(two):
             return "you said that they are two people"
         if into in said.hidden:
             return "the one of that name is hidden"
@@ -145,6 +147,12 @@ class Meaning:
             (one.face, absorbed) in said.barred for one in ours
         ):
             return "you said of a face of the one that it is not the other"
+        our_faces, their_faces = ({one.face for one in members} for members in (ours, theirs))
+        if any(
+            (one in our_faces and other in their_faces) or (one in their_faces and other in our_faces)
+            for one, other in said.apart
+        ):
+            return "you said of a face of each that they are two people"
         beside: dict[PhotoId, list[FaceId]] = defaultdict(list)
         for one in ours:
             beside[one.photo].append(one.face)
@@ -154,6 +162,17 @@ class Meaning:
                 if pair not in said.together and pair not in said.alike:
                     return "there are photos that show both"
         return None
+
+    def _were_split(self, two: tuple[PersonId, PersonId]) -> bool:
+        """Whether nobody said more of these two than that one was split off the other: that is taken back by hand."""
+        people, log = self._catalogue.people, log_of(self._catalogue)
+        gone = undone(log)
+        for one in log:
+            if one.kind is DecisionKind.DIFFERENT and one.id not in gone and one.person and one.other:
+                ends = people.survivor(one.person), people.survivor(one.other)
+                if ends in (two, two[::-1]):
+                    return False
+        return True
 
     def _hidden(self, act: Hidden) -> None:
         job = self._follow(act.shifts, gone=[act.owner])
