@@ -96,10 +96,20 @@ class Heard:
         self._db.write(settling(path, state))
 
     def vanished(self, paths: Iterable[bytes], at: str) -> None:
-        """What stood there does not any more; files that only such things told of are missing then."""
+        """What stood there does not any more; files that only such things told of are missing then.
+
+        Who is in those photos is published anew: a link of ours stands in for one's own.
+        """
 
         def job(db: Utils) -> None:
-            db.conn.executemany("DELETE FROM enrolments WHERE path = ?", ((path,) for path in paths))
+            noted = [(path,) for path in paths]
+            db.conn.executemany(
+                "INSERT OR IGNORE INTO stale SELECT faces.person_id FROM enrolments JOIN files ON files.id = file_id"
+                " JOIN faces ON faces.photo_id = files.photo_id"
+                " WHERE enrolments.path = ? AND faces.person_id IS NOT NULL",
+                noted,
+            )
+            db.conn.executemany("DELETE FROM enrolments WHERE path = ?", noted)
             db.execute(
                 "UPDATE files SET missing_since = ? WHERE missing_since IS NULL"
                 " AND root_id IN (SELECT id FROM roots WHERE own) AND id NOT IN (SELECT file_id FROM enrolments)",

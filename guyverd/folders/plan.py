@@ -280,6 +280,9 @@ class _Links:
 
     def _place(self, folder: bytes, name: bytes, photo: ShelfPhoto) -> bytes | None:
         """Where the link of any other photo is, or is to be made; None where it needs none."""
+        standing = (self._standing[path][1] for path in self._of_photo.get((photo.photo, False), ()))
+        if photo.own and not any(link.made for link in standing):
+            return None
         wanted, number = folder + b"/" + name, 2
         while wanted in self._taken:
             wanted, number = folder + b"/" + spare_name(name, number, folder=False), number + 1
