@@ -39,7 +39,8 @@ class Published:
     hidden: Mapping[bytes, OwnerId] = field(default_factory=dict)
     """The folder that somebody would have who is hidden."""
     strays: frozenset[bytes] = frozenset()
-    """Links and files outside of everybody's folder that were there when this was last looked at."""
+    """Links and files that were in nobody's folder when this was last looked at, or were left over when it ceased to be
+    somebody's; also where somebody's folder is by now."""
     total: int = 0
     """Links in the whole people folder."""
     unnamed: bytes = b"Unnamed"

@@ -25,10 +25,12 @@ def strangers(compared: Comparison, moved: Collection[Key | None]) -> Iterator[A
     files = any(link.kind is not LinkKind.SYMBOLIC and is_word(link) for link in compared.published.links)
     returned: dict[bytes, OwnerId] = {}
     for path, seen in sorted(compared.strange.items()):
+        if path in compared.published.strays:
+            continue  # it was there before this was anybody's folder
         owner = compared.owner_at(path)
         if owner is None:
             # Links were in the folder of somebody hidden; files of the user's own may always have been.
-            if path not in compared.published.strays and (files or isinstance(seen, bytes)):
+            if files or isinstance(seen, bytes):
                 returned |= _hidden_above(compared, path)
         elif person_of(owner) is not None:
             key = key_of_seen(seen)

@@ -257,7 +257,7 @@ class Household:
         actual = self.snapshot()
         for act in reading.acts:
             _HEED[type(act)](self, act)
-        self.strays = self._outside(actual)
+        self.strays = self._outside(actual) | (self.strays & (actual.entries.keys() - self.ledger.rows.keys()))
 
     def _outside(self, actual: Snapshot) -> frozenset[bytes]:
         homes = {home.path for home in self.ledger.homes.values()}

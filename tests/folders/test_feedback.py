@@ -899,6 +899,21 @@ def test_a_file_is_dropped_among_the_unnamed_and_at_the_top(home: Household) -> 
     assert act.to == SEVEN
 
 
+def test_what_was_in_a_folder_before_it_was_anybodys_says_nothing(home: Household) -> None:
+    os.mkdir(home.path("Alma"))
+    shutil.copy2(home.path("Bob", x("b1")), home.path("Alma"), follow_symlinks=False)
+    home.write("Alma/mine.jpg")
+    home.heed(home.read())
+    home.catalogue.names[PersonId(7)] = "Alma"
+    home.publish()
+    assert home.homes()[7] == "Alma"
+    assert home.read() == Reading(())
+    home.heed(home.read())
+    assert home.read() == Reading(())
+    home.write("Alma/more.jpg")
+    assert only(home.read()).source == "put more.jpg into Alma"
+
+
 def test_a_file_is_dropped_into_a_folder_that_is_renamed_at_once(home: Household) -> None:
     home.move("Unnamed/0007", "Alma")
     home.write("Alma/mine.jpg")
