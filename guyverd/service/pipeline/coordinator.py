@@ -20,17 +20,18 @@ from guyverd.catalogue.rows import PendingFile
 from guyverd.catalogue.store import Catalogue
 from guyverd.config import Config
 from guyverd.errors import ControlError, GuyverError
+from guyverd.service.pipeline.estimating import Estimating
 from guyverd.service.pipeline.grouping import Grouping
 from guyverd.service.pipeline.hours import next_change, pace
 from guyverd.service.pipeline.identifying import Identifying
 from guyverd.service.pipeline.looking import Looking, Tally
-from guyverd.service.pipeline.meter import Meter, amounts, class_bounds
 from guyverd.service.pipeline.observing import Observing
 from guyverd.service.pipeline.publishing import Publishing
 from guyverd.service.pipeline.reading import Reader
 from guyverd.service.pipeline.renewing import Renewing
+from guyverd.service.pipeline.watcher import Watcher
 from guyverd.watch.debounce import Debouncer
-from guyverd.watch.events import EventKind, Observer, PathEvent, Watching
+from guyverd.watch.events import EventKind, PathEvent
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -39,10 +40,6 @@ _PATIENCE = 30.0
 """Seconds that publishing waits for moved files to be identified, so that links are moved and not lost meanwhile."""
 _BACK_OFF = 10.0
 """Seconds after which a failed step is tried again."""
-_REPORT = 60.0
-"""Seconds between two lines in the log about a long pass."""
-_ESTIMATE = 1.0
-"""Seconds, at least, between two looks at what is left to read; they take a fiftieth of the time at most."""
 _MOST_FAULTS = 5
 """Unexpected errors in a row after which the daemon gives up and leaves it to its supervisor."""
 
@@ -77,7 +74,7 @@ class Coordinator:
         self.looking = Looking(self.catalogue, self.reader, self.wake, clock, self.renewing.kept)
         self.publishing = Publishing(config, self.catalogue)
         self._people = os.fsencode(config.people)
-        self.meter = Meter(self.reader.width)
+        self.estimating = Estimating(self.catalogue, self.looking, self.reader.width, clock)
         self.quiet_until = ""
         """The time of the day until which no photo is read; empty where they are."""
         self.trouble: GuyverError | None = None
@@ -92,7 +89,7 @@ class Coordinator:
         """Photos that would be forgotten, of how many, where that is more than the configured share."""
         self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._debouncer = Debouncer(config.watch.quiet, config.watch.ceiling)
-        self._observer: Observer | None = None
+        self.watcher = Watcher(self._notice)
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
         self._dirty_since: float | None = clock()
@@ -105,9 +102,6 @@ class Coordinator:
         self._ungrouped = False
         self._before_pass = Tally()
         self._found_before_pass = 0
-        self._next_report = clock() + _REPORT
-        self._next_estimate = 0.0
-        self._eta: tuple[float, float | None] = (0.0, 0.0)
         self._heeds_quiet = False
 
     # ---- from other threads ------------------------------------------------------------------------------------------
@@ -119,8 +113,7 @@ class Coordinator:
         """
         self._heeds_quiet = watch
         if watch:
-            self._observer = Observer(self._notice)
-            self._observer.start()
+            self.watcher.start()
             self.renewing.look()
         self._thread = threading.Thread(target=self._run, name="coordinator", daemon=True)
         self._thread.start()
@@ -129,8 +122,7 @@ class Coordinator:
         """Finish or roll back the step in hand and leave; everything closes. May be called without `start`."""
         self._stopping.set()
         self.wake()
-        if self._observer is not None:
-            self._observer.stop()
+        self.watcher.stop()
         # Workers first: a photo may take minutes, and whatever they have in hand stays pending.
         self.reader.stop()
         self.publishing.furnishing.stop()
@@ -207,11 +199,6 @@ class Coordinator:
     def idle(self) -> bool:
         """Whether everything that was noticed is done."""
         return self._at_rest
-
-    def eta(self) -> float | None:
-        """Seconds until everything is read; None where nobody knows: files are still being found, or none was read."""
-        at, left = self._eta
-        return None if left is None else max(0.0, left - (self.clock() - at))
 
     def pass_so_far(self) -> Tally:
         """What was read since the last request for a scan."""
@@ -354,8 +341,9 @@ class Coordinator:
         if gone := self.looking.take_gone():
             self.grouping.drop(gone)
             self._dirty_if(True)
-        self._measure(now)
-        self._report(now)
+        busy = self.identifying.busy
+        self.estimating.learn(now, identifying=busy, surveying=self.observing.surveying, quiet=bool(self.quiet_until))
+        self.estimating.report(now)
         self.trouble = None
         if not self.observing.surveying:
             self.ready.set()
@@ -379,67 +367,29 @@ class Coordinator:
             log.info(f"Quiet hours: no photo is read until {quiet_until}." if quiet_until else "Quiet hours are over.")
         self.quiet_until = quiet_until
 
-    def _measure(self, now: float) -> None:
-        """Learn from what was read how long the rest will take."""
-        self.meter.learn(now, self.looking.take_costs())
-        if not (self.looking.busy or self.identifying.busy):
-            self.meter.pause()
-            self._eta = (now, None if self.quiet_until else 0.0)
-            self._next_estimate = now
-            return
-        if now >= self._next_estimate:
-            began = self.clock()
-            waiting = self.catalogue.photos.waiting()
-            self._next_estimate = now + max(_ESTIMATE, 50 * (self.clock() - began))
-            self.meter.left(amounts(waiting.photos, waiting.files, waiting.new))
-            readable = {kind: found.photos for kind, found in amounts(waiting.photos, {}, 1.0).items()}
-            for kind, count in self.meter.samples(readable).items():
-                self.looking.sample(class_bounds(kind), count)
-        self._eta = (now, None if self.observing.surveying or self.quiet_until else self.meter.eta(now))
-
-    def _report(self, now: float) -> None:
-        if now < self._next_report:
-            return
-        self._next_report = now + _REPORT
-        if self.looking.busy:
-            left = self.catalogue.counts().pending_photos
-            eta = self.eta()
-            until = "" if eta is None else f", about {eta / 60:.0f} min left"
-            log.info(
-                "%d photos read, %d to go, %.1f a second%s.", self.looking.tally.photos, left, self.meter.rate(), until
-            )
-
     def _inspect(self) -> None:
         now = self.clock()
         self._next_inspection = now + self.config.watch.poll
         for found in self.observing.inspect_roots():
             path = found.root.path
-            if found.went and self._observer is not None:
-                self._observer.unwatch(path)
+            if found.went:
+                self.watcher.unwatch(path)
             if found.came:
                 self.observing.survey(found.root)
-                self._watch(path)
-            elif not found.went and (watched := self.watching(path)) is not None and not watched.events:
+                self.watcher.watch(path)
+            elif not found.went and (watched := self.watcher.at(path)) is not None and not watched.events:
                 # A limit may have been raised, or the folder made anew, since this was last tried.
-                self._watch(path)
+                self.watcher.watch(path)
                 self.observing.survey(found.root)
             self._dirty_if(found.came or found.went)
         self._watch_people_folder()
 
-    def _watch(self, root: bytes) -> None:
-        if self._observer is None:
-            return
-        before = self.watching(root)
-        watched = self._observer.watch(root)
-        if not watched.events and watched != before:
-            log.warning("%s: %s", os.fsdecode(root), watched.detail)
-
     def _watch_people_folder(self) -> None:
         """Follow what somebody does there, once it is there; where nothing tells of it, it is read now and then."""
-        watched = self.watching(self._people)
-        if self._observer is None or not self.publishing.prepared or (watched is not None and watched.events):
+        watched = self.watcher.at(self._people)
+        if not self.watcher.started or not self.publishing.prepared or (watched is not None and watched.events):
             return
-        self._watch(self._people)
+        self.watcher.watch(self._people)
         # What happened before the watch stood.
         self.publishing.heeding.touch(b"", self.clock())
 
@@ -456,13 +406,6 @@ class Coordinator:
         due = self.publishing.heeding.deadline()
         if due is not None and now >= max(due, self._next_publish):
             self._dirty_if(self._heed())
-
-    def watching(self, root: bytes) -> Watching | None:
-        """How a root is followed; None where nothing is."""
-        try:
-            return None if self._observer is None else self._observer.watching(root)
-        except KeyError:
-            return None
 
     def _group(self) -> None:
         self._ungrouped = False
@@ -502,7 +445,7 @@ class Coordinator:
             self._dirty_since = None
             # What somebody did there was read: photos that were put there are taken up at once.
             self._dirty_if(self.identifying.advance())
-            if self.watching(self._people) is None:
+            if self.watcher.at(self._people) is None:
                 self._watch_people_folder()
         else:
             self._next_publish = self.clock() + _BACK_OFF

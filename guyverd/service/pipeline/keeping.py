@@ -31,7 +31,7 @@ def stand(work: Coordinator) -> Row:
         problem = found
     state = "paused" if paused is not None else "in trouble" if problem is not None else "kept"
     homes, links = catalogue.links.homes().values(), catalogue.links.published()
-    watching = work.watching(os.fsencode(work.config.people))
+    watching = work.watcher.at(os.fsencode(work.config.people))
     waiting = Counter(one.state for one in catalogue.heard.open())
     return {
         "path": str(work.config.people),

@@ -103,8 +103,8 @@ class LocalLibrary(Inquiring):
                 "photos": counts.pending_photos,
                 "faces": counts.ungrouped_faces,
             },
-            "rate": round(work.meter.rate(), 2) if counts.pending_photos else 0.0,
-            "eta": work.eta() if self._daemon else None,
+            "rate": round(work.estimating.rate(), 2) if counts.pending_photos else 0.0,
+            "eta": work.estimating.eta() if self._daemon else None,
             "workers": {
                 "count": work.reader.width,
                 "running": work.reader.awake,
@@ -129,7 +129,7 @@ class LocalLibrary(Inquiring):
     def _watched(self, path: bytes, state: str, detail: str) -> tuple[str, str]:
         if state == "offline":
             return "offline", detail
-        watching = self._at_work.watching(path)
+        watching = self._at_work.watcher.at(path)
         if watching is None:
             return "not running", detail
         return ("events" if watching.events else "polled"), watching.detail or detail
@@ -172,8 +172,8 @@ class LocalLibrary(Inquiring):
             "photos_done": done.photos,
             "faces": done.faces,
             "failures": done.failed,
-            "rate": round(work.meter.rate(), 2),
-            "eta": work.eta() if busy and photos + files else None,
+            "rate": round(work.estimating.rate(), 2),
+            "eta": work.estimating.eta() if busy and photos + files else None,
             "quiet_until": work.quiet_until if photos and work.quiet_until else None,
         }
 
