@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 
 from guyverd.folders.acts import Act, Given, Hidden, Merged, Parted, Rearranged, Refused, Shift
 from guyverd.folders.comparison import Comparison, Key, as_name, is_word, key_of, key_of_seen, links_in_words, text
@@ -218,14 +219,20 @@ class Links:
 
     def _is_collection(self, room: bytes) -> bool:
         """Whether copies were in a folder before, or more was copied there than moved: a collection, and no person."""
-        ours = {key_of(link) for link in self._all.here}
-        copies = [
-            path
-            for path, seen in self._all.strange.items()
-            if path.startswith(room + b"/") and key_of_seen(seen) in ours
-        ]
+        copies = self._copies.get(room, [])
         moved = sum(person_of(shift.link.owner) is not None for shift in self._parted[room])
         return len(copies) > moved or not self._all.published.strays.isdisjoint(copies)
+
+    @cached_property
+    def _copies(self) -> dict[bytes, list[bytes]]:
+        """What else says the same as links that are where they were, by each folder it lies in."""
+        ours = {key_of(link) for link in self._all.here}
+        found: dict[bytes, list[bytes]] = defaultdict(list)
+        for path, seen in self._all.strange.items():
+            if key_of_seen(seen) in ours:
+                for folder in parents(_above(path)):
+                    found[folder].append(path)
+        return found
 
 
 def _folder(link: PublishedLink) -> tuple[OwnerId, bytes]:
