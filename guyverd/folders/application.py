@@ -24,7 +24,10 @@ from guyverd.published import Home, OwnerId, PublishedLink
 def carry_out(root: int, plan: Plan, ledger: Ledger, check: Callable[[], None]) -> Applied:
     """Remove, rename, make; `check` raises when the tree is no longer ours."""
     filled = {os.path.dirname(link.path) for link in plan.make} | {rename.new for rename in plan.renames}
-    work = Work(root, ledger, check, frozenset(above for folder in filled for above in parents(folder)))
+    # What moves is made anew one by one where it is not there any more.
+    moving_to = {rename.new for rename in plan.renames}
+    standing = frozenset(folder for folder in plan.standing if moving_to.isdisjoint(parents(folder)))
+    work = Work(root, ledger, check, frozenset(above for folder in filled for above in parents(folder)), standing)
     try:
         disk.remove_temporary(root)
         # A folder that is noted and not there yet tells nothing; one that is there and not noted would seem new.

@@ -81,7 +81,11 @@ def _look(
                     spare, exists = _spare(work, here, link, allotted)
                     (found.right if exists else found.fresh).append(spare)
     except FileNotFoundError:
-        found.fresh += links
+        if folder in work.standing:
+            # Made anew it would look as if only some links had been moved.
+            work.problems.append((folder, "somebody moved or deleted it a moment ago"))
+        else:
+            found.fresh += links
     except OSError as problem:
         work.failed(folder, problem)
 

@@ -66,6 +66,8 @@ class Plan:
     """Where folders will be: those that change, those in which something is made, those whose inode is not known."""
     gone: tuple[OwnerId, ...]
     """Owners who have no folder any more."""
+    standing: frozenset[bytes] = frozenset()
+    """Folders in which links stay, after the renames: one that is not there was moved or deleted a moment ago."""
 
     def __bool__(self) -> bool:
         return bool(self.renames or self.make or self.remove)
@@ -103,11 +105,13 @@ def plan(
         by_owner[link.owner][path] = (now, link)
     wanted: dict[bytes, PublishedLink] = {}
     kept: set[bytes] = set()
+    standing_in: set[bytes] = set()
     notes: list[PublishedLink] = []
     for shelf in shelves:
         links = _Links(shelf, new_homes[shelf.owner].path, by_owner.get(shelf.owner, {}), style)
         wanted |= links.wanted
         kept |= links.kept
+        standing_in |= links.rooms
         notes += links.notes
     # Where something is made, the folder may be another one under the same name: it is looked at again.
     seen_anew = {link.owner for link in wanted.values()}
@@ -121,6 +125,7 @@ def plan(
         keep=len(kept),
         homes=tuple(new_homes[owner] for owner in sorted(changed | seen_anew)),
         gone=gone,
+        standing=frozenset(standing_in),
     )
 
 
@@ -242,6 +247,8 @@ class _Links:
         """To be made, or made anew, by path."""
         self.kept: set[bytes] = set()
         """Paths of now at which a link stays."""
+        self.rooms: set[bytes] = set()
+        """Folders in which one does."""
         self.notes: list[PublishedLink] = []
         self._owner = shelf.owner
         self._home = home
@@ -321,6 +328,7 @@ class _Links:
         stays = there is not None and there.made and there.kind is kind and there.photo in (photo, None)
         if there is not None and stays and (there.target == text if kind is LinkKind.SYMBOLIC else there.stamp):
             self.kept.add(now)
+            self.rooms.add(os.path.dirname(path))
             if (there.target, there.photo, there.companion) != (text, photo, companion):
                 self.notes.append(replace(there, target=text, photo=photo, companion=companion))
             return

@@ -44,13 +44,22 @@ def _once(links: Iterable[PublishedLink]) -> Iterable[PublishedLink]:
 class Work:
     """One run over the tree."""
 
-    def __init__(self, root: int, ledger: Ledger, check: Callable[[], None], busy: frozenset[bytes]) -> None:
+    def __init__(
+        self,
+        root: int,
+        ledger: Ledger,
+        check: Callable[[], None],
+        busy: frozenset[bytes],
+        standing: frozenset[bytes] = frozenset(),
+    ) -> None:
         self.root = root
         self.ledger = ledger
         self.check = check
         """Raises when the tree is no longer ours; asked before every batch."""
         self.busy = busy
         """Folders that stay although they fall empty: they are filled again in a moment."""
+        self.standing = standing
+        """Folders that are there: one that is not was moved or deleted meanwhile, and is not made anew."""
         self.counts: Counter[str] = Counter()
         self.foreign: dict[bytes, None] = {}
         self.problems: list[tuple[bytes, str]] = []

@@ -618,3 +618,14 @@ def test_a_folder_that_the_user_renamed_is_left_for_others_to_judge(library: Lib
     rows, homes = dict(library.ledger.rows), dict(library.ledger.homes)
     library.tree.recover(library.ledger.published(), library.ledger, homes=homes.values())
     assert (library.ledger.rows, library.ledger.homes) == (rows, homes)
+
+
+def test_a_folder_that_somebody_moved_a_moment_ago_is_not_made_anew(library: Library) -> None:
+    """Or it would look as if only some of its links had been moved."""
+    library.publish(shelf(1, "Alice", library.photo(b"a.jpg")))
+    planned = library.plan(shelf(1, "Alice", library.photo(b"a.jpg"), library.photo(b"b.jpg")))
+    os.rename(library.path(b"Alice"), library.path(b"Alicia"))
+    applied = library.tree.apply(planned, library.ledger)
+    assert applied.problems == ((b"Alice", "somebody moved or deleted it a moment ago"),)
+    assert sorted(library.shown()) == [b"Alicia", b"Alicia/2024-05-17_a.jpg"]
+    assert {row.path for row in library.ledger.published()} == {b"Alice/2024-05-17_a.jpg"}
