@@ -443,6 +443,7 @@ class Coordinator:
     def _publish(self) -> None:
         if self.publishing.publish():
             self._dirty_since = None
+            self._next_publish = 0.0
             # What somebody did there was read: photos that were put there are taken up at once.
             self._dirty_if(self.identifying.advance())
             if self.watcher.at(self._people) is None:

@@ -39,6 +39,13 @@ class Enrolling:
             log.info("People folder: you %s.", source)
             self._catalogue.heard.enrol(path, file, person, source, self._catalogue.now())
 
+    def is_picture(self, path: bytes, seen: bytes | Stamp) -> bool:
+        """Whether what stands there, or where it leads, has the name of a picture and is there."""
+        if isinstance(seen, Stamp):
+            return is_picture(path)
+        real = self._real(path)
+        return is_picture(real) and os.path.lexists(real)
+
     def advance(self) -> bool:
         """Decide about those whose faces are known by now. Tells whether anything was decided."""
         changed = False
@@ -52,8 +59,11 @@ class Enrolling:
         """The file that is meant, and whether it changed; None where it is no picture, or out of reach."""
         if isinstance(seen, Stamp):
             return self._noted(self._folder, path, seen) if is_picture(path) else (None, False)
-        real = os.path.realpath(os.path.join(self._folder, path))
+        real = self._real(path)
         return self._led_to(real) if is_picture(real) else (None, False)
+
+    def _real(self, path: bytes) -> bytes:
+        return os.path.realpath(os.path.join(self._folder, path))
 
     def _led_to(self, real: bytes) -> tuple[FileId | None, bool]:
         files = self._catalogue.files

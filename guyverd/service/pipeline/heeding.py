@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from guyverd.catalogue.store import Catalogue
 from guyverd.config import Config
 from guyverd.errors import PeopleFolderPaused
-from guyverd.folders.acts import Dropped
+from guyverd.folders.acts import Moved, Parted, Returned
 from guyverd.folders.apply import PeopleTree
 from guyverd.folders.feedback import Published, Reading, read_back
 from guyverd.folders.names import usual_path
@@ -25,6 +25,8 @@ from guyverd.watch.events import EventKind, PathEvent
 
 log = logging.getLogger(__name__)
 
+_ROUNDS = 3
+"""Looks, at most, of which each finds what the one before it made somebody's."""
 _CEILING = 60.0
 """Seconds after which a folder in which something is always going on is read all the same."""
 
@@ -83,9 +85,15 @@ class Heeding:
         """
         if (reason := self._catalogue.heard.paused()) is not None:
             raise self._paused(reason)
-        if not self._touched:
-            return False
-        scopes = widened(self._touched)
+        heard = False
+        # What lies in a folder that became somebody's is heard only when it is theirs, so that is read once more.
+        for _ in range(_ROUNDS):
+            if not self._touched:
+                break
+            heard |= self._read(widened(self._touched))
+        return heard
+
+    def _read(self, scopes: tuple[bytes, ...]) -> bool:
         if not self._catalogue.links.homes():
             self._settled(scopes)
             return False
@@ -101,7 +109,19 @@ class Heeding:
             self._meaning.take(act, snapshot)
         self._note(snapshot, reading)
         self._settled(scopes)
+        self._touched |= {act.new for act in reading.acts if isinstance(act, Moved)}
+        self._touched |= {act.folder for act in reading.acts if isinstance(act, Parted | Returned)}
         return bool(reading.acts)
+
+    def leave(self, folders: Iterable[bytes]) -> None:
+        """What is left in folders that are nobody's any more, because they were taken down, says nothing later."""
+        folders = list(folders)
+        try:
+            left = take(self._folder, folders).entries if folders else {}
+        except OSError:
+            return  # the folder went; it tells when it is back
+        if left:
+            self._catalogue.heard.set_strays((), left)
 
     def advance(self) -> bool:
         """Decide about photos that were put into folders and whose faces are known by now."""
@@ -118,8 +138,7 @@ class Heeding:
         Raises PeopleFolderError where the folder is not there.
         """
         reading = self._compared(self._look((b"",)), math.inf)
-        known = self._catalogue.heard.enrolled()
-        return [act.source for act in reading.acts if not (isinstance(act, Dropped) and act.path in known)]
+        return [act.source for act in reading.acts if self._meaning.is_news(act)]
 
     def resume(self, *, accept: bool) -> list[str]:
         """Go on after a pause: take what was done as meant, or have it put back. Returns what that was, in words.
@@ -175,7 +194,12 @@ class Heeding:
         said = standing(self._catalogue)
         homes, unnamed = links.homes(), self._config.folders.unnamed
         names = people.names()
-        moved = [home for home in homes.values() if snapshot.covers(home.path) and home.path not in snapshot.folders]
+        # Also where another folder stands in its place.
+        moved = [
+            home
+            for home in homes.values()
+            if snapshot.covers(home.path) and snapshot.folders.get(home.path, -1) != home.inode
+        ]
         titles = {of_album(album): saved.title for album, saved in said.albums.items()}
         called = {of_person(person): name for person, name in names.items()} | titles
         usual = {home.owner: usual_path(home.owner, called.get(home.owner), unnamed) for home in moved}
@@ -205,8 +229,9 @@ class Heeding:
         """What stands outside of everybody's folder, and which of the things people put there are gone."""
         heard, links = self._catalogue.heard, self._catalogue.links
         homes = {home.path for home in links.homes().values()}
-        strays = {path for path in reading.strange if homes.isdisjoint(parents(path))}
         before = {path for path in heard.strays() if snapshot.covers(path)}
+        # What was there before a folder became somebody's stays silent.
+        strays = {path for path in reading.strange if path in before or homes.isdisjoint(parents(path))}
         if strays != before:
             heard.set_strays(before - strays, strays - before)
         gone = [

@@ -68,12 +68,26 @@ class Meaning:
             self.ignore(act)
 
     def ignore(self, act: Act) -> None:
-        """Only have the ledger say where our links are, whoever's they are: publishing puts them back."""
+        """Only have the ledger say where our links are, and where they were: publishing puts them back there."""
         if act.shifts:
-            self._alone(self._follow(act.shifts))
+            missing = [replace(shift.link, made=False) for shift in act.shifts]
+            there = [
+                replace(shift.link, path=shift.path, placed=False) for shift in act.shifts if shift.path is not None
+            ]
+            self._alone(changing(links=[*missing, *there], at=self._catalogue.now()))
+
+    def is_news(self, act: Act) -> bool:
+        """Whether it was not taken up before: what somebody put into a folder stands there at every look."""
+        if not isinstance(act, Dropped | Shared):
+            return True
+        if act.path in self._catalogue.heard.enrolled():
+            return False
+        if isinstance(act, Dropped):
+            return self._enrolling.is_picture(act.path, act.seen)
+        return person_of(act.to) not in {one.person for one in self._catalogue.people.in_photo(act.photo)}
 
     def _take(self, act: Act, snapshot: Snapshot) -> None:
-        if not isinstance(act, Dropped):  # which is told when it is new
+        if not isinstance(act, Dropped) and self.is_news(act):  # the other is told when it is noted
             log.info("People folder: you %s.", act.source)
         if isinstance(act, Rearranged):
             self._alone(self._follow(act.shifts, placed=True))
@@ -282,7 +296,8 @@ class Meaning:
             return
         found = meant(faces, to, standing(self._catalogue))
         seen = snapshot.entries.get(act.path)
-        if len(found) == 1:
+        # Once it was asked whose face is meant, only an answer tells.
+        if len(found) == 1 and act.path not in self._catalogue.heard.enrolled():
             # It was made as one of ours, so it is.
             copied = [PublishedLink(act.path, seen, act.to, act.photo, placed=True)] if isinstance(seen, bytes) else []
             job = changing(links=copied, at=self._catalogue.now())
@@ -312,13 +327,13 @@ class Meaning:
                 shift.link,
                 path=shift.path,
                 owner=shift.link.owner if owner is None else owner,
-                placed=placed or shift.link.placed,
+                placed=placed or shift.link.placed or _within_moved(shift, moved),
                 made=True,
             )
             for shift in shifts
             if shift.path is not None
         ]
-        forgotten = [shift.link.path for shift in shifts]
+        forgotten = [shift.link for shift in shifts]
         return changing(forgotten=forgotten, links=there, homes=homes, gone=gone, moved=moved, at=self._catalogue.now())
 
     def _stands(self, owner: OwnerId) -> PersonId | None:
@@ -340,3 +355,11 @@ class Meaning:
             theirs[one.photo].append(one.face)
         held = self._catalogue.people.holdings(list(faces))
         return {face: theirs[one.photo] for face, one in held.items() if one.photo in theirs}
+
+
+def _within_moved(shift: Shift, moved: tuple[bytes, bytes] | None) -> bool:
+    """Whether a link was moved within its folder while that was moved itself."""
+    if moved is None or shift.path is None:
+        return False
+    old, new = moved
+    return shift.path[len(new) :] != shift.link.path[len(old) :]
