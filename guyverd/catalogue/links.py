@@ -129,7 +129,7 @@ class Links:
 
 def changing(
     *,
-    forgotten: Collection[bytes] = (),
+    forgotten: Collection[PublishedLink] = (),
     links: Collection[PublishedLink] = (),
     homes: Collection[Home] = (),
     gone: Collection[OwnerId] = (),
@@ -138,7 +138,8 @@ def changing(
 ) -> Callable[[Utils], None]:
     """What makes the ledger say what somebody did to the people folder, within the transaction of what it means.
 
-    Rows are forgotten, then written; then where folders are, and whose are no more. What people put there themselves
+    Rows are forgotten, as far as they are still those of these links and not of others that took their place; then
+    rows are written, then where folders are, and whose are no more. What people put there themselves
     goes with a folder that `moved` from one path to another. Everybody concerned is published anew: a link says
     something else in another place, and what is not meant is put back.
     """
@@ -146,9 +147,12 @@ def changing(
 
     def job(db: Utils) -> None:
         marked = "INSERT OR IGNORE INTO stale"
-        db.conn.executemany(f"{marked} SELECT owner FROM links WHERE path = ?", ((path,) for path in forgotten))
+        db.conn.executemany(f"{marked} VALUES (?)", ((owner,) for owner in {link.owner for link in forgotten}))
         db.conn.executemany(f"{marked} VALUES (?)", ((owner,) for owner in concerned))
-        forget(db, forgotten)
+        db.conn.executemany(
+            "DELETE FROM links WHERE path = ? AND owner = ? AND target = ?",
+            ((link.path, link.owner, link.target) for link in forgotten),
+        )
         put(db, links, at)
         if moved is not None:
             move_enrolled(db, *moved)

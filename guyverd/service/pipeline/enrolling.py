@@ -12,7 +12,7 @@ from guyverd.config import Config
 from guyverd.errors import GuyverError
 from guyverd.folders import disk
 from guyverd.media.kinds import is_picture
-from guyverd.model import FaceId, FileId, PersonId, PhotoState, SeenFile, Stamp
+from guyverd.model import FaceId, FileId, PersonId, PhotoId, PhotoState, SeenFile, Stamp
 from guyverd.people.asking.whose import meant
 from guyverd.service.pipeline.words.deciding import Deciding, standing
 from guyverd.service.pipeline.words.pointing import locate
@@ -45,6 +45,11 @@ class Enrolling:
             return is_picture(path)
         real = self._real(path)
         return is_picture(real) and os.path.lexists(real)
+
+    def shown_by(self, path: bytes) -> PhotoId | None:
+        """The photo of the library that a link at a path of the people folder leads to; None where it leads to none."""
+        known = locate(self._catalogue, os.path.realpath(os.path.join(self._folder, path)))
+        return None if known is None else self._catalogue.files.photo_of(*known)
 
     def advance(self) -> bool:
         """Decide about those whose faces are known by now. Tells whether anything was decided."""

@@ -205,7 +205,16 @@ class Meaning:
         assert person is not None
         name = self._catalogue.people.names().get(person)
         home = Home(act.owner, act.folder, name, snapshot.folders.get(act.folder))
-        self._deciding.hide(person, hidden=False, source=act.source, first=self._follow((), homes=[home]))
+        # Their links came back with the folder, and are ours again.
+        theirs = [
+            PublishedLink(path, seen, act.owner, photo, placed=True)
+            for path, seen in snapshot.entries.items()
+            if path.startswith(act.folder + b"/") and isinstance(seen, bytes)
+            if (photo := self._enrolling.shown_by(path)) is not None
+            if any(one.person == person for one in self._catalogue.people.in_photo(photo))
+        ]
+        job = changing(links=theirs, homes=[home], at=self._catalogue.now())
+        self._deciding.hide(person, hidden=False, source=act.source, first=job)
 
     # ---- links -------------------------------------------------------------------------------------------------------
 

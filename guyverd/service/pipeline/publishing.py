@@ -154,8 +154,11 @@ class Publishing:
         done = False
         try:
             shelves = self._shelving.shelves(whose)
-            applied = self.applied = self.tree.apply(self._plan(whose, shelves), self._catalogue.links)
+            homes = self._catalogue.links.homes()
+            planned = self._plan(whose, shelves)
+            applied = self.applied = self.tree.apply(planned, self._catalogue.links)
             done = not applied.problems
+            self.heeding.leave([homes[owner].path for owner in planned.gone])
             furnished = self.furnishing.furnish(shelves, whose)
         finally:
             self._all_stale = not done and whose is None
