@@ -12,6 +12,7 @@ from guyverd.config import Config
 from guyverd.errors import PeopleFolderPaused
 from guyverd.folders.acts import Moved, Parted, Returned
 from guyverd.folders.apply import PeopleTree
+from guyverd.folders.disk import is_ours
 from guyverd.folders.feedback import Published, Reading, read_back
 from guyverd.folders.names import usual_path
 from guyverd.folders.snapshot import Snapshot, take, widened
@@ -183,8 +184,11 @@ class Heeding:
         links, enrolled = self._catalogue.links, self._catalogue.heard.enrolled()
         if b"" in snapshot.scopes:
             return set()
-        known = {link.path for scope in snapshot.scopes for link in links.below(scope)} | enrolled.keys()
-        owners = links.like([seen for path, seen in snapshot.entries.items() if path not in known])
+        new = {path: seen for path, seen in snapshot.entries.items() if path not in enrolled}
+        for link in [link for scope in snapshot.scopes for link in links.below(scope)]:
+            if link.path in new and is_ours(link, new[link.path]):
+                del new[link.path]
+        owners = links.like(new.values())
         return {
             home.path for owner, home in links.homes().items() if owner in owners and not snapshot.covers(home.path)
         }
