@@ -5,7 +5,7 @@ The ledger says which links are ours to change, and what the user did is told fr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -113,6 +113,11 @@ class Links:
         """The folder of each person and album that has one, relative to the people folder."""
         return {home.owner: home for home in map(_home, self._db.rows(_HOME))}
 
+    def former(self, names: Mapping[OwnerId, str | None]) -> dict[OwnerId, bytes]:
+        """The folder that each had last when they were called so, of those who had one."""
+        rows = self._db.rows("SELECT owner, name, path FROM former_homes")
+        return {OwnerId(owner): path for owner, name, path in rows if owner in names and name == (names[owner] or "")}
+
     def folders(self) -> dict[PersonId, bytes]:
         """The folder of each person who has one."""
         found = {}
@@ -201,6 +206,10 @@ def settle(db: Utils, homes: Iterable[Home], gone: Iterable[OwnerId]) -> None:
     db.conn.executemany(
         "INSERT OR REPLACE INTO homes (owner, path, display, name, inode) VALUES (?,?,?,?,?)",
         ((home.owner, home.path, display(home.path), home.name, home.inode) for home in homes),
+    )
+    db.conn.executemany(
+        "INSERT OR REPLACE INTO former_homes (owner, name, path) VALUES (?,?,?)",
+        ((home.owner, home.name or "", home.path) for home in homes),
     )
 
 

@@ -68,6 +68,13 @@ def people_folder_read(db: Database) -> None:
             db.execute("INSERT INTO homes VALUES (?, ?, ?, ?, NULL)", (owner, folder, shown, called))
 
 
+@migrations()
+def homes_remembered(db: Database) -> None:
+    """The folder that everybody had last under each name."""
+    for statement in _statements(schema.FORMER):
+        db.execute(statement)
+
+
 def _statements(script: str) -> list[str]:
     """Split at the semicolons that end a statement; a trigger's inner ones are kept."""
     found, current = [], ""

@@ -354,6 +354,17 @@ END;
 """
 """What it takes to read back what people did to the people folder, and for folders of other kinds."""
 
+FORMER = """
+CREATE TABLE former_homes (
+    owner INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    path BLOB NOT NULL,
+    PRIMARY KEY (owner, name)
+) STRICT, WITHOUT ROWID;
+INSERT INTO former_homes SELECT owner, coalesce(name, ''), path FROM homes;
+"""
+"""What it takes to give people back the folder they had, wherever somebody had put it."""
+
 APART = (
     "SELECT id FROM photos INDEXED BY photos_apart WHERE engine IS NOT NULL"
     " AND (state IN ('failed', 'quarantined') OR (state = 'pending' AND grouped_at IS NULL))"
@@ -363,6 +374,14 @@ another network made their vectors, and those that could not be read again. Thei
 there are none, and the index knows it; SQLite, left to itself, would go through all photos."""
 
 KNOWN = frozenset(
-    ("first_tables", "first_views", "decisions_with_moves", "read_again", "questions_skipped", "people_folder_read")
+    (
+        "first_tables",
+        "first_views",
+        "decisions_with_moves",
+        "read_again",
+        "questions_skipped",
+        "people_folder_read",
+        "homes_remembered",
+    )
 )
 """Every migration this program knows, by name; a catalogue that has others was written by a newer one."""

@@ -10,9 +10,10 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
-from guyverd.folders.names import folder_names, link_names
-from guyverd.folders.spare import byte_key, is_spare_of, parents, spare_name
+from guyverd.folders.names import folder_names, link_names, usual_path
+from guyverd.folders.spare import byte_key, case_key, is_spare_of, parents, spare_name
 from guyverd.model import PhotoId
 from guyverd.published import Home, LinkKind, OwnerId, PublishedLink, Shelf, ShelfPhoto
 
@@ -87,17 +88,19 @@ def plan(
     *,
     style: Style,
     owners: Collection[OwnerId] | None = None,
+    former: Mapping[OwnerId, bytes] = MappingProxyType({}),
 ) -> Plan:
     """The difference between what `shelves` ask for and what was `published`.
 
     `homes` are the folders of everybody. Where only some `owners` are looked at, `shelves` and `published` are theirs,
-    and who of them has no shelf has no folder. A link found under a spare name is left there.
+    and who of them has no shelf has no folder. A link found under a spare name is left there. `former` are folders that
+    some had before when they were called as they are now: they have them again where nobody else has.
     """
     looked_at = {shelf.owner for shelf in shelves} | {link.owner for link in published}
     looked_at |= set(homes) if owners is None else set(owners)
     gone = tuple(sorted((looked_at & set(homes)) - {shelf.owner for shelf in shelves}))
     staying = {owner: home for owner, home in homes.items() if owner not in gone}
-    new_homes = _homes(shelves, staying, style.unnamed)
+    new_homes = _homes(shelves, staying, style.unnamed, former)
     moves = _moves(new_homes, staying, published)
     standing = _after(published, moves)
     by_owner: dict[OwnerId, dict[bytes, tuple[bytes, PublishedLink]]] = defaultdict(dict)
@@ -132,13 +135,25 @@ def plan(
 # ---- where folders are -----------------------------------------------------------------------------------------------
 
 
-def _homes(shelves: Sequence[Shelf], homes: Mapping[OwnerId, Home], unnamed: str) -> dict[OwnerId, Home]:
-    """Whoever is called as when they got their folder keeps it; the others get one whose name nobody else has."""
+def _homes(
+    shelves: Sequence[Shelf], homes: Mapping[OwnerId, Home], unnamed: str, former: Mapping[OwnerId, bytes]
+) -> dict[OwnerId, Home]:
+    """Whoever is called as when they got their folder keeps it; the others get one that nobody else has."""
     asking = {shelf.owner: shelf.name for shelf in shelves}
     found = {owner: homes[owner] for owner, name in asking.items() if owner in homes and homes[owner].name == name}
     others = [home for owner, home in homes.items() if owner in found or owner not in asking]
     new = [(owner, name) for owner, name in asking.items() if owner not in found]
-    paths = folder_names(new, unnamed, {byte_key(home.path) for home in others})
+    taken = {byte_key(home.path) for home in others}
+    paths: dict[OwnerId, bytes] = {}
+    back = [(owner, name) for owner, name in new if owner in former]
+    for owner, name in sorted(back, key=lambda one: (one[0] < 0, abs(one[0]))):
+        path, above = former[owner], {byte_key(one) for one in parents(former[owner])}
+        # Below somebody's folder it would be a part of theirs; and nobody without a name is shown under one.
+        shows_them = name is not None or os.path.basename(path) == os.path.basename(usual_path(owner, None, unnamed))
+        if shows_them and taken.isdisjoint(above) and byte_key(path) != case_key(unnamed):
+            paths[owner] = path
+            taken.add(byte_key(path))
+    paths |= folder_names([(owner, name) for owner, name in new if owner not in paths], unnamed, taken)
     for owner, name in new:
         inode = homes[owner].inode if owner in homes else None
         found[owner] = Home(owner, paths[owner], name, inode)

@@ -122,6 +122,17 @@ def test_homes_come_move_and_go(catalogue: Catalogue) -> None:
     assert catalogue.links.homes() == {1: moved, 2: nobody}
 
 
+def test_the_last_folder_under_each_name_is_remembered(catalogue: Catalogue) -> None:
+    one, two = OwnerId(1), OwnerId(2)
+    catalogue.links.settle([Home(one, b"Unnamed/0001", None, 1), Home(two, b"Bo", "Bo", 2)])
+    catalogue.links.settle([Home(one, b"Ada", "Ada", 1)])
+    catalogue.links.renamed([Rename(b"Ada", b"Family/Ada")])
+    catalogue.links.settle([Home(one, b"Ann", "Ann", 1)], [two])
+    assert catalogue.links.former({one: "Ada", two: "Bo"}) == {one: b"Family/Ada", two: b"Bo"}
+    assert catalogue.links.former({one: None, two: None}) == {one: b"Unnamed/0001"}
+    assert catalogue.links.former({two: "Ada"}) == {}
+
+
 def test_two_who_swap_folders(catalogue: Catalogue) -> None:
     one, two = Home(OwnerId(1), b"Ada", "Ada", 1), Home(OwnerId(2), b"Bo", "Bo", 2)
     catalogue.links.settle([one, two])

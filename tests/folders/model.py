@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from zlib import crc32
 
 from hypothesis import HealthCheck, settings
@@ -77,9 +78,15 @@ class Tree:
     links: list[PublishedLink] = field(default_factory=list)
     homes: dict[OwnerId, Home] = field(default_factory=dict)
 
-    def planned(self, shelves: Sequence[Shelf], style: Style, owners: Collection[OwnerId] | None = None) -> Plan:
+    def planned(
+        self,
+        shelves: Sequence[Shelf],
+        style: Style,
+        owners: Collection[OwnerId] | None = None,
+        former: Mapping[OwnerId, bytes] = MappingProxyType({}),
+    ) -> Plan:
         published = [link for link in self.links if owners is None or link.owner in owners]
-        return plan(shelves, published, self.homes, style=style, owners=owners)
+        return plan(shelves, published, self.homes, style=style, owners=owners, former=former)
 
     def after(self, changes: Plan) -> Tree:
         """The tree after a plan, by its definition; asserts that each step finds what it relies on."""

@@ -147,6 +147,34 @@ def test_whoever_lies_elsewhere_stays_there_while_the_name_is_the_same() -> None
     assert moves(renamed) == [(b"Family/Mum", b"Ann")]
 
 
+def test_who_is_called_as_before_has_the_folder_of_before() -> None:
+    tree = built(shelf(1, "Ann", A), shelf(2, "Bob", B))
+    former = {OwnerId(1): b"Family/Alice B.", OwnerId(3): b"Family/Cy"}
+    found = tree.planned([shelf(1, "Alice B.", A), shelf(2, "Bob", B), shelf(3, "Cy", B)], STYLE, former=former)
+    assert moves(found) == [(b"Ann", b"Family/Alice B.")]
+    assert [home.path for home in found.homes] == [b"Family/Alice B.", b"Family/Cy"]
+
+
+@pytest.mark.parametrize("path", [b"bob", b"Bob/Alice", b"Unnamed"])
+def test_a_former_folder_that_cannot_be_had_again(path: bytes) -> None:
+    tree = built(shelf(1, "Ann", A), shelf(2, "Bob", B))
+    found = tree.planned([shelf(1, "Alice", A), shelf(2, "Bob", B)], STYLE, former={OwnerId(1): path})
+    assert moves(found) == [(b"Ann", b"Alice")]
+
+
+def test_of_two_who_had_one_folder_the_lower_number_has_it_again() -> None:
+    former = {OwnerId(9): b"Family/A", OwnerId(2): b"Family/a"}
+    for shelves in ([shelf(9, "A", A), shelf(2, "A", B)], [shelf(2, "A", B), shelf(9, "A", A)]):
+        found = Tree([]).planned(shelves, STYLE, former=former)
+        assert [home.path for home in found.homes] == [b"Family/a", b"A"]
+
+
+def test_who_has_no_name_any_more_has_no_folder_that_shows_one() -> None:
+    former = {OwnerId(7): b"Unnamed/Alice", OwnerId(8): b"Family/0008"}
+    found = Tree([]).planned([shelf(7, None, A), shelf(8, None, B)], STYLE, former=former)
+    assert [home.path for home in found.homes] == [b"Unnamed/0007", b"Family/0008"]
+
+
 def test_a_folder_below_another_moves_by_itself_and_the_other_stays_with_what_is_in_it() -> None:
     tree = built(shelf(1, "Alice", A), shelf(2, "Bob", B))
     nested = Tree(tree.links, tree.homes | {OwnerId(2): Home(OwnerId(2), b"Alice/Bob", "Bob")})

@@ -131,6 +131,41 @@ def test_a_folder_deleted_and_brought_back_is_whole_again(home: Household, tmp_p
     assert home.catalogue.heard.enrolled() == {}, "the links are ours, and not put there by somebody"
 
 
+@pytest.mark.parametrize("place", ["Ada B.", "Family/Ada"])
+def test_a_folder_that_the_user_named_or_moved_is_brought_back_to_its_place(
+    home: Household, place: str, tmp_path: Path
+) -> None:
+    (home.people / "Family").mkdir()
+    os.rename(home.people / "Ada", home.people / place)
+    home.rest()
+    shown, before = home.tree(), len(home.said())
+    shutil.move(home.people / place, tmp_path / "trash")
+    home.publish()
+    shutil.move(tmp_path / "trash", home.people / place)
+    home.rest()
+    assert home.said()[before:] == [
+        ("hide", f"deleted the folder {place}"),
+        ("unhide", f"brought back the folder {place}"),
+    ]
+    assert home.tree() == shown
+    shutil.move(home.people / place, tmp_path / "trash")
+    home.publish()
+    undo(home.catalogue)
+    home.rest()
+    assert home.tree() == shown, "by a word as well"
+
+
+def test_a_renaming_taken_back_gives_back_the_very_folder(home: Household) -> None:
+    os.rename(home.people / "Ada", home.people / "Ada B.")
+    home.rest()
+    shown = home.tree()
+    os.rename(home.people / "Ada B.", home.people / "Ann")
+    home.rest()
+    undo(home.catalogue)
+    home.rest()
+    assert home.tree() == shown
+
+
 def test_an_albums_folder_deleted_and_brought_back_is_an_album_again(home: Household, tmp_path: Path) -> None:
     Albums(home.catalogue).save([ADA, BOB])
     home.rest()

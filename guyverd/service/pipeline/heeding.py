@@ -207,11 +207,10 @@ class Heeding:
         titles = {of_album(album): saved.title for album, saved in said.albums.items()}
         called = {of_person(person): name for person, name in names.items()} | titles
         usual = {home.owner: usual_path(home.owner, called.get(home.owner), unnamed) for home in moved}
-        hidden = {usual_path(of_person(one), names.get(one), unnamed): of_person(one) for one in said.hidden}
-        hidden |= {
-            usual_path(of_album(album), saved.title, unnamed): of_album(album)
-            for album, (saved, _) in removed(log_of(self._catalogue), said).items()
-        }
+        gone = {of_person(one): names.get(one) for one in said.hidden}
+        gone |= {of_album(album): saved.title for album, (saved, _) in removed(log_of(self._catalogue), said).items()}
+        hidden = {usual_path(owner, name, unnamed): owner for owner, name in gone.items()}
+        hidden |= {path: owner for owner, path in links.former(gone).items()}
         known = (
             links.published()
             if b"" in snapshot.scopes

@@ -172,12 +172,18 @@ class Publishing:
     def _plan(self, owners: Collection[OwnerId] | None, shelves: Sequence[Shelf]) -> Plan:
         links = self._catalogue.links
         homes = links.homes()
+        moving = {
+            shelf.owner: shelf.name
+            for shelf in shelves
+            if (home := homes.get(shelf.owner)) is None or home.name != shelf.name
+        }
         return plan(
             shelves,
             links.published(owners),
             homes,
             style=self._style(),
             owners=owners,
+            former=links.former(moving) if moving else {},
         )
 
     def _style(self) -> Style:
