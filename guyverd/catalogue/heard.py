@@ -104,8 +104,8 @@ class Heard:
         def job(db: Utils) -> None:
             noted = [(path,) for path in paths]
             db.conn.executemany(
-                "INSERT OR IGNORE INTO stale SELECT faces.person_id FROM enrolments JOIN files ON files.id = file_id"
-                " JOIN faces ON faces.photo_id = files.photo_id"
+                "INSERT OR IGNORE INTO stale SELECT DISTINCT faces.person_id, faces.photo_id"
+                " FROM enrolments JOIN files ON files.id = file_id JOIN faces ON faces.photo_id = files.photo_id"
                 " WHERE enrolments.path = ? AND faces.person_id IS NOT NULL",
                 noted,
             )

@@ -58,6 +58,25 @@ class Links:
         marks = ",".join(str(int(owner)) for owner in owners)
         return [_link(row) for row in self._db.rows(f"{_LINK} WHERE owner IN ({marks}) ORDER BY path")]
 
+    def of_photos(self, owner: OwnerId, photos: Collection[PhotoId]) -> list[PublishedLink]:
+        """An owner's links to those photos, by path."""
+        among = ",".join(str(int(photo)) for photo in photos)
+        rows = self._db.rows(f"{_LINK} WHERE owner = ? AND photo_id IN ({among}) ORDER BY path", (owner,))
+        return [_link(row) for row in rows]
+
+    def photos_at(self, paths: Sequence[bytes]) -> dict[bytes, PhotoId | None]:
+        """What the links at these paths show, where there are any."""
+        marks = ",".join("?" * len(paths))
+        rows = self._db.rows(f"SELECT path, photo_id FROM links WHERE path IN ({marks})", tuple(paths))
+        return {row["path"]: row["photo_id"] for row in rows}
+
+    def count_of(self, owner: OwnerId) -> int:
+        """How many photos an owner's links show."""
+        row = self._db.row("SELECT count(DISTINCT photo_id) FROM links WHERE owner = ?", (owner,))
+        assert row is not None
+        found: int = row[0]
+        return found
+
     def below(self, folder: bytes) -> list[PublishedLink]:
         """The links at or below a folder, by path."""
         rows = self._db.rows(f"{_LINK} WHERE path > ? AND path < ? ORDER BY path", (folder + b"/", folder + b"0"))
@@ -152,8 +171,8 @@ def changing(
 
     def job(db: Utils) -> None:
         marked = "INSERT OR IGNORE INTO stale"
-        db.conn.executemany(f"{marked} VALUES (?)", ((owner,) for owner in {link.owner for link in forgotten}))
-        db.conn.executemany(f"{marked} VALUES (?)", ((owner,) for owner in concerned))
+        db.conn.executemany(f"{marked} VALUES (?, 0)", ((owner,) for owner in {link.owner for link in forgotten}))
+        db.conn.executemany(f"{marked} VALUES (?, 0)", ((owner,) for owner in concerned))
         db.conn.executemany(
             "DELETE FROM links WHERE path = ? AND owner = ? AND target = ?",
             ((link.path, link.owner, link.target) for link in forgotten),

@@ -271,7 +271,7 @@ INSERT INTO links_anew (path, display, target, owner, made_at)
     SELECT path, display, target, person_id, made_at FROM links;
 DROP TABLE links;
 ALTER TABLE links_anew RENAME TO links;
-CREATE INDEX links_owner ON links (owner);
+CREATE INDEX links_owner ON links (owner, photo_id);
 
 CREATE TABLE enrolments (
     path BLOB PRIMARY KEY,
@@ -298,58 +298,67 @@ CREATE TABLE strays (
     path BLOB PRIMARY KEY
 ) STRICT, WITHOUT ROWID;
 
--- Whose folder may have to change: whatever writes, nothing is forgotten. There is no OR IGNORE, for within a trigger
--- that of the statement counts that set it off.
+-- Which photos of whom may have to be shown otherwise, 0 for all of theirs: whatever writes, nothing is forgotten.
+-- There is no OR IGNORE, for within a trigger that of the statement counts that set it off.
 CREATE TABLE stale (
-    person_id INTEGER PRIMARY KEY
-) STRICT;
+    person_id INTEGER NOT NULL,
+    photo_id INTEGER NOT NULL,
+    PRIMARY KEY (person_id, photo_id)
+) STRICT, WITHOUT ROWID;
 CREATE TRIGGER stale_by_face AFTER UPDATE OF person_id, photo_id ON faces
 WHEN OLD.person_id IS NOT NEW.person_id OR OLD.photo_id <> NEW.photo_id
 BEGIN
-    INSERT INTO stale SELECT OLD.person_id WHERE OLD.person_id IS NOT NULL
-        AND OLD.person_id NOT IN (SELECT person_id FROM stale);
-    INSERT INTO stale SELECT NEW.person_id WHERE NEW.person_id IS NOT NULL
-        AND NEW.person_id NOT IN (SELECT person_id FROM stale);
+    INSERT INTO stale SELECT OLD.person_id, OLD.photo_id WHERE OLD.person_id IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM stale WHERE person_id = OLD.person_id AND photo_id = OLD.photo_id);
+    INSERT INTO stale SELECT NEW.person_id, NEW.photo_id WHERE NEW.person_id IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM stale WHERE person_id = NEW.person_id AND photo_id = NEW.photo_id);
 END;
 CREATE TRIGGER stale_by_new_face AFTER INSERT ON faces
-BEGIN INSERT INTO stale SELECT NEW.person_id WHERE NEW.person_id IS NOT NULL
-        AND NEW.person_id NOT IN (SELECT person_id FROM stale); END;
+BEGIN
+    INSERT INTO stale SELECT NEW.person_id, NEW.photo_id WHERE NEW.person_id IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM stale WHERE person_id = NEW.person_id AND photo_id = NEW.photo_id);
+END;
 CREATE TRIGGER stale_by_lost_face AFTER DELETE ON faces
-BEGIN INSERT INTO stale SELECT OLD.person_id WHERE OLD.person_id IS NOT NULL
-        AND OLD.person_id NOT IN (SELECT person_id FROM stale); END;
+BEGIN
+    INSERT INTO stale SELECT OLD.person_id, OLD.photo_id WHERE OLD.person_id IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM stale WHERE person_id = OLD.person_id AND photo_id = OLD.photo_id);
+END;
 CREATE TRIGGER stale_by_person AFTER UPDATE OF name, hidden, merged_into ON people
-BEGIN INSERT INTO stale SELECT NEW.id WHERE NEW.id NOT IN (SELECT person_id FROM stale); END;
+BEGIN
+    INSERT INTO stale SELECT NEW.id, 0 WHERE NEW.id IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM stale WHERE person_id = NEW.id AND photo_id = 0);
+END;
 CREATE TRIGGER stale_by_date AFTER UPDATE OF taken_at ON photos WHEN OLD.taken_at IS NOT NEW.taken_at
 BEGIN
-    INSERT INTO stale SELECT DISTINCT person_id FROM faces
-        WHERE photo_id = NEW.id AND person_id IS NOT NULL
-        AND person_id NOT IN (SELECT person_id FROM stale);
+    INSERT INTO stale SELECT DISTINCT person_id, photo_id FROM faces AS shown
+        WHERE photo_id = NEW.id AND person_id IS NOT NULL AND NOT EXISTS
+        (SELECT 1 FROM stale WHERE stale.person_id = shown.person_id AND stale.photo_id = shown.photo_id);
 END;
 CREATE TRIGGER stale_by_file AFTER UPDATE OF missing_since, photo_id, root_id, path ON files
 WHEN OLD.missing_since IS NOT NEW.missing_since OR OLD.photo_id IS NOT NEW.photo_id OR OLD.path <> NEW.path
     OR OLD.root_id <> NEW.root_id
 BEGIN
-    INSERT INTO stale SELECT DISTINCT person_id FROM faces
-        WHERE photo_id IN (OLD.photo_id, NEW.photo_id) AND person_id IS NOT NULL
-        AND person_id NOT IN (SELECT person_id FROM stale);
+    INSERT INTO stale SELECT DISTINCT person_id, photo_id FROM faces AS shown
+        WHERE photo_id IN (OLD.photo_id, NEW.photo_id) AND person_id IS NOT NULL AND NOT EXISTS
+        (SELECT 1 FROM stale WHERE stale.person_id = shown.person_id AND stale.photo_id = shown.photo_id);
 END;
 CREATE TRIGGER stale_by_new_file AFTER INSERT ON files WHEN NEW.photo_id IS NOT NULL
 BEGIN
-    INSERT INTO stale SELECT DISTINCT person_id FROM faces
-        WHERE photo_id = NEW.photo_id AND person_id IS NOT NULL
-        AND person_id NOT IN (SELECT person_id FROM stale);
+    INSERT INTO stale SELECT DISTINCT person_id, photo_id FROM faces AS shown
+        WHERE photo_id = NEW.photo_id AND person_id IS NOT NULL AND NOT EXISTS
+        (SELECT 1 FROM stale WHERE stale.person_id = shown.person_id AND stale.photo_id = shown.photo_id);
 END;
 CREATE TRIGGER stale_by_lost_file AFTER DELETE ON files WHEN OLD.photo_id IS NOT NULL
 BEGIN
-    INSERT INTO stale SELECT DISTINCT person_id FROM faces
-        WHERE photo_id = OLD.photo_id AND person_id IS NOT NULL
-        AND person_id NOT IN (SELECT person_id FROM stale);
+    INSERT INTO stale SELECT DISTINCT person_id, photo_id FROM faces AS shown
+        WHERE photo_id = OLD.photo_id AND person_id IS NOT NULL AND NOT EXISTS
+        (SELECT 1 FROM stale WHERE stale.person_id = shown.person_id AND stale.photo_id = shown.photo_id);
 END;
 CREATE TRIGGER stale_by_root AFTER UPDATE OF path, configured, own ON roots
 WHEN OLD.path <> NEW.path OR OLD.configured <> NEW.configured OR OLD.own <> NEW.own
 BEGIN
-    INSERT INTO stale SELECT id FROM people
-        WHERE merged_into IS NULL AND id NOT IN (SELECT person_id FROM stale);
+    INSERT INTO stale SELECT id, 0 FROM people WHERE merged_into IS NULL
+        AND NOT EXISTS (SELECT 1 FROM stale WHERE person_id = people.id AND photo_id = 0);
 END;
 """
 """What it takes to read back what people did to the people folder, and for folders of other kinds."""

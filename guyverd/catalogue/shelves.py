@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -82,6 +82,18 @@ class Shelves:
             if names[person] is not None or person in handled or len(found) >= min_photos
         ]
 
+    def of_photos(self, wanted: Mapping[PersonId, Collection[PhotoId]]) -> list[Shelf]:
+        """Of these people, who have a folder, only what those photos put there."""
+        found = []
+        for person, photos in wanted.items():
+            whose = (
+                f" AND faces.person_id = {person:d} AND faces.photo_id IN ({','.join(str(int(one)) for one in photos)})"
+            )
+            rows = self._db.rows(_SHOWN.format(whose=whose))
+            name = self._db.row("SELECT name FROM people WHERE id = ?", (person,))
+            found.append(Shelf(OwnerId(person), None if name is None else name[0], tuple(_photo(row) for row in rows)))
+        return found
+
     def together(self, people: Collection[PersonId], since: str | None, until: str | None) -> list[ShelfPhoto]:
         """The photos that show all of these people, taken between two days, by photo.
 
@@ -131,16 +143,19 @@ class Shelves:
         )
         return [(row["path"], PhotoId(row["photo_id"])) for row in rows]
 
-    def take_stale(self) -> set[OwnerId]:
-        """The people whose folder may have to change since this was last asked."""
+    def take_stale(self) -> dict[OwnerId, frozenset[PhotoId] | None]:
+        """The people whose folder may have to change since this was last asked: by which photos; None is by any."""
 
-        def job(db: Utils) -> set[OwnerId]:
-            found = {OwnerId(row["person_id"]) for row in db.execute("SELECT person_id FROM stale").fetchall()}
-            if found:
+        def job(db: Utils) -> list[Row]:
+            rows: list[Row] = db.execute("SELECT person_id, photo_id FROM stale").fetchall()
+            if rows:
                 db.execute("DELETE FROM stale")
-            return found
+            return rows
 
-        return self._db.write(job)
+        found: dict[OwnerId, set[PhotoId]] = {}
+        for row in self._db.write(job):
+            found.setdefault(OwnerId(row["person_id"]), set()).add(PhotoId(row["photo_id"]))
+        return {owner: None if 0 in photos else frozenset(photos) for owner, photos in found.items()}
 
     def note_beside(self, root: RootId, stem: bytes) -> bool:
         """Have everybody looked at who is in a photo with that name but for its extension. Tells whether there is one.
@@ -150,12 +165,12 @@ class Shelves:
 
         def job(db: Utils) -> bool:
             rows = db.execute(
-                "SELECT DISTINCT person_id FROM faces JOIN files ON files.photo_id = faces.photo_id"
+                "SELECT DISTINCT person_id, faces.photo_id FROM faces JOIN files ON files.photo_id = faces.photo_id"
                 " WHERE root_id = ? AND path > ? AND path < ? AND person_id IS NOT NULL",
                 # '/' is the byte after '.', so the range holds exactly what begins with the stem and a dot.
                 (root, stem + b".", stem + b"/"),
             ).fetchall()
-            db.conn.executemany("INSERT OR IGNORE INTO stale VALUES (?)", (tuple(row) for row in rows))
+            db.conn.executemany("INSERT OR IGNORE INTO stale VALUES (?, ?)", (tuple(row) for row in rows))
             return bool(rows)
 
         return self._db.write(job)
@@ -163,7 +178,7 @@ class Shelves:
     def note_stale(self, owners: Iterable[OwnerId]) -> None:
         """Have these looked at again: what was to be done with their folders was not."""
         self._db.write(
-            lambda db: db.conn.executemany("INSERT OR IGNORE INTO stale VALUES (?)", ((owner,) for owner in owners))
+            lambda db: db.conn.executemany("INSERT OR IGNORE INTO stale VALUES (?, 0)", ((owner,) for owner in owners))
         )
 
 

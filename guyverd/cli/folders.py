@@ -19,9 +19,9 @@ from guyverd.cli.session import Session, dry_option, json_option, pass_session
 def folders(here: Session, *, action: str, accept: bool, dry: bool, as_json: bool) -> None:
     """Show how the people folder stands, or put it in order.
 
-    status tells whether it is kept or waits for a word, and what was done there that is not taken up yet. resume goes on
-    after too much was changed there at once: everything is made as it was, or with --accept what was done
-    counts. rebuild looks at every link and makes those anew that are not as they should be; what you put there stays.
+    status tells whether it is kept or waits for a word, and what was done there that is not taken up yet. resume goes
+    on after too much was changed there at once: everything is made as it was, or with --accept what was done counts.
+    rebuild looks at every link and makes those anew that are not as they should be; what you put there stays.
 
     \b
     Examples:

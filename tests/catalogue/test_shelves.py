@@ -198,8 +198,8 @@ def test_whatever_changes_a_folder_makes_it_stale(peopled: Catalogue, write: str
     after = shown(peopled)
     changed = {owner for owner in before.keys() | after.keys() if before.get(owner) != after.get(owner)}
     assert changed == concerned
-    assert peopled.shelves.take_stale() >= changed
-    assert peopled.shelves.take_stale() == set(), "and is told once"
+    assert peopled.shelves.take_stale().keys() >= changed
+    assert peopled.shelves.take_stale() == {}, "and is told once"
 
 
 def test_what_changes_nothing_makes_nobody_stale(peopled: Catalogue) -> None:
@@ -208,12 +208,12 @@ def test_what_changes_nothing_makes_nobody_stale(peopled: Catalogue) -> None:
     peopled.photos.read([], "engine 1", NOW)
     peopled.files.apply(peopled.files.roots()[0].id, Changes(), NOW)
     Deciding(peopled).same(FaceId(1), FaceId(2))
-    assert peopled.shelves.take_stale() == set()
+    assert peopled.shelves.take_stale() == {}
 
 
 def test_who_could_not_be_published_is_looked_at_again(peopled: Catalogue) -> None:
     peopled.shelves.note_stale([OwnerId(2), OwnerId(-3), OwnerId(2)])
-    assert peopled.shelves.take_stale() == {2, -3}
+    assert peopled.shelves.take_stale() == {2: None, -3: None}
 
 
 SHELVED = (
@@ -252,5 +252,12 @@ def test_any_write_at_all_that_changes_a_folder_is_noticed(writes: list[list[str
                     sql(statement)(catalogue)
             after = shown(catalogue)
             changed = {owner for owner in before.keys() | after.keys() if before.get(owner) != after.get(owner)}
-            assert changed <= catalogue.shelves.take_stale()
+            stale = catalogue.shelves.take_stale()
+            assert changed <= stale.keys()
+            for owner in changed & before.keys() & after.keys():
+                photos = stale[owner]
+                if photos is not None:
+                    differing = {one.photo for one in set(before[owner].photos) ^ set(after[owner].photos)}
+                    assert differing <= photos, "and which of its photos"
+                    assert before[owner].name == after[owner].name
             before = after

@@ -418,9 +418,10 @@ def test_every_album_is_as_it_was_last_saved(log: list[Decision]) -> None:
     """Told from the log alone, without replaying it: an album is there from when it is saved until it is removed."""
     gone = undone(log)
     told = [one for one in log if one.kind is K.ALBUM and one.id not in gone]
-    wanted = {}
+    wanted: dict[AlbumId, SavedAlbum | None] = {}
     for one in (one for one in told if one.album is None and one.saved is not None):
-        states = [later.saved for later in told if later.id > one.id and later.album == one.id]
+        album = AlbumId(one.id)
+        states = [later.saved for later in told if later.id > one.id and later.album == album]
         if None not in states:
-            wanted[one.id] = (states or [one.saved])[-1]
+            wanted[album] = (states or [one.saved])[-1]
     assert replay(log).albums == wanted

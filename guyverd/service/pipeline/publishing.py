@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Collection, Sequence
 
 from guyverd.catalogue.store import Catalogue
 from guyverd.config import Config
 from guyverd.errors import PeopleFolderError
 from guyverd.folders.apply import PeopleTree
 from guyverd.folders.ledger import Applied
-from guyverd.folders.plan import Plan, Style, plan
-from guyverd.published import OwnerId, Shelf
+from guyverd.folders.plan import Plan
 from guyverd.service.pipeline.furnishing import Furnish
 from guyverd.service.pipeline.heeding import Heeding
-from guyverd.service.pipeline.shelving import Shelving
+from guyverd.service.pipeline.planning import Planning
 
 log = logging.getLogger(__name__)
-
-_MOST = 200
-"""Folders planned by themselves; where more may have changed, all are."""
 
 
 class Publishing:
@@ -32,7 +27,7 @@ class Publishing:
         self._folder = os.fsencode(config.people)
         self.tree = PeopleTree(self._folder, config.folders.links)
         self.heeding = Heeding(config, catalogue, self.tree)
-        self._shelving = Shelving(config, catalogue)
+        self._planning = Planning(config, catalogue, lambda: self.tree.real)
         self.furnishing = Furnish(config, catalogue, self.tree)
         self._prepared = False
         self._all_stale = True
@@ -119,7 +114,7 @@ class Publishing:
 
     def planned(self) -> Plan:
         """What would have to change now, in all folders."""
-        return self._plan(None, self._shelving.shelves())
+        return self._planning.everything()[1]
 
     def wrong(self) -> list[tuple[bytes, str]]:
         """Links that are not on disk as the ledger says."""
@@ -146,49 +141,26 @@ class Publishing:
         self.problem = problem
 
     def _publish(self) -> bool:
-        stale = self._catalogue.shelves.take_stale()
-        stale |= self._shelving.albums_of(stale)
-        whose = None if self._all_stale or len(stale) > _MOST else stale
-        if whose is not None and not whose:
+        stale = self._planning.take_stale()
+        stale = None if self._all_stale else stale
+        if stale is not None and not stale:
             return True
         done = False
         try:
-            shelves = self._shelving.shelves(whose)
             homes = self._catalogue.links.homes()
-            planned = self._plan(whose, shelves)
+            shelves, planned = self._planning.everything() if stale is None else self._planning.some(stale)
             applied = self.applied = self.tree.apply(planned, self._catalogue.links)
             done = not applied.problems
             self.heeding.leave([homes[owner].path for owner in planned.gone])
-            furnished = self.furnishing.furnish(shelves, whose)
+            furnished = self.furnishing.furnish(shelves, stale)
         finally:
-            self._all_stale = not done and whose is None
-            if not done and whose:
-                self._catalogue.shelves.note_stale(whose)
+            self._all_stale = not done and stale is None
+            if not done and stale:
+                self._catalogue.shelves.note_stale(stale)
         self._tell(applied)
         if furnished is not None:
             self._tell(furnished, "sheets")
         return done
-
-    def _plan(self, owners: Collection[OwnerId] | None, shelves: Sequence[Shelf]) -> Plan:
-        links = self._catalogue.links
-        homes = links.homes()
-        moving = {
-            shelf.owner: shelf.name
-            for shelf in shelves
-            if (home := homes.get(shelf.owner)) is None or home.name != shelf.name
-        }
-        return plan(
-            shelves,
-            links.published(owners),
-            homes,
-            style=self._style(),
-            owners=owners,
-            former=links.former(moving) if moving else {},
-        )
-
-    def _style(self) -> Style:
-        settings = self._config.folders
-        return Style(self.tree.real, settings.unnamed, settings.links, years=settings.layout == "year")
 
     def _tell(self, applied: Applied, what: str = "links") -> None:
         for path, reason in applied.problems:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from guyverd.catalogue.store import Catalogue
@@ -32,6 +32,12 @@ class Shelving:
         found = self._catalogue.shelves.of_people(self._config.folders.min_photos, people)
         found += self._albums(owners)
         self._companions.look_anew()
+        return [self._completed(shelf) for shelf in self._with_own(found)]
+
+    def of_photos(self, photos: Mapping[OwnerId, Collection[PhotoId]]) -> list[Shelf]:
+        """Of people who have a folder, what these photos put there."""
+        wanted = {person: some for owner, some in photos.items() if (person := person_of(owner)) is not None}
+        found = self._catalogue.shelves.of_photos(wanted) if wanted else []
         return [self._completed(shelf) for shelf in self._with_own(found)]
 
     def albums_of(self, people: Iterable[OwnerId]) -> set[OwnerId]:

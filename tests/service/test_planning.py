@@ -1,0 +1,140 @@
+"""Whoever may have to be shown otherwise is planned by themselves, and that leaves nothing for a plan of everything."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from guyverd import config_file
+from guyverd.catalogue.store import Catalogue
+from guyverd.model import Assignment, Changes, FaceId, PersonId, PhotoId
+from guyverd.published import OwnerId
+from guyverd.service.pipeline.planning import Planning
+from guyverd.service.pipeline.publishing import Publishing
+from guyverd.service.pipeline.words.albums import Albums
+from guyverd.service.pipeline.words.deciding import Deciding
+from guyverd.service.pipeline.words.undoing import undo
+from tests.catalogue.conftest import NOW, ids, library
+from tests.service.test_deciding import found
+
+PEOPLE = st.sampled_from([PersonId(1), PersonId(2), PersonId(3)])
+FACES = st.integers(1, 14).map(FaceId)
+ACTS = st.one_of(
+    st.tuples(st.just("confirm"), PEOPLE, FACES),
+    st.tuples(st.just("reject"), PEOPLE, FACES),
+    st.tuples(st.just("name"), PEOPLE, st.sampled_from(["Ada", "Bob", "Zoe"])),
+    st.tuples(st.just("hide"), PEOPLE, st.booleans()),
+    st.tuples(st.just("gone"), st.integers(0, 9), st.booleans()),
+    st.tuples(st.just("album"), PEOPLE, PEOPLE),
+    st.tuples(st.just("undo"), st.none(), st.none()),
+    st.tuples(st.just("arrive"), PEOPLE, FACES),
+)
+
+
+def household(folder: Path, catalogue: Catalogue, layout: str = "person") -> Publishing:
+    """Ten photos, the last four of two faces; three people with some of them, the first with a name."""
+    (folder / "photos").mkdir()
+    for number in range(10):
+        (folder / "photos" / f"{number:03d}.jpg").touch()
+    made = config_file.make([folder / "photos"], folder / "People", folder / "state", folder / "config.yaml")
+    config = dataclasses.replace(made, folders=dataclasses.replace(made.folders, min_photos=2, layout=layout))
+    catalogue.files.configure([os.fsencode(folder / "photos")], [os.fsencode(config.people), b"/"])
+    library(catalogue, catalogue.files.roots()[0], [1] * 6 + [2] * 4)
+    found(catalogue, {1: [1, 2, 3, 7, 9], 2: [4, 5, 6, 8], 3: [11, 13]})
+    Deciding(catalogue).name(PersonId(1), "Ada")
+    publishing = Publishing(config, catalogue)
+    assert publishing.publish()
+    return publishing
+
+
+def do(catalogue: Catalogue, act: tuple[object, ...]) -> None:
+    kind, one, other = act
+    deciding = Deciding(catalogue)
+    root = catalogue.files.roots()[0]
+    if kind == "confirm":
+        deciding.confirm(one, [other])  # type: ignore[arg-type, list-item]
+    elif kind == "reject":
+        deciding.reject(one, [other])  # type: ignore[arg-type, list-item]
+    elif kind == "name":
+        deciding.name(one, other)  # type: ignore[arg-type]
+    elif kind == "hide":
+        deciding.hide(one, hidden=other)  # type: ignore[arg-type]
+    elif kind == "album":
+        Albums(catalogue).save([one, other])  # type: ignore[list-item]
+    elif kind == "undo":
+        undo(catalogue)
+    elif kind == "arrive":
+        catalogue.people.assign([Assignment(other, one, None, 4.0)], [], 99, NOW)  # type: ignore[arg-type]
+    else:
+        assert isinstance(one, int)
+        file = ids(catalogue, root)[b"%03d.jpg" % one]
+        catalogue.files.apply(root.id, Changes(gone=(file,)) if other else Changes(returned=(file,)), NOW)
+
+
+@given(st.lists(st.lists(ACTS, min_size=1, max_size=3), min_size=1, max_size=8), st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_what_is_published_of_some_is_what_everything_asks_for(
+    rounds: list[list[tuple[object, ...]]], years: bool
+) -> None:
+    with tempfile.TemporaryDirectory() as name, Catalogue(os.fsencode(name) + b"/c.db", lambda: NOW) as catalogue:
+        publishing = household(Path(name), catalogue, layout="year" if years else "person")
+        for acts in rounds:
+            for act in acts:
+                try:
+                    do(catalogue, act)
+                except Exception as problem:  # what cannot be said is not said
+                    if not hasattr(problem, "advice"):
+                        raise
+            assert publishing.publish()
+            assert not publishing.planned(), "nothing is left"
+            assert not publishing.planned().note
+
+
+@pytest.fixture
+def publishing(tmp_path: Path, catalogue: Catalogue) -> Publishing:
+    return household(tmp_path, catalogue)
+
+
+def planning(publishing: Publishing) -> Planning:
+    return publishing._planning
+
+
+def test_of_somebody_with_a_folder_only_the_photo_that_came_is_looked_at(
+    publishing: Publishing, catalogue: Catalogue
+) -> None:
+    catalogue.people.assign([Assignment(FaceId(10), PersonId(2), None, 4.0)], [], 99, NOW)
+    stale = planning(publishing).take_stale()
+    assert stale == {2: frozenset({PhotoId(8)})}
+    shelves, made = planning(publishing).some(stale)
+    assert [len(shelf.photos) for shelf in shelves] == [1]
+    assert ([link.photo for link in made.make], made.remove, made.keep) == ([PhotoId(8)], (), 0)
+
+
+def test_all_is_looked_at_where_the_folder_itself_may_go(publishing: Publishing, catalogue: Catalogue) -> None:
+    # The third person has two photos, and needs two for a folder.
+    Deciding(catalogue).confirm(PersonId(1), [FaceId(11)])
+    stale = planning(publishing).take_stale()
+    assert stale is not None
+    shelves, _ = planning(publishing).some(stale)
+    assert {shelf.owner: len(shelf.photos) for shelf in shelves}[OwnerId(3)] == 1, "what is left to them"
+
+
+def test_who_yields_a_name_is_told_by_all_of_them(publishing: Publishing, catalogue: Catalogue, tmp_path: Path) -> None:
+    """A photo of the same name and day from a folder that comes first takes the plain name."""
+    first = tmp_path / "photos" / "000.jpg"
+    (tmp_path / "photos" / "0").mkdir()
+    first.rename(tmp_path / "photos" / "0" / "001.jpg")
+    root = catalogue.files.roots()[0]
+    catalogue._db.write(
+        lambda db: db.execute("UPDATE files SET path = ?, display = ? WHERE path = ?", (b"0/001.jpg", "", b"000.jpg"))
+    )
+    catalogue._db.write(lambda db: db.execute("UPDATE photos SET taken_at = '2020-01-02T00:00:00' WHERE id = 1"))
+    assert b"0/001.jpg" in ids(catalogue, root)
+    assert publishing.publish()
+    assert not publishing.planned()
