@@ -214,11 +214,18 @@ def move(db: Utils, old: bytes, new: bytes, at: str) -> None:
     db.execute("DELETE FROM links WHERE path > ? AND path < ?", below)
     put(db, (replace(_link(row), path=new + row["path"][len(old) :], made=True) for row in rows), at)
     homes = db.execute(f"{_HOME} WHERE path = ? OR (path > ? AND path < ?)", (old, *below)).fetchall()
-    settle(db, (replace(_home(row), path=new + row["path"][len(old) :]) for row in homes), ())
+    moved = [replace(_home(row), path=new + row["path"][len(old) :]) for row in homes]
+    # The folder itself may move because its owner is called otherwise by now, which its row does not say yet.
+    settle(db, moved, (), remembered=[home for home in moved if home.path != new])
 
 
-def settle(db: Utils, homes: Iterable[Home], gone: Iterable[OwnerId]) -> None:
-    """Write where folders are now; a path that another owner had is theirs no more."""
+def settle(
+    db: Utils, homes: Iterable[Home], gone: Iterable[OwnerId], *, remembered: Iterable[Home] | None = None
+) -> None:
+    """Write where folders are now; a path that another owner had is theirs no more.
+
+    It is `remembered` which folder everybody had under their name: of these where they are given, else of all.
+    """
     homes = list(homes)
     db.conn.executemany("DELETE FROM homes WHERE owner = ?", ((owner,) for owner in gone))
     db.conn.executemany("DELETE FROM homes WHERE owner = ? OR path = ?", ((home.owner, home.path) for home in homes))
@@ -228,7 +235,7 @@ def settle(db: Utils, homes: Iterable[Home], gone: Iterable[OwnerId]) -> None:
     )
     db.conn.executemany(
         "INSERT OR REPLACE INTO former_homes (owner, name, path) VALUES (?,?,?)",
-        ((home.owner, home.name or "", home.path) for home in homes),
+        ((home.owner, home.name or "", home.path) for home in (homes if remembered is None else remembered)),
     )
 
 
