@@ -58,6 +58,12 @@ class Links:
         marks = ",".join(str(int(owner)) for owner in owners)
         return [_link(row) for row in self._db.rows(f"{_LINK} WHERE owner IN ({marks}) ORDER BY path")]
 
+    def texts(self) -> dict[bytes, bytes] | None:
+        """What each link says, by its path; None where some are files, or are not known to be made."""
+        if self._db.row("SELECT 1 FROM links WHERE kind <> 'symbolic' OR NOT made LIMIT 1") is not None:
+            return None
+        return dict(map(tuple, self._db.stream("SELECT path, target FROM links")))
+
     def of_photos(self, owner: OwnerId, photos: Collection[PhotoId]) -> list[PublishedLink]:
         """An owner's links to those photos, by path."""
         among = ",".join(str(int(photo)) for photo in photos)

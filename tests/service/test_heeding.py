@@ -351,3 +351,12 @@ def test_every_inferred_decision_is_taken_back_with_its_links(home: Household, a
     home.rest()
     assert home.tree() == START
     assert {one.kind for one in home.catalogue.decisions.log(3)} == {DecisionKind.UNDO}
+
+
+def test_a_photo_of_ones_own_that_is_taken_away_is_noticed_though_all_links_stand(home: Household) -> None:
+    Image.new("RGB", (32, 32)).save(home.people / "Ada" / "own.jpg")
+    home.publish()
+    assert set(home.catalogue.heard.enrolled()) == {b"Ada/own.jpg"}
+    (home.people / "Ada" / "own.jpg").unlink()
+    home.publish()
+    assert home.catalogue.heard.enrolled() == {}

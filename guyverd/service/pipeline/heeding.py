@@ -102,6 +102,9 @@ class Heeding:
         if origins := self._origins(snapshot):
             scopes = widened({*scopes, *origins})
             snapshot = self._look(scopes)
+        if self._is_as_published(snapshot):
+            self._settled(scopes)
+            return False
         reading = self._compared(snapshot, self._config.folders.loss_limit)
         if reading.excess:
             self._catalogue.heard.pause(reading.excess, self._catalogue.now())
@@ -192,6 +195,20 @@ class Heeding:
         return {
             home.path for owner, home in links.homes().items() if owner in owners and not snapshot.covers(home.path)
         }
+
+    def _is_as_published(self, snapshot: Snapshot) -> bool:
+        """Whether everything stands as it was published, and nothing else is there than was: told at a glance.
+
+        That is what a look at everything finds nearly always. Where it cannot be told so it is compared in full.
+        """
+        if b"" not in snapshot.scopes or snapshot.unreadable or self._catalogue.heard.enrolled():
+            return False
+        homes, texts = self._catalogue.links.homes(), self._catalogue.links.texts()
+        if texts is None or any(snapshot.folders.get(home.path) != home.inode for home in homes.values()):
+            return False
+        entries, strays = snapshot.entries, self._catalogue.heard.strays()
+        others = [path for path, seen in entries.items() if texts.get(path) != seen]
+        return len(entries) - len(others) == len(texts) and strays == set(others)
 
     def _compared(self, snapshot: Snapshot, limit: float) -> Reading:
         links, people = self._catalogue.links, self._catalogue.people
