@@ -56,11 +56,16 @@ class Heard:
     # ---- photos put into folders -------------------------------------------------------------------------------------
 
     def enrol(self, path: bytes, file: FileId, person: PersonId, source: str, at: str) -> None:
-        """Note that a person is said to be in a file, by what stands at a path of the people folder."""
+        """Note that a person is said to be in a file, by what stands at a path of the people folder.
+
+        What was taken up already, and only got another path, says nothing again.
+        """
         self._db.write(
             lambda db: db.execute(
-                "INSERT OR REPLACE INTO enrolments (path, file_id, person_id, source, at) VALUES (?,?,?,?,?)",
-                (path, file, person, source, at),
+                "INSERT OR REPLACE INTO enrolments (path, file_id, person_id, state, source, at) VALUES (?,?,?,coalesce("
+                "(SELECT state FROM enrolments WHERE path <> ? AND file_id = ? AND person_id = ?"
+                " AND state IN ('done', 'vain') LIMIT 1), 'waiting'),?,?)",
+                (path, file, person, path, file, person, source, at),
             )
         )
 

@@ -53,6 +53,16 @@ class Household:
         assert self.publishing.wrong() == []
         assert disagreements(self.catalogue) == []
 
+    def take_up(self) -> None:
+        """The same with photos of one's own, of which each look tells."""
+        self.publish()
+        self.publishing.heeding.advance()
+        self.publish()
+        assert not self.publishing.heeding.advance()
+        assert not self.publishing.planned()
+        assert self.publishing.heeding.outlook() == []
+        assert disagreements(self.catalogue) == []
+
     def tree(self) -> dict[str, set[str]]:
         """The photos that each folder's links lead to, by their number."""
         found: dict[str, set[str]] = {}
@@ -117,6 +127,40 @@ def test_who_is_hidden_by_a_command_stays_hidden_though_a_link_of_ones_own_is_le
     home.rest()
     assert os.listdir(home.people / "Ada") == ["mine.jpg"]
     assert ADA in standing(home.catalogue).hidden
+
+
+@pytest.mark.parametrize("photo", [1, 10])
+def test_a_link_deleted_and_brought_back_from_the_trash_is_hers_again(
+    home: Household, photo: int, tmp_path: Path
+) -> None:
+    """Also where the photo shows somebody else."""
+    link = home.link("Ada", photo)
+    shutil.move(link, tmp_path / "trash")
+    home.rest()
+    assert whose(home.catalogue)[photo] is None
+    shutil.move(tmp_path / "trash", link)
+    home.take_up()
+    assert [kind for kind, _ in home.said()] == ["reject", "confirm"]
+    assert (whose(home.catalogue)[photo], whose(home.catalogue)[11]) == (ADA, BOB)
+    assert home.tree() == START
+
+
+def test_a_link_of_ones_own_that_was_taken_back_says_nothing_when_it_is_moved(home: Household) -> None:
+    (home.people / "Ada" / "mine.jpg").symlink_to(home.config.photos[0] / "007.jpg")
+    home.take_up()
+    assert home.said() == [("confirm", "put mine.jpg into Ada")]
+    undo(home.catalogue)
+    home.take_up()
+    (home.people / "Ada" / "best").mkdir()
+    os.rename(home.people / "Ada" / "mine.jpg", home.people / "Ada" / "best" / "yours.jpg")
+    home.take_up()
+    assert whose(home.catalogue)[8] != ADA
+    assert [kind for kind, _ in home.said()] == ["confirm", "undo"]
+    os.unlink(home.people / "Ada" / "best" / "yours.jpg")
+    home.take_up()
+    (home.people / "Ada" / "mine.jpg").symlink_to(home.config.photos[0] / "007.jpg")
+    home.take_up()
+    assert whose(home.catalogue)[8] == ADA, "it was put there again"
 
 
 def test_a_folder_deleted_and_brought_back_is_whole_again(home: Household, tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ class Enrolling:
         if person in faces.values():
             catalogue.heard.settle(one.path, "done")
             return False
-        found = meant(faces, person, standing(catalogue))
+        found = meant(faces, person, standing(catalogue), anew=one.state == "waiting")
         if not found:
             return self._in_vain(one, "no face in it can be theirs" if faces else "no face was found in it")
         # Once it was asked, only an answer tells: the others may be out because of one that was taken back.

@@ -303,10 +303,11 @@ class Meaning:
         faces = {one.face: one.person for one in self._catalogue.people.in_photo(act.photo)}
         if to in faces.values():
             return
-        found = meant(faces, to, standing(self._catalogue))
+        anew = act.path not in self._catalogue.heard.enrolled()
+        found = meant(faces, to, standing(self._catalogue), anew=anew)
         seen = snapshot.entries.get(act.path)
         # Once it was asked whose face is meant, only an answer tells.
-        if len(found) == 1 and act.path not in self._catalogue.heard.enrolled():
+        if len(found) == 1 and anew:
             # It was made as one of ours, so it is.
             copied = [PublishedLink(act.path, seen, act.to, act.photo, placed=True)] if isinstance(seen, bytes) else []
             job = changing(links=copied, at=self._catalogue.now())
