@@ -62,8 +62,8 @@ class Heard:
         """
         self._db.write(
             lambda db: db.execute(
-                "INSERT OR REPLACE INTO enrolments (path, file_id, person_id, state, source, at) VALUES (?,?,?,coalesce("
-                "(SELECT state FROM enrolments WHERE path <> ? AND file_id = ? AND person_id = ?"
+                "INSERT OR REPLACE INTO enrolments (path, file_id, person_id, state, source, at) VALUES (?,?,?,"
+                " coalesce((SELECT state FROM enrolments WHERE path <> ? AND file_id = ? AND person_id = ?"
                 " AND state IN ('done', 'vain') LIMIT 1), 'waiting'),?,?)",
                 (path, file, person, path, file, person, source, at),
             )

@@ -13,8 +13,8 @@ def meant(
     """The faces of a photo that may be the person, given whose each face is; one of them where it is clear.
 
     Faces that somebody said are others, or are not this person, are out. If several are left, those of other people
-    with a name are, unless none is left then. Where it is said `anew`, as by a link that is brought back from the trash,
-    it may take back that a face is not this person: the one that waits among the unknown because of that.
+    with a name are, unless none is left then. Where it is said `anew`, as by a link that is brought back from the
+    trash, it may take back that a face is not this person: the one that waits among the unknown because of that.
     """
     free = [face for face in sorted(faces) if said.pinned.get(face, person) == person]
     open_ = [face for face in free if (face, person) not in said.barred]
