@@ -4,8 +4,9 @@
 
 Everything made from nothing; one new photo published, of people with few photos and of those with most, and how many
 paths of the people folder that changes; and everything read back when nobody did anything there. The library is made
-up, files and links are real. Making and reading back are also shown as multiples of what the system itself takes to make,
-and to list and read, the same links: where many files were deleted in the last minutes, ext4 makes new ones slowly.
+up, files and links are real. Making and reading back are also shown as multiples of what the system itself takes to
+make, and to list and read, the same links: where many files were deleted in the last minutes, ext4 makes new ones
+slowly.
 """
 
 from __future__ import annotations
