@@ -244,6 +244,11 @@ class Files:
         row = self._db.row("SELECT id FROM files WHERE root_id = ? AND path = ?", (root, path))
         return None if row is None else FileId(row["id"])
 
+    def of_photo(self, photo: PhotoId) -> FileId | None:
+        """A file of a photo that is there."""
+        row = self._db.row("SELECT min(id) FROM files WHERE photo_id = ? AND missing_since IS NULL", (photo,))
+        return None if row is None or row[0] is None else FileId(row[0])
+
     def photo_of(self, root: RootId, path: bytes) -> PhotoId | None:
         """What a path, relative to its root, holds as far as that is known."""
         row = self._db.row("SELECT photo_id FROM files WHERE root_id = ? AND path = ?", (root, path))

@@ -302,6 +302,26 @@ def test_a_copy_says_that_it_is_somebody_else_where_there_is_one_face(home: Hous
     assert home.tree()["Ada"] == START["Ada"] - {"1"}
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_a_copied_folder_of_links_is_taken_up_once(
+    home: Household, known: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One folder deeper its relative links lead nowhere; that nobody, or who, is meant is noted all the same."""
+    nameless = home.people / "Unnamed" / "0003"
+    if known:
+        for face, person in ((10, ADA), (11, BOB)):
+            Deciding(home.catalogue).confirm(person, [FaceId(face)])
+    (nameless / "copies").mkdir()
+    shutil.copy2(home.link("Ada", 10), nameless / "copies", follow_symlinks=False)
+    before = len(home.said())
+    with caplog.at_level("INFO"):
+        home.take_up()
+        home.take_up()
+    assert sum("copied" in record.getMessage() for record in caplog.records) == 1
+    assert home.said()[before:] == []
+    assert [one.state for one in home.catalogue.heard.open()] == ([] if known else ["asked"])
+
+
 def test_a_link_that_is_out_of_date_says_nothing(home: Household) -> None:
     """Between publishing and the deletion somebody said by command that the face is another's."""
     link = home.link("Ada", 1)

@@ -39,6 +39,12 @@ class Enrolling:
             log.info("People folder: you %s.", source)
             self._catalogue.heard.enrol(path, file, person, source, self._catalogue.now())
 
+    def copied(self, path: bytes, photo: PhotoId, person: PersonId, source: str) -> None:
+        """A link of ours was copied to a path of the people folder: note it, even where the copy leads nowhere."""
+        file = self._catalogue.files.of_photo(photo)
+        if file is not None:
+            self._catalogue.heard.enrol(path, file, person, source, self._catalogue.now())
+
     def is_picture(self, path: bytes, seen: bytes | Stamp) -> bool:
         """Whether what stands there, or where it leads, has the name of a picture and is there."""
         if isinstance(seen, Stamp):

@@ -312,7 +312,9 @@ class Meaning:
             copied = [PublishedLink(act.path, seen, act.to, act.photo, placed=True)] if isinstance(seen, bytes) else []
             job = changing(links=copied, at=self._catalogue.now())
             self._deciding.confirm(to, found, source=act.source, first=job)
-        elif found and seen is not None:
+        elif anew and isinstance(seen, bytes):
+            self._enrolling.copied(act.path, act.photo, to, act.source)
+        elif seen is not None:
             self._enrolling.dropped(act.path, seen, to, act.source)
 
     # ---- inside ------------------------------------------------------------------------------------------------------
