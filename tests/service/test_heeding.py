@@ -371,6 +371,23 @@ def test_too_much_at_once_waits_for_a_word(home: Household) -> None:
     assert (home.said(), home.tree()) == ([], START)
 
 
+def test_too_much_at_once_that_is_put_back_is_forgotten(home: Household, tmp_path: Path) -> None:
+    folders = ("Ada", "Bob", "Unnamed")
+    for folder in folders:
+        shutil.move(home.people / folder, tmp_path / folder)
+    home.publishing.heeding.touch(b"", 0.0)
+    assert not home.publishing.publish()
+    shutil.move(tmp_path / "Ada", home.people / "Ada")
+    home.publishing.heeding.touch(b"", 0.0)
+    assert not home.publishing.publish(), "some of it does not tell what the rest was"
+    for folder in folders[1:]:
+        shutil.move(tmp_path / folder, home.people / folder)
+    assert not home.publishing.publish(), "nobody told of it"
+    home.rest()
+    assert home.publishing.heeding.paused is None
+    assert (home.said(), home.tree()) == ([], START)
+
+
 def test_too_much_at_once_may_be_meant(home: Household) -> None:
     for folder in ("Ada", "Bob", "Unnamed"):
         shutil.rmtree(home.people / folder)

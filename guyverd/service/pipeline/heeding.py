@@ -43,6 +43,8 @@ class Heeding:
         self._touched: set[bytes] = {b""}
         """What may have changed since it was last read; b"" is everything, as after a start."""
         self._since: float | None = None
+        self._seen_paused = False
+        """Whether the folder was looked at since something happened there during a pause."""
         self._until = 0.0
         self.enrolling = Enrolling(config, catalogue)
         self._meaning = Meaning(catalogue, self.enrolling)
@@ -61,6 +63,7 @@ class Heeding:
     def touch(self, path: bytes, now: float) -> None:
         """Have a folder read, with all below, when nothing happened for a while."""
         self._touched.add(path)
+        self._seen_paused = False
         self._since = now if self._since is None else self._since
         self._until = now + self._config.watch.quiet
 
@@ -82,11 +85,15 @@ class Heeding:
         """Read what was touched. Tells whether anything came of it.
 
         Raises PeopleFolderPaused where more changed than anybody means to say at once, or did before and nobody has
-        said what to do; PeopleFolderError where the folder is not there, or cannot be read.
+        said what to do, nor put everything back; PeopleFolderError where the folder is not there, or cannot be read.
         """
-        if (reason := self._catalogue.heard.paused()) is not None:
-            raise self._paused(reason)
         heard = False
+        if (reason := self._catalogue.heard.paused()) is not None:
+            if not self._is_put_back():
+                raise self._paused(reason)
+            log.info("People folder: everything is where it was again.")
+            self._catalogue.heard.pause(None, self._catalogue.now())
+            heard = True
         # What lies in a folder that became somebody's is heard only when it is theirs, so that is read once more.
         for _ in range(_ROUNDS):
             if not self._touched:
@@ -166,6 +173,14 @@ class Heeding:
 
     def _paused(self, reason: str) -> PeopleFolderPaused:
         return PeopleFolderPaused(path=self._config.people, detail=reason)
+
+    def _is_put_back(self) -> bool:
+        """Whether whoever took too much away brought all of it back. What is not touched is looked at once."""
+        if self._seen_paused:
+            return False
+        self._seen_paused, self._since = True, None
+        reading = self._compared(self._look((b"",)), math.inf)
+        return not any(self._meaning.is_news(act) for act in reading.acts)
 
     def _settled(self, scopes: Iterable[bytes]) -> None:
         self._touched -= {path for path in self._touched if any(_within(path, scope) for scope in scopes)}
