@@ -163,6 +163,19 @@ def test_a_link_of_ones_own_that_was_taken_back_says_nothing_when_it_is_moved(ho
     assert whose(home.catalogue)[8] == ADA, "it was put there again"
 
 
+def test_a_link_of_ones_own_that_leads_nowhere_any_more_stands_for_nothing(home: Household) -> None:
+    mine = home.people / "Ada" / "mine.jpg"
+    mine.symlink_to(os.path.relpath(home.config.photos[0] / "007.jpg", home.people / "Ada"))
+    home.take_up()
+    assert home.tree()["Ada"] == {*START["Ada"], "8"}
+    (home.people / "Family").mkdir()
+    os.rename(home.people / "Ada", home.people / "Family" / "Ada")
+    home.take_up()
+    assert not (home.people / "Family" / "Ada" / "mine.jpg").exists()
+    shown = {path.resolve().name for path in (home.people / "Family" / "Ada").iterdir() if path.exists()}
+    assert "007.jpg" in shown
+
+
 def test_a_folder_deleted_and_brought_back_is_whole_again(home: Household, tmp_path: Path) -> None:
     shutil.move(home.people / "Ada", tmp_path / "trash")
     home.publish()

@@ -22,6 +22,7 @@ class Shelving:
     def __init__(self, config: Config, catalogue: Catalogue) -> None:
         self._config = config
         self._catalogue = catalogue
+        self._folder = os.fsencode(config.people)
         self._companions = Companions()
         self._seen: dict[AlbumId, tuple[SavedAlbum, tuple[PersonId, ...]]] = {}
         """The albums when `albums_of` was last asked, and who was in them."""
@@ -62,11 +63,15 @@ class Shelving:
         return found
 
     def _with_own(self, shelves: list[Shelf]) -> list[Shelf]:
-        """Mark the photos that somebody put into the very folder."""
+        """Mark the photos that somebody put into the very folder, where they can be seen.
+
+        A link of one's own may lead nowhere since its folder was moved.
+        """
         own: dict[bytes, set[PhotoId]] = {}
         for path, photo in self._catalogue.shelves.own():
-            for above in parents(os.path.dirname(path)):
-                own.setdefault(above, set()).add(photo)
+            if os.path.exists(os.path.join(self._folder, path)):
+                for above in parents(os.path.dirname(path)):
+                    own.setdefault(above, set()).add(photo)
         if not own:
             return shelves
         homes = self._catalogue.links.homes()
