@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from guyverd.catalogue.heard import Enrolment, settling
 from guyverd.catalogue.store import Catalogue
 from guyverd.config import Config
-from guyverd.errors import GuyverError
+from guyverd.errors import PersonError
 from guyverd.folders import disk
 from guyverd.media.kinds import is_picture
 from guyverd.model import FaceId, FileId, PersonId, PhotoId, PhotoState, SeenFile, Stamp
@@ -116,7 +116,7 @@ class Enrolling:
     def _confirmed(self, one: Enrolment, person: PersonId, found: Sequence[FaceId]) -> bool:
         try:
             self._deciding.confirm(person, found, source=one.source, first=settling(one.path, "done"))
-        except GuyverError as problem:
+        except PersonError as problem:
             return self._in_vain(one, f"{problem.message} {problem.advice}")
         return True
 

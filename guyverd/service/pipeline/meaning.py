@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from guyverd.catalogue.heard import Proposal
 from guyverd.catalogue.links import changing
 from guyverd.catalogue.store import Catalogue
-from guyverd.errors import GuyverError
+from guyverd.errors import PersonError
 from guyverd.folders.acts import (
     Act,
     Dropped,
@@ -60,10 +60,11 @@ class Meaning:
         """Decide what an act means, and have the ledger say what stands in the folder since.
 
         What cannot be decided is logged; the ledger follows all the same, so that publishing puts back what was there.
+        Raises CatalogueError where nothing can be written, and then it is heard again.
         """
         try:
             self._take(act, snapshot)
-        except GuyverError as problem:
+        except PersonError as problem:
             log.warning("You %s, which cannot be: %s %s", act.source, problem.message, problem.advice)
             self.ignore(act)
 
