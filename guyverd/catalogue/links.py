@@ -5,6 +5,7 @@ The ledger says which links are ours to change, and what the user did is told fr
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
@@ -70,10 +71,15 @@ class Links:
         rows = self._db.rows(f"{_LINK} WHERE owner = ? AND photo_id IN ({among}) ORDER BY path", (owner,))
         return [_link(row) for row in rows]
 
-    def photos_at(self, paths: Sequence[bytes]) -> dict[bytes, PhotoId | None]:
-        """What the links at these paths show, where there are any."""
-        marks = ",".join("?" * len(paths))
-        rows = self._db.rows(f"SELECT path, photo_id FROM links WHERE path IN ({marks})", tuple(paths))
+    def of_like_names(self, owner: OwnerId, path: bytes) -> dict[bytes, PhotoId | None]:
+        """An owner's links whose names may depend on what has that path: but for case the same, or longer by a "~…"."""
+        shown = display(path)
+        longer = os.path.splitext(shown)[0] + "~"
+        rows = self._db.rows(
+            "SELECT path, photo_id FROM links WHERE owner = ?"
+            " AND (lower(display) = lower(?) OR lower(substr(display, 1, ?)) = lower(?))",
+            (owner, shown, len(longer), longer),
+        )
         return {row["path"]: row["photo_id"] for row in rows}
 
     def count_of(self, owner: OwnerId) -> int:

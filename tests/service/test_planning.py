@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -37,15 +38,21 @@ ACTS = st.one_of(
 )
 
 
-def household(folder: Path, catalogue: Catalogue, layout: str = "person") -> Publishing:
+FILES = [b"%03d.jpg" % number for number in range(10)]
+OF_ONE_NAME = [*FILES[:5], b"b/000.jpg", b"b/001.JPG", b"c/000.jpg", b"b/003.jpg", b"b/004.jpg"]
+
+
+def household(folder: Path, catalogue: Catalogue, layout: str = "person", files: Sequence[bytes] = FILES) -> Publishing:
     """Ten photos, the last four of two faces; three people with some of them, the first with a name."""
-    (folder / "photos").mkdir()
-    for number in range(10):
-        (folder / "photos" / f"{number:03d}.jpg").touch()
+    for file in files:
+        (folder / "photos" / os.fsdecode(file)).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "photos" / os.fsdecode(file)).touch()
     made = config_file.make([folder / "photos"], folder / "People", folder / "state", folder / "config.yaml")
     config = dataclasses.replace(made, folders=dataclasses.replace(made.folders, min_photos=2, layout=layout))
     catalogue.files.configure([os.fsencode(folder / "photos")], [os.fsencode(config.people), b"/"])
     library(catalogue, catalogue.files.roots()[0], [1] * 6 + [2] * 4)
+    catalogue._db.write(lambda db: db.conn.executemany("UPDATE files SET path = ? WHERE id = ?", _numbered(files)))
+    catalogue._db.write(lambda db: db.execute("UPDATE photos SET taken_at = '2020-01-02T00:00:00'"))
     found(catalogue, {1: [1, 2, 3, 7, 9], 2: [4, 5, 6, 8], 3: [11, 13]})
     Deciding(catalogue).name(PersonId(1), "Ada")
     publishing = Publishing(config, catalogue)
@@ -53,7 +60,11 @@ def household(folder: Path, catalogue: Catalogue, layout: str = "person") -> Pub
     return publishing
 
 
-def do(catalogue: Catalogue, act: tuple[object, ...]) -> None:
+def _numbered(files: Sequence[bytes]) -> list[tuple[bytes, int]]:
+    return [(file, number) for number, file in enumerate(files, 1)]
+
+
+def do(catalogue: Catalogue, act: tuple[object, ...], files: Sequence[bytes]) -> None:
     kind, one, other = act
     deciding = Deciding(catalogue)
     root = catalogue.files.roots()[0]
@@ -73,21 +84,25 @@ def do(catalogue: Catalogue, act: tuple[object, ...]) -> None:
         catalogue.people.assign([Assignment(other, one, None, 4.0)], [], 99, NOW)  # type: ignore[arg-type]
     else:
         assert isinstance(one, int)
-        file = ids(catalogue, root)[b"%03d.jpg" % one]
+        file = ids(catalogue, root)[files[one]]
         catalogue.files.apply(root.id, Changes(gone=(file,)) if other else Changes(returned=(file,)), NOW)
 
 
-@given(st.lists(st.lists(ACTS, min_size=1, max_size=3), min_size=1, max_size=8), st.booleans())
+@given(
+    st.lists(st.lists(ACTS, min_size=1, max_size=3), min_size=1, max_size=8),
+    st.booleans(),
+    st.sampled_from([FILES, OF_ONE_NAME]),
+)
 @settings(max_examples=40, deadline=None)
 def test_what_is_published_of_some_is_what_everything_asks_for(
-    rounds: list[list[tuple[object, ...]]], years: bool
+    rounds: list[list[tuple[object, ...]]], years: bool, files: list[bytes]
 ) -> None:
     with tempfile.TemporaryDirectory() as name, Catalogue(os.fsencode(name) + b"/c.db", lambda: NOW) as catalogue:
-        publishing = household(Path(name), catalogue, layout="year" if years else "person")
+        publishing = household(Path(name), catalogue, layout="year" if years else "person", files=files)
         for acts in rounds:
             for act in acts:
                 try:
-                    do(catalogue, act)
+                    do(catalogue, act, files)
                 except Exception as problem:  # what cannot be said is not said
                     if not hasattr(problem, "advice"):
                         raise

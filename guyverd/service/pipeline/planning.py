@@ -68,11 +68,16 @@ class Planning:
         least = 1 if home.name is not None else self._settings.min_photos
         return self._catalogue.links.count_of(owner) >= least + len(photos)
 
-    def _clashing(self, made: Plan, photos: Mapping[OwnerId, object]) -> set[OwnerId]:
-        """Whose new links have the name of another link: who yields is told only by all of them."""
-        new = {link.path: link for link in made.make if link.owner in photos}
-        there = self._catalogue.links.photos_at(list(new))
-        return {link.owner for path, link in new.items() if path in there and there[path] != link.photo}
+    def _clashing(self, made: Plan, photos: Mapping[OwnerId, Collection[PhotoId]]) -> set[OwnerId]:
+        """Whose links that come or go have, or leave, the name of another: who yields is told only by all of them."""
+        standing = {link.path for link in made.make} & {link.path for link in made.remove}
+        changed = [link for link in (*made.make, *made.remove) if link.owner in photos and link.path not in standing]
+        near = self._catalogue.links.of_like_names
+        return {
+            link.owner
+            for link in changed
+            if any(photo not in photos[link.owner] for photo in near(link.owner, link.path).values())
+        }
 
     def _plan(
         self, shelves: Sequence[Shelf], published: Sequence[PublishedLink], owners: Collection[OwnerId] | None
