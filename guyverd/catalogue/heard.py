@@ -205,6 +205,9 @@ def move_enrolled(db: Utils, old: bytes, new: bytes) -> None:
     for row in db.execute("SELECT path FROM enrolments WHERE path > ? AND path < ?", below).fetchall():
         path = new + row["path"][len(old) :]
         db.execute("UPDATE OR REPLACE enrolments SET path = ? WHERE path = ?", (path, row["path"]))
+    for row in db.execute("SELECT path FROM strays WHERE path > ? AND path < ?", below).fetchall():
+        path = new + row["path"][len(old) :]
+        db.execute("UPDATE OR REPLACE strays SET path = ? WHERE path = ?", (path, row["path"]))
 
 
 def _enrolment(row: Row) -> Enrolment:

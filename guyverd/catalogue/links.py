@@ -225,6 +225,8 @@ def move(db: Utils, old: bytes, new: bytes, at: str) -> None:
     rows = db.execute(f"{_LINK} WHERE path > ? AND path < ?", below).fetchall()
     db.execute("DELETE FROM links WHERE path > ? AND path < ?", below)
     put(db, (replace(_link(row), path=new + row["path"][len(old) :], made=True) for row in rows), at)
+    move_enrolled(db, old, new)
+    move_own(db, old, new)
     homes = db.execute(f"{_HOME} WHERE path = ? OR (path > ? AND path < ?)", (old, *below)).fetchall()
     moved = [replace(_home(row), path=new + row["path"][len(old) :]) for row in homes]
     # The folder itself may move because its owner is called otherwise by now, which its row does not say yet.

@@ -56,6 +56,8 @@ class Comparison:
         """Whose each folder is; folders that moved are followed."""
         self.here: list[PublishedLink] = []
         """Links that are where they were, or moved along with their folder."""
+        self.moved: list[tuple[bytes, bytes]] = []
+        """Folders that were followed: from where, and to where."""
         self.lost: dict[bytes, PublishedLink] = {}
         """Links that are not, by the path they had."""
         self.strange = dict(actual.entries)
@@ -90,6 +92,13 @@ class Comparison:
         if shift.path is not None:
             self.strange[shift.path] = self.actual.entries[shift.path]
         return Shift(shift.link, None)
+
+    def is_stray(self, path: bytes) -> bool:
+        """Whether that stood there when this was last looked at, and was nobody's; its folder may have moved."""
+        strays = self.published.strays
+        return path in strays or any(
+            path.startswith(new + b"/") and old + path[len(new) :] in strays for old, new in self.moved
+        )
 
     def owner_at(self, path: bytes) -> OwnerId | None:
         """Whose folder a path lies in."""

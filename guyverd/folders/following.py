@@ -109,6 +109,7 @@ class Folders:
 
     def _follow(self, home: Home, new: bytes) -> tuple[Shift, ...]:
         shifts = []
+        self._all.moved.append((home.path, new))
         for link in self._inside[home.path]:
             path = new + link.path[len(home.path) :]
             if self._all.is_at(link, path):

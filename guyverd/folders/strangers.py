@@ -25,7 +25,7 @@ def strangers(compared: Comparison, moved: Collection[Key | None]) -> Iterator[A
     files = any(link.kind is not LinkKind.SYMBOLIC and is_word(link) for link in compared.published.links)
     returned: dict[bytes, OwnerId] = {}
     for path, seen in sorted(compared.strange.items()):
-        if path in compared.published.strays:
+        if compared.is_stray(path):
             continue  # it was there before this was anybody's folder
         owner = compared.owner_at(path)
         if owner is None:

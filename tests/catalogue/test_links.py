@@ -126,7 +126,7 @@ def test_the_last_folder_under_each_name_is_remembered(catalogue: Catalogue) -> 
     one, two = OwnerId(1), OwnerId(2)
     catalogue.links.settle([Home(one, b"Unnamed/0001", None, 1), Home(two, b"Bo", "Bo", 2)])
     catalogue.links.settle([Home(one, b"Ada", "Ada", 1)])
-    catalogue.links.renamed([Rename(b"Ada", b"Family/Ada")])
+    catalogue.links.settle([Home(one, b"Family/Ada", "Ada", 1)])
     catalogue.links.settle([Home(one, b"Ann", "Ann", 1)], [two])
     assert catalogue.links.former({one: "Ada", two: "Bo"}) == {one: b"Family/Ada", two: b"Bo"}
     assert catalogue.links.former({one: None, two: None}) == {one: b"Unnamed/0001"}

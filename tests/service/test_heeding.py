@@ -176,6 +176,32 @@ def test_a_link_of_ones_own_that_leads_nowhere_any_more_stands_for_nothing(home:
     assert "007.jpg" in shown
 
 
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_what_lay_in_a_folder_says_nothing_again_where_the_folder_goes(home: Household, by_hand: bool) -> None:
+    """One's own photo that was taken back, and a link that was there before the folder was anybody's."""
+    (home.people / "Cy").mkdir()
+    (home.people / "Cy" / "early.jpg").symlink_to(home.config.photos[0] / "004.jpg")
+    home.take_up()
+    for photo in (8, 9):
+        os.rename(home.link("Unnamed/0003", photo), home.people / "Cy" / f"{photo}.jpg")
+    home.take_up()
+    (home.people / "Cy" / "mine.jpg").symlink_to(home.config.photos[0] / "005.jpg")
+    home.take_up()
+    undo(home.catalogue)
+    home.take_up()
+    before, enrolled = len(home.said()), home.catalogue.heard.enrolled()
+    assert os.fsencode("Cy/mine.jpg") in enrolled
+    if by_hand:
+        os.rename(home.people / "Cy", home.people / "Cyril")
+    else:
+        Deciding(home.catalogue).name(CY, "Cyril")
+    home.take_up()
+    assert [kind for kind, _ in home.said()[before:]] == ["name"]
+    assert home.catalogue.heard.enrolled() == {b"Cyril/mine.jpg": enrolled[b"Cy/mine.jpg"]}
+    assert home.catalogue.heard.strays() == {b"Cyril/early.jpg"}
+    assert (whose(home.catalogue)[5], whose(home.catalogue)[6]) == (BOB, BOB)
+
+
 def test_a_folder_deleted_and_brought_back_is_whole_again(home: Household, tmp_path: Path) -> None:
     shutil.move(home.people / "Ada", tmp_path / "trash")
     home.publish()
