@@ -25,7 +25,7 @@ Start = Callable[..., Daemon]
 _DEADLINE = 60.0
 """Seconds, generously: nothing is measured."""
 
-DISTURBANCES = ("", "", "", "stopped", "killed", "unheard", "at work")
+DISTURBANCES = ("", "", "", "", "", "", "stopped", "killed", "unheard", "at work")
 Expected = tuple[dict[str, str], dict[str, set[str]], list[str]]
 """The tree, people and unknown of a `Hand`."""
 

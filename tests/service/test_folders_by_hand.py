@@ -107,8 +107,21 @@ def sorts(hand: Hand) -> None:
 def empties(hand: Hand) -> None:
     before = dict(hand.tree)
     own = {path for path in hand.tree if not (hand.folder / path).is_symlink() or "mine" in path}
+    folders = ("Ada Lovelace", "Bea", "Chen", "Grace", "Unnamed")
     with hand.disturbed():
-        for folder in ("Ada Lovelace", "Bea", "Chen", "Grace", "Unnamed"):
+        away = [hand.trash(folder) for folder in folders]
+    hand.paused = True
+    hand.settled()
+    # Where all of it is brought back, that is the word.
+    with hand.disturbed():
+        for whole in away:
+            whole.rename(hand.folder / whole.name)
+    hand.tree = dict(before)
+    hand.paused = False
+    hand.settled()
+
+    with hand.disturbed():
+        for folder in folders:
             hand.trash(folder)
     hand.paused = True
     hand.settled()
