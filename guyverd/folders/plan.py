@@ -283,11 +283,13 @@ class _Links:
             rooms[_year(photo) if style.years else b""].append(photo)
         companions: list[tuple[bytes, ShelfPhoto]] = []
         for room, photos in sorted(rooms.items()):
-            names = link_names(photos)
+            # A name is kept by none that needs no link, or has another name.
+            loose = {one.photo: one for one in photos if placed[one.photo] is None and self._needs_link(one)}
+            names = link_names(loose.values())
             for photo in photos:
-                at = placed[photo.photo] or self._place(
-                    home + (b"/" + room if room else b""), names[photo.target], photo
-                )
+                at = placed[photo.photo]
+                if photo.photo in loose:
+                    at = self._place(home + (b"/" + room if room else b""), names[photo.target], photo)
                 companions += [(at, photo)] if photo.companions and at is not None else []
         for path, photo in companions:
             self._beside(path, photo)
@@ -300,11 +302,13 @@ class _Links:
                 return path
         return None
 
-    def _place(self, folder: bytes, name: bytes, photo: ShelfPhoto) -> bytes | None:
-        """Where the link of any other photo is, or is to be made; None where it needs none."""
+    def _needs_link(self, photo: ShelfPhoto) -> bool:
+        """Not where somebody put the photo itself there, but one that is there stays."""
         standing = (self._standing[path][1] for path in self._of_photo.get((photo.photo, False), ()))
-        if photo.own and not any(link.made for link in standing):
-            return None
+        return not photo.own or any(link.made for link in standing)
+
+    def _place(self, folder: bytes, name: bytes, photo: ShelfPhoto) -> bytes:
+        """Where the link of any other photo is, or is to be made."""
         wanted, number = folder + b"/" + name, 2
         while wanted in self._taken:
             wanted, number = folder + b"/" + spare_name(name, number, folder=False), number + 1

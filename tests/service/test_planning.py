@@ -35,6 +35,8 @@ ACTS = st.one_of(
     st.tuples(st.just("album"), PEOPLE, PEOPLE),
     st.tuples(st.just("undo"), st.none(), st.none()),
     st.tuples(st.just("arrive"), PEOPLE, FACES),
+    st.tuples(st.just("place"), st.integers(0, 99), st.integers(0, 9)),
+    st.tuples(st.just("put"), st.integers(0, 99), st.integers(0, 9)),
 )
 
 
@@ -60,12 +62,32 @@ def household(folder: Path, catalogue: Catalogue, layout: str = "person", files:
     return publishing
 
 
+def by_hand(publishing: Publishing, act: tuple[object, ...], files: Sequence[bytes]) -> None:
+    """A link gets another name, or a link of one's own comes beside it."""
+    kind, which, number = act
+    assert isinstance(which, int)
+    assert isinstance(number, int)
+    folder = publishing._config.people
+    if links := sorted(path for path in folder.rglob("*") if path.is_symlink()):
+        chosen = links[which % len(links)]
+        if kind == "place":
+            chosen.rename(chosen.with_name(f"{number}.jpg"))
+        else:
+            mine = chosen.with_name(f"mine {number}.jpg")
+            mine.unlink(missing_ok=True)
+            mine.symlink_to(publishing._config.photos[0] / os.fsdecode(files[number]))
+        publishing.heeding.touch(b"", 0.0)
+
+
 def _numbered(files: Sequence[bytes]) -> list[tuple[bytes, int]]:
     return [(file, number) for number, file in enumerate(files, 1)]
 
 
-def do(catalogue: Catalogue, act: tuple[object, ...], files: Sequence[bytes]) -> None:
+def do(catalogue: Catalogue, act: tuple[object, ...], files: Sequence[bytes], publishing: Publishing) -> None:
     kind, one, other = act
+    if kind in ("place", "put"):
+        by_hand(publishing, act, files)
+        return
     deciding = Deciding(catalogue)
     root = catalogue.files.roots()[0]
     if kind == "confirm":
@@ -102,11 +124,13 @@ def test_what_is_published_of_some_is_what_everything_asks_for(
         for acts in rounds:
             for act in acts:
                 try:
-                    do(catalogue, act, files)
+                    do(catalogue, act, files, publishing)
                 except Exception as problem:  # what cannot be said is not said
                     if not hasattr(problem, "advice"):
                         raise
             assert publishing.publish()
+            while publishing.heeding.advance():
+                assert publishing.publish()
             assert not publishing.planned(), "nothing is left"
             assert not publishing.planned().note
 
