@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from guyverd.folders import disk
 from guyverd.folders.acts import Act, Dropped, Given, Merged, Moved, Parted, Rearranged, Shared, Shift
+from guyverd.folders.comparison import key_of, key_of_seen
 from guyverd.folders.disk import is_ours
 from guyverd.folders.feedback import Published, Reading, read_back
 from guyverd.folders.plan import Plan, Style, plan
@@ -237,6 +238,10 @@ class Life:
         rows = self.home.ledger.rows.values()
         self.touched |= {row.owner for row in rows if (row.path + b"/").startswith(path + b"/")}
         self.touched |= {home.owner for home in self.home.ledger.homes.values() if home.path == path}
+        # A copy that was made long ago says as much as what it is a copy of.
+        there = take(self.home.root, (os.path.dirname(path),)).entries.items()
+        keys = {key_of_seen(seen) for one, seen in there if (one + b"/").startswith(path + b"/")}
+        self.touched |= {row.owner for row in rows if key_of(row) in keys}
 
     # ---- what somebody does ------------------------------------------------------------------------------------------
 
