@@ -227,6 +227,8 @@ class Hand:
             time.sleep(0.05)
             with self.library() as library:
                 busy = library.progress()["busy"]
+                if busy:
+                    continue
                 self.people, self.unknown = _whose(library)
                 self.log = [(one["kind"], one["source"]) for one in library.log() if one["author"] == "user"]
         self.tree = self._found()
@@ -309,7 +311,7 @@ def _whose(library: Library) -> tuple[dict[str, set[str]], list[str]]:
         if row["person"] is None:
             unknown.append(photo)
         else:
-            people[names[row["person"]]].add(photo)
+            people[names.get(row["person"], "somebody who just came")].add(photo)
     return dict(people), sorted(unknown)
 
 
