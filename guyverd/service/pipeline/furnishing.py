@@ -57,7 +57,9 @@ class Furnish:
         """
         published = self._catalogue.links.published(owners)
         if self._settings.cover:
-            self._waiting.update(dict.fromkeys(shelf.owner for shelf in shelves if shelf.owner > 0 and shelf.photos))
+            # Also of whom no photo is looked at: the one that made their cover may be theirs no more.
+            asked = sorted(owners) if owners is not None else [shelf.owner for shelf in shelves]
+            self._waiting.update(dict.fromkeys(owner for owner in asked if owner > 0))
         ours = [link for link in published if link.kind in FILES_OF_OURS]
         if not ours and not self._settings.contact_sheet:
             return None
