@@ -15,6 +15,10 @@ from urllib.parse import quote
 
 PAGE = b"index.html"
 COVER = b"cover.jpg"
+HEAD = 64
+"""Bytes that tell whether a picture is a cover of ours."""
+_SAID = b"a cover by guyverd"
+_COMMENT = b"\xff\xfe" + (len(_SAID) + 2).to_bytes(2, "big") + _SAID
 
 _STYLE = """\
 :root { color-scheme: light dark; font: 16px/1.4 system-ui, sans-serif; }
@@ -67,6 +71,16 @@ def contact_sheet(title: str, entries: Iterable[Entry]) -> bytes:
 def digest(content: bytes) -> bytes:
     """What tells one page from another, as the ledger keeps it."""
     return blake2b(content, digest_size=16).hexdigest().encode()
+
+
+def as_cover(picture: bytes) -> bytes:
+    """A JPEG with a comment that says it is a cover of ours, wherever it is copied to."""
+    return picture[:2] + _COMMENT + picture[2:]
+
+
+def is_cover(head: bytes) -> bool:
+    """Whether that is how a cover of ours begins."""
+    return head[2:].startswith(_COMMENT)
 
 
 def _item(entry: Entry) -> str:

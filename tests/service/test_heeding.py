@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import os
 import shutil
 from pathlib import Path
@@ -14,6 +15,7 @@ from guyverd import config_file
 from guyverd.catalogue.store import Catalogue
 from guyverd.config import Config
 from guyverd.errors import PeopleFolderPaused
+from guyverd.folders.pages import as_cover
 from guyverd.model import DecisionKind, FaceId, PersonId
 from guyverd.service.pipeline.publishing import Publishing
 from guyverd.service.pipeline.words.agreeing import disagreements
@@ -200,6 +202,35 @@ def test_what_lay_in_a_folder_says_nothing_again_where_the_folder_goes(home: Hou
     assert home.catalogue.heard.enrolled() == {b"Cyril/mine.jpg": enrolled[b"Cy/mine.jpg"]}
     assert home.catalogue.heard.strays() == {b"Cyril/early.jpg"}
     assert (whose(home.catalogue)[5], whose(home.catalogue)[6]) == (BOB, BOB)
+
+
+def test_a_copied_cover_is_nobodys_photo(home: Household) -> None:
+    portrait = io.BytesIO()
+    Image.new("RGB", (40, 40)).save(portrait, "JPEG")
+    (home.people / "Ada" / "copied").mkdir()
+    (home.people / "Ada" / "copied" / "cover.jpg").write_bytes(as_cover(portrait.getvalue()))
+    (home.people / "Ada" / "cover.jpg").write_bytes(portrait.getvalue())
+    home.publish()
+    assert list(home.catalogue.heard.enrolled()) == [b"Ada/cover.jpg"], "the other is the user's own"
+    Image.open(home.people / "Ada" / "copied" / "cover.jpg").load()
+
+
+def test_where_ones_own_photo_went_no_link_to_it_is_left(home: Household) -> None:
+    """A photo of one's own in one folder is shown in that of somebody else who is in it."""
+    catalogue, own = home.catalogue, home.people / "Ada" / "own.jpg"
+    Image.new("RGB", (32, 32)).save(own, "JPEG")
+    home.publish()
+    # What was photo 5, of Bob, is that file from now on.
+    catalogue._db.write(lambda db: db.execute("UPDATE files SET missing_since = 'x' WHERE photo_id = 5"))
+    identified = "UPDATE files SET photo_id = 5, state = 'identified' WHERE path = ?"
+    catalogue._db.write(lambda db: db.execute(identified, (b"Ada/own.jpg",)))
+    home.publish()
+    assert any(path.resolve() == own for path in (home.people / "Bob").iterdir())
+    own.unlink()
+    home.publishing.heeding.touch(b"Ada", 0.0)
+    assert home.publishing.heed(), "there is something to publish"
+    home.publish()
+    assert all(path.exists() for path in (home.people / "Bob").iterdir())
 
 
 def test_a_folder_deleted_and_brought_back_is_whole_again(home: Household, tmp_path: Path) -> None:

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from guyverd import config
 from guyverd.errors import GuyverError
 from guyverd.faces.pool import WorkerPool
+from guyverd.folders.pages import as_cover
 from guyverd.model import Box
 
 log = logging.getLogger(__name__)
 
 SIDE = 512
 """Pixels of a cover's longer side, at most."""
-VERSION = 1
+VERSION = 2
 """Of how a cover is cut: with another, all are made anew."""
 _DEADLINE = 20.0
 """Seconds for one; it is an ornament, and a picture that takes longer has none."""
@@ -36,7 +37,7 @@ def cut(job: Cut) -> bytes | None:
     from guyverd.service.pipeline.cropping import cut_out  # noqa: PLC0415  decoders are loaded in the worker only
 
     (found,) = cut_out(job.file, [job.box], SIDE)
-    return found if isinstance(found, bytes) else None
+    return as_cover(found) if isinstance(found, bytes) else None
 
 
 class Covering:

@@ -11,6 +11,7 @@ from guyverd.catalogue.store import Catalogue
 from guyverd.config import Config
 from guyverd.errors import PersonError
 from guyverd.folders import disk
+from guyverd.folders.pages import COVER, HEAD, is_cover
 from guyverd.media.kinds import is_picture
 from guyverd.model import FaceId, FileId, PersonId, PhotoId, PhotoState, SeenFile, Stamp
 from guyverd.people.asking.whose import meant
@@ -48,7 +49,7 @@ class Enrolling:
     def is_picture(self, path: bytes, seen: bytes | Stamp) -> bool:
         """Whether what stands there, or where it leads, has the name of a picture and is there."""
         if isinstance(seen, Stamp):
-            return is_picture(path)
+            return is_picture(path) and not self._is_cover(path)
         real = self._real(path)
         return is_picture(real) and os.path.lexists(real)
 
@@ -69,9 +70,20 @@ class Enrolling:
     def _file(self, path: bytes, seen: bytes | Stamp) -> tuple[FileId | None, bool]:
         """The file that is meant, and whether it changed; None where it is no picture, or out of reach."""
         if isinstance(seen, Stamp):
-            return self._noted(self._folder, path, seen) if is_picture(path) else (None, False)
+            return self._noted(self._folder, path, seen) if self.is_picture(path, seen) else (None, False)
         real = self._real(path)
         return self._led_to(real) if is_picture(real) else (None, False)
+
+    def _is_cover(self, path: bytes) -> bool:
+        """Whether that is a copy of a cover of ours, which came along with a folder and is nobody's photo."""
+        name, cover = os.path.splitext(os.path.basename(path)), os.path.splitext(COVER)
+        if name[1] != cover[1] or not name[0].startswith(cover[0]):
+            return False
+        try:
+            with open(os.path.join(self._folder, path), "rb") as file:
+                return is_cover(file.read(HEAD))
+        except OSError:
+            return False
 
     def _real(self, path: bytes) -> bytes:
         return os.path.realpath(os.path.join(self._folder, path))

@@ -115,14 +115,15 @@ class Heeding:
         reading = self._compared(snapshot, self._config.folders.loss_limit)
         if reading.excess:
             self._catalogue.heard.pause(reading.excess, self._catalogue.now())
+            self._seen_paused, self._since = True, None
             raise self._paused(reading.excess)
         for act in reading.acts:
             self._meaning.take(act, snapshot)
-        self._note(snapshot, reading)
+        gone = self._note(snapshot, reading)
         self._settled(scopes)
         self._touched |= {act.new for act in reading.acts if isinstance(act, Moved)}
         self._touched |= {act.folder for act in reading.acts if isinstance(act, Parted | Returned)}
-        return bool(reading.acts)
+        return gone or bool(reading.acts)
 
     def leave(self, folders: Iterable[bytes]) -> None:
         """What is left in folders that are nobody's any more, because they were taken down, says nothing later."""
@@ -260,8 +261,8 @@ class Heeding:
         )
         return read_back(published, snapshot, limit=limit)
 
-    def _note(self, snapshot: Snapshot, reading: Reading) -> None:
-        """What stands outside of everybody's folder, and which of the things people put there are gone."""
+    def _note(self, snapshot: Snapshot, reading: Reading) -> bool:
+        """What stands outside of everybody's folder, and which of the things people put there are gone: if any are."""
         heard, links = self._catalogue.heard, self._catalogue.links
         homes = {home.path for home in links.homes().values()}
         before = {path for path in heard.strays() if snapshot.covers(path)}
@@ -276,6 +277,7 @@ class Heeding:
         ]
         if gone:
             heard.vanished(gone, self._catalogue.now())
+        return bool(gone)
 
 
 def _within(path: bytes, scope: bytes) -> bool:
