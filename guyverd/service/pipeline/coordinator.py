@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from guyverd.catalogue.rows import PendingFile
 from guyverd.catalogue.store import Catalogue
 from guyverd.config import Config
-from guyverd.errors import ControlError, GuyverError
+from guyverd.errors import ControlError, GuyverError, PeopleFolderPaused
 from guyverd.service.pipeline.estimating import Estimating
 from guyverd.service.pipeline.grouping import Grouping
 from guyverd.service.pipeline.hours import next_change, pace
@@ -304,8 +304,8 @@ class Coordinator:
             moments.append(now)
         if self._dirty_since is not None:
             moments.append(max(self._next_publish, self._dirty_since + _PATIENCE))
-        if (reading := self.publishing.heeding.deadline()) is not None:
-            moments.append(max(self._next_publish, reading))
+        if (reading := self._next_reading()) is not None:
+            moments.append(reading)
         if (rest := self.reader.rest()) is not None:
             moments.append(now + rest)
         if (unsaved := self.grouping.save_due()) is not None:
@@ -398,14 +398,21 @@ class Coordinator:
         if not self.publishing.heeding.pending:
             return False
         heard = self.publishing.heed()
-        if self.publishing.problem is not None:
-            self._next_publish = self.clock() + _BACK_OFF
+        self._next_publish = 0.0 if self.publishing.problem is None else self.clock() + _BACK_OFF
         return heard
 
     def _heed_when_due(self, now: float) -> None:
-        due = self.publishing.heeding.deadline()
-        if due is not None and now >= max(due, self._next_publish):
+        due = self._next_reading()
+        if due is not None and now >= due:
             self._dirty_if(self._heed())
+
+    def _next_reading(self) -> float | None:
+        """When to read what somebody did in the people folder; None where nothing was touched."""
+        due = self.publishing.heeding.deadline()
+        if due is None or isinstance(self.publishing.problem, PeopleFolderPaused):
+            # Whoever brings back what was missing goes on with other things right after that.
+            return due
+        return max(due, self._next_publish)
 
     def _group(self) -> None:
         self._ungrouped = False
