@@ -14,7 +14,7 @@ from guyverd.folders import disk
 from guyverd.folders.ledger import Applied, Ledger
 from guyverd.folders.making import make
 from guyverd.folders.moving import move_folders
-from guyverd.folders.plan import Plan
+from guyverd.folders.plan import FILES_OF_OURS, Plan
 from guyverd.folders.removing import remove
 from guyverd.folders.spare import parents
 from guyverd.folders.work import Stopped, Work, batches
@@ -89,7 +89,8 @@ def _steps(work: Work, plan: Plan) -> dict[OwnerId, bytes]:
         for link in first[owner].links:
             tail = link.path[len(old) :]
             left.append(replace(link, path=at[owner] + tail))
-            if link.path not in unwanted:
+            # A sheet or a cover is of no file: it is made again with the other furniture.
+            if link.path not in unwanted and link.kind not in FILES_OF_OURS:
                 anew.append(replace(link, path=final[owner] + tail))
     remove(work, left)
     fresh = [link if link.owner in stuck else _follow(link, final, moved) for link in plan.make]

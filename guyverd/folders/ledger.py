@@ -47,3 +47,5 @@ class Applied:
     """Paths at which something that is not ours, or not as we made it, was left as it is."""
     problems: tuple[tuple[bytes, str], ...]
     """Paths at which the plan could not be carried out, and why; the next plan says it again."""
+    otherwise: tuple[tuple[bytes, str], ...] = ()
+    """Folders that could not move, and why: their links were made anew one by one, and nothing is left to do."""

@@ -40,7 +40,7 @@ def move_folders(work: Work, renames: Sequence[FolderRename]) -> tuple[dict[Owne
                 stuck.add(rename.owner)
             elif not disk.has_room(work.root, new, old):
                 stuck.add(rename.owner)
-                work.problems.append((old, f"its new name {os.fsdecode(new)} is a folder with other files"))
+                work.otherwise.append((old, f"its new name {os.fsdecode(new)} is a folder with other files"))
             else:
                 group.append(FolderRename(rename.owner, old, new, tuple(_moved(rename, old))))
         except OSError as problem:

@@ -63,6 +63,7 @@ class Work:
         self.counts: Counter[str] = Counter()
         self.foreign: dict[bytes, None] = {}
         self.problems: list[tuple[bytes, str]] = []
+        self.otherwise: list[tuple[bytes, str]] = []
         self._places: dict[bytes, bytes] = {}
 
     def leave(self, path: bytes) -> None:
@@ -87,6 +88,7 @@ class Work:
             renamed=self.counts["renamed"],
             kept_foreign=tuple(self.foreign),
             problems=tuple(self.problems),
+            otherwise=tuple(self.otherwise),
         )
 
     def place(self, folder: bytes) -> bytes:

@@ -92,7 +92,7 @@ def test_where_the_new_name_is_a_users_folder_links_move_one_by_one(library: Lib
     library.write(b"Bob/notes.txt", text=b"bob")
     applied = library.publish(shelf(7, "Bob", a, b))
     assert (applied.renamed, applied.made, applied.removed) == (0, 2, 2)
-    assert [path for path, _ in applied.problems] == [b"Alice"]
+    assert ([path for path, _ in applied.otherwise], applied.problems) == ([b"Alice"], ())
     assert read(library.path(b"Alice/notes.txt")) == b"alice"
     assert read(library.path(b"Bob/notes.txt")) == b"bob"
     assert os.listdir(library.path(b"Alice")) == [b"notes.txt"]

@@ -143,6 +143,18 @@ def test_a_page_and_a_cover_move_with_their_folder_and_go_with_their_person(alic
     assert alice.shown() == {}
 
 
+def test_where_the_folder_cannot_move_its_page_and_cover_are_not_made_of_nothing(alice: Library) -> None:
+    furnish(alice, sheet(b"one"), sheet(b"jpeg", path=b"Alice/cover.jpg", kind=LinkKind.COVER))
+    os.mkdir(alice.path(b"Ann"))
+    with open(alice.path(b"Ann/cover.jpg"), "wb") as file:
+        file.write(b"mine")
+    applied = alice.tree.apply(alice.plan(shelf(1, "Ann", alice.photo(b"a.jpg"))), alice.ledger)
+    assert ([path for path, _ in applied.otherwise], applied.problems) == ([b"Alice"], ())
+    assert sorted(alice.shown()) == [b"Ann", b"Ann/2024-05-17_a.jpg", b"Ann/cover.jpg"]
+    assert sorted(alice.ledger.rows) == [b"Ann/2024-05-17_a.jpg"]
+    assert read(alice.path(b"Ann/cover.jpg")) == b"mine"
+
+
 def test_a_page_alone_keeps_no_folder(alice: Library) -> None:
     furnish(alice, sheet(b"one"))
     alice.tree.apply(alice.plan(shelf(1, "Alice")), alice.ledger)

@@ -83,7 +83,7 @@ def rebuild(work: Coordinator, *, dry: bool) -> Row:
     applied = publishing.applied
     if applied is None:
         return _told(made=0, removed=0, renamed=0, problems=[], dry=False)
-    problems = [f"{os.fsdecode(path)}: {reason}" for path, reason in applied.problems]
+    problems = [f"{os.fsdecode(path)}: {reason}" for path, reason in (*applied.problems, *applied.otherwise)]
     return _told(made=applied.made, removed=applied.removed, renamed=applied.renamed, problems=problems, dry=False)
 
 

@@ -163,7 +163,7 @@ class Publishing:
         return done
 
     def _tell(self, applied: Applied, what: str = "links") -> None:
-        for path, reason in applied.problems:
+        for path, reason in (*applied.problems, *applied.otherwise):
             log.warning("%s: %s", os.fsdecode(os.path.join(self._folder, path)), reason)
         for path in applied.kept_foreign:
             log.info("%s is not ours and was left as it is.", os.fsdecode(os.path.join(self._folder, path)))
