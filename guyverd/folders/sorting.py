@@ -25,6 +25,10 @@ class Links:
         self._places: dict[bytes, bytes] = {}
         """For each link that is elsewhere: where."""
         self._rearranged: list[Shift] = []
+        self._replaced: list[Shift] = []
+        """Something else stands in their place."""
+        self._of_albums: list[Shift] = []
+        """Into or out of an album."""
         self._given: dict[OwnerId, dict[OwnerId, list[Shift]]] = defaultdict(dict)
         self._refused: dict[OwnerId, list[Shift]] = defaultdict(list)
         self._parted: dict[bytes, list[Shift]] = defaultdict(list)
@@ -44,6 +48,12 @@ class Links:
         whole = list(self._whole_folders())
         if self._rearranged:
             yield Rearranged(tuple(self._rearranged), "moved links within their folder")
+        if self._replaced:
+            source = f"put something else in the place of {links_in_words(self._replaced)}"
+            yield Rearranged(tuple(self._replaced), source)
+        if self._of_albums:
+            source = f"moved {links_in_words(self._of_albums)} into or out of an album, which says nothing of anybody"
+            yield Rearranged(tuple(self._of_albums), source)
         yield from whole
         for owner, to, shifts in sorted(
             (one, to, found) for one, by in self._given.items() for to, found in by.items()
@@ -139,7 +149,7 @@ class Links:
         if not is_word(link) or replaced:
             # What belongs to a link says nothing by itself; nor does a link in whose place something else stands,
             # or in the place of whose folder.
-            self._rearranged.append(shift)
+            (self._replaced if replaced and is_word(link) else self._rearranged).append(shift)
             return
         to = None if path is None else self._all.owner_at(path)
         room = None if path is None or to is not None else self._all.room(path)
@@ -152,7 +162,7 @@ class Links:
         elif person_of(to) is None or person_of(link.owner) is None:
             # Into or out of an album: nobody is said to be no longer who they were. What came out of one is put back
             # there, and was copied.
-            self._rearranged.append(self._all.put_back(shift))
+            self._of_albums.append(self._all.put_back(shift))
         else:
             self._given[link.owner].setdefault(to, []).append(shift)
 

@@ -543,6 +543,7 @@ def test_an_editor_saved_over_a_link(home: Household) -> None:
     mine = home.write(f"Bob/{x('b1')}", text=b"edited")
     quiet, dropped = home.read().acts
     assert isinstance(quiet, Rearranged)
+    assert quiet.source == f"put something else in the place of {x('b1')}"
     assert isinstance(dropped, Dropped)
     assert (dropped.to, dropped.source) == (BOB, f"put {x('b1')} into Bob")
     home.heed(home.read())
@@ -984,6 +985,7 @@ def test_nobody_is_said_to_be_anybody_by_an_album(album: Household) -> None:
     act = only(album.read())
     assert isinstance(act, Rearranged)
     assert set(where(act).values()) == {None}
+    assert act.source == "moved 2 links into or out of an album, which says nothing of anybody"
     album.heed(album.read())
     album.publish()
     assert people_in(album, "a1.jpg") == {1}

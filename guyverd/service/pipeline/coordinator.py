@@ -490,6 +490,6 @@ class Coordinator:
         self.removal_paused = (overdue, total) if overdue > limit else None
         if overdue and self.removal_paused is None:
             self.grouping.drop(self.catalogue.files.forget(before))
-            log.info("%d photos that were gone for long were forgotten.", overdue)
+            log.info("Forgotten, for they were replaced or gone for long: %d photos.", overdue)
         elif self.removal_paused:
             log.warning("%d of %d photos are gone; so many are not forgotten by themselves.", overdue, total)
