@@ -181,7 +181,8 @@ class Heeding:
             return False
         self._seen_paused, self._since = True, None
         reading = self._compared(self._look((b"",)), math.inf)
-        return not any(self._meaning.is_news(act) for act in reading.acts)
+        # What was put there besides is read when the pause is over.
+        return not any(act.shifts for act in reading.acts)
 
     def _settled(self, scopes: Iterable[bytes]) -> None:
         self._touched -= {path for path in self._touched if any(_within(path, scope) for scope in scopes)}
