@@ -6,6 +6,7 @@ does not say which of several things was meant, nothing is concluded and publish
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,8 @@ FEW_LINKS = 20
 """So many may always be missing at once."""
 FEW_FOLDERS = 5
 """And so many folders may always change at once."""
+FEW_DELETED = 3
+"""And so many of them be deleted, whatever was in them, if more than as many are left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +58,13 @@ def _excess(published: Published, links: Links, acts: Sequence[Act], limit: floa
     total = published.total
     if links.all_gone and len(published.links) >= total:
         return f"all {total} links are missing" if total > 1 else "the only link is missing"
-    # One folder is deleted or emptied by one move of the hand, however many links were in it.
-    if len(links.away) > 1 and links.away.total() > max(FEW_LINKS, limit * total):
-        return f"{links.away.total()} of {total} links are missing or in other folders"
+    # A folder is deleted or emptied by one move of the hand, however many links were in it, and a few at once as well.
+    deleted = {act.owner for act in acts if isinstance(act, Hidden)}
+    away = links.away
+    if len(deleted) <= FEW_DELETED and 2 * len(deleted) < len(published.homes):
+        away = Counter({owner: count for owner, count in away.items() if owner not in deleted})
+    if len(away) > 1 and away.total() > max(FEW_LINKS, limit * total):
+        return f"{away.total()} of {total} links are missing or in other folders"
     folders = sum(isinstance(act, Hidden | Merged) or (isinstance(act, Moved) and act.name is not None) for act in acts)
     if folders > max(FEW_FOLDERS, limit * len(published.homes)):
         return f"{folders} of {len(published.homes)} folders are missing or called otherwise"

@@ -15,6 +15,7 @@ from guyverd import config_file
 from guyverd.catalogue.store import Catalogue
 from guyverd.config import Config
 from guyverd.errors import PeopleFolderPaused
+from guyverd.folders import feedback
 from guyverd.folders.pages import as_cover
 from guyverd.model import DecisionKind, FaceId, PersonId
 from guyverd.service.pipeline.publishing import Publishing
@@ -511,3 +512,27 @@ def test_a_photo_of_ones_own_that_is_taken_away_is_noticed_though_all_links_stan
     (home.people / "Ada" / "own.jpg").unlink()
     home.publish()
     assert home.catalogue.heard.enrolled() == {}
+
+
+@pytest.mark.parametrize("folders", [["Ada"], ["Ada", "Unnamed/0003"]])
+def test_a_few_folders_may_be_deleted_at_once(
+    home: Household, folders: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feedback, "FEW_LINKS", 3)
+    Albums(home.catalogue).save([BOB], "All of him")
+    Albums(home.catalogue).save([ADA, BOB])
+    home.rest()
+    for folder in folders:
+        shutil.rmtree(home.people / folder)
+    home.rest()
+    assert [kind for kind, _ in home.said() if kind == "hide"] == ["hide"] * len(folders)
+
+
+def test_more_than_a_few_wait_for_a_word(home: Household, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feedback, "FEW_LINKS", 3)
+    for folder in ("Ada", "Bob"):
+        shutil.rmtree(home.people / folder)
+    home.publishing.heeding.touch(b"", 0.0)
+    assert not home.publishing.publish()
+    assert home.publishing.problem is not None
+    assert "9 of 11 links are missing" in home.publishing.problem.message
