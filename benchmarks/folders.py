@@ -25,7 +25,7 @@ from benchmarks.common import Target, arguments, begin, interleaved, median, scr
 if TYPE_CHECKING:
     from guyverd.catalogue.store import Catalogue
     from guyverd.model import PersonId
-    from guyverd.service.pipeline.publishing import Publishing
+    from guyverd.service.pipeline.keeping.publishing import Publishing
 
 _REBUILT = Target(30.0, "s", at_most=True)
 _ONE = Target(100.0, "ms", at_most=True)
@@ -42,7 +42,7 @@ def main() -> None:
 
     from benchmarks.libraries import config_for, fill, write_files
     from guyverd.catalogue.store import Catalogue
-    from guyverd.service.pipeline.publishing import Publishing
+    from guyverd.service.pipeline.keeping.publishing import Publishing
 
     with scratch() as folder:
         config = config_for([folder / "photos"], folder)

@@ -34,7 +34,7 @@ from guyverd.model import (
     Stamp,
 )
 from guyverd.service.pipeline.grouping import Grouping
-from guyverd.service.pipeline.publishing import Publishing
+from guyverd.service.pipeline.keeping.publishing import Publishing
 from guyverd.service.pipeline.words.deciding import Deciding
 from guyverd.watch.mounts import identify
 

@@ -22,7 +22,7 @@ from guyverd.errors import (
     UnknownPerson,
 )
 from guyverd.model import AlbumId, Changes, DecisionId, PersonId, PhotoId, SavedAlbum
-from guyverd.service.pipeline.publishing import Publishing
+from guyverd.service.pipeline.keeping.publishing import Publishing
 from guyverd.service.pipeline.words.albums import Albums, album_named
 from guyverd.service.pipeline.words.deciding import Deciding, standing
 from guyverd.service.pipeline.words.telling import answer, story

@@ -16,8 +16,8 @@ from guyverd.config import Config, Folders
 from guyverd.model import Assignment, Changes, FaceId, PersonId, PhotoId, PhotoReading, SeenFile, Stamp
 from guyverd.published import LinkKind
 from guyverd.service.access import open_library
-from guyverd.service.pipeline.covering import Covering, Cut
-from guyverd.service.pipeline.publishing import Publishing
+from guyverd.service.pipeline.keeping.covering import Covering, Cut
+from guyverd.service.pipeline.keeping.publishing import Publishing
 from guyverd.service.pipeline.words.deciding import Deciding
 from tests.catalogue.conftest import NOW, face
 from tests.service.conftest import scan

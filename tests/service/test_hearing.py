@@ -19,8 +19,8 @@ from guyverd.model import DecisionId, DecisionKind, PersonId
 from guyverd.people.asking.questions import AT_ONCE, Kind, Question
 from guyverd.service.access import open_library
 from guyverd.service.api import Library, Row
-from guyverd.service.pipeline.enrolling import Enrolling
 from guyverd.service.pipeline.grouping import Grouping
+from guyverd.service.pipeline.keeping.enrolling import Enrolling
 from guyverd.service.pipeline.review.answering import Answering, Word
 from guyverd.service.pipeline.review.hearing import Hearing
 from guyverd.service.pipeline.review.reviewing import WAITS, Reviewing

@@ -18,7 +18,7 @@ from guyverd.errors import PeopleFolderPaused
 from guyverd.folders import feedback
 from guyverd.folders.pages import as_cover
 from guyverd.model import DecisionKind, FaceId, PersonId
-from guyverd.service.pipeline.publishing import Publishing
+from guyverd.service.pipeline.keeping.publishing import Publishing
 from guyverd.service.pipeline.words.agreeing import disagreements
 from guyverd.service.pipeline.words.albums import Albums
 from guyverd.service.pipeline.words.deciding import Deciding, standing

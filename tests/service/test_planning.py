@@ -16,8 +16,8 @@ from guyverd import config_file
 from guyverd.catalogue.store import Catalogue
 from guyverd.model import Assignment, Changes, FaceId, PersonId, PhotoId
 from guyverd.published import OwnerId
-from guyverd.service.pipeline.planning import Planning
-from guyverd.service.pipeline.publishing import Publishing
+from guyverd.service.pipeline.keeping.planning import Planning
+from guyverd.service.pipeline.keeping.publishing import Publishing
 from guyverd.service.pipeline.words.albums import Albums
 from guyverd.service.pipeline.words.deciding import Deciding
 from guyverd.service.pipeline.words.undoing import undo

@@ -24,9 +24,9 @@ from guyverd.service.pipeline.estimating import Estimating
 from guyverd.service.pipeline.grouping import Grouping
 from guyverd.service.pipeline.hours import next_change, pace
 from guyverd.service.pipeline.identifying import Identifying
+from guyverd.service.pipeline.keeping.publishing import Publishing
 from guyverd.service.pipeline.looking import Looking, Tally
 from guyverd.service.pipeline.observing import Observing
-from guyverd.service.pipeline.publishing import Publishing
 from guyverd.service.pipeline.reading import Reader
 from guyverd.service.pipeline.renewing import Renewing
 from guyverd.service.pipeline.watcher import Watcher

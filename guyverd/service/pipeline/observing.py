@@ -19,7 +19,7 @@ from guyverd.folders.marker import MARKER
 from guyverd.media.companions import is_companion, photo_stem
 from guyverd.media.kinds import is_picture
 from guyverd.model import Changes, KnownFile, RootId, RootState, SeenFile
-from guyverd.service.pipeline.enrolling import ELSEWHERE
+from guyverd.service.pipeline.keeping.enrolling import ELSEWHERE
 from guyverd.watch.debounce import Settled
 from guyverd.watch.mounts import identify, state_of
 from guyverd.watch.reconcile import reconcile

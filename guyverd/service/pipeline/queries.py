@@ -24,9 +24,9 @@ from guyverd.people.evidence import evidence
 from guyverd.people.graph import rows_of
 from guyverd.people.recognition import Likeness, recognise
 from guyverd.service.api import Row
-from guyverd.service.pipeline import keeping
 from guyverd.service.pipeline.checking import check
 from guyverd.service.pipeline.coordinator import Coordinator
+from guyverd.service.pipeline.keeping import whole
 from guyverd.service.pipeline.reading import Wanted
 from guyverd.service.pipeline.reclustering import Reclustering
 from guyverd.service.pipeline.review.inquiring import Inquiring
@@ -223,15 +223,15 @@ class LocalLibrary(Inquiring):
 
     def folders(self) -> Row:
         """See `Library.folders`."""
-        return self._at_work.call(lambda: keeping.stand(self._at_work))
+        return self._at_work.call(lambda: whole.stand(self._at_work))
 
     def folders_resume(self, accept: bool = False, dry: bool = False) -> Row:
         """See `Library.folders_resume`."""
-        return self._at_work.call(lambda: keeping.resume(self._at_work, accept=accept, dry=dry))
+        return self._at_work.call(lambda: whole.resume(self._at_work, accept=accept, dry=dry))
 
     def folders_rebuild(self, dry: bool = False) -> Row:
         """See `Library.folders_rebuild`."""
-        return self._at_work.call(lambda: keeping.rebuild(self._at_work, dry=dry))
+        return self._at_work.call(lambda: whole.rebuild(self._at_work, dry=dry))
 
     # ---- pictures ----------------------------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from guyverd.folders.ledger import Applied
 from guyverd.folders.pages import COVER, PAGE, Entry, contact_sheet, digest
 from guyverd.folders.plan import FILES_OF_OURS
 from guyverd.published import Home, LinkKind, OwnerId, PublishedLink, Shelf, person_of
-from guyverd.service.pipeline.covering import VERSION, Covering, Cut
+from guyverd.service.pipeline.keeping.covering import VERSION, Covering, Cut
 
 _STEP = 1.0
 """Seconds after which covers wait for whatever else there is to do."""

@@ -36,7 +36,7 @@ from guyverd.model import DecisionKind, FaceId, PersonId, PhotoId
 from guyverd.people.asking.whose import meant
 from guyverd.people.decisions import undone
 from guyverd.published import Home, OwnerId, PublishedLink, album_of, of_person, person_of
-from guyverd.service.pipeline.enrolling import Enrolling
+from guyverd.service.pipeline.keeping.enrolling import Enrolling
 from guyverd.service.pipeline.words.albums import Albums, removed
 from guyverd.service.pipeline.words.deciding import Deciding, log_of, standing
 from guyverd.service.pipeline.words.undoing import undo

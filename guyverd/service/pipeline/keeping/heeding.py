@@ -18,8 +18,8 @@ from guyverd.folders.names import usual_path
 from guyverd.folders.snapshot import Snapshot, take, widened
 from guyverd.folders.spare import parents
 from guyverd.published import of_album, of_person
-from guyverd.service.pipeline.enrolling import Enrolling
-from guyverd.service.pipeline.meaning import Meaning
+from guyverd.service.pipeline.keeping.enrolling import Enrolling
+from guyverd.service.pipeline.keeping.meaning import Meaning
 from guyverd.service.pipeline.words.albums import removed
 from guyverd.service.pipeline.words.deciding import log_of, standing
 from guyverd.watch.events import EventKind, PathEvent

@@ -13,7 +13,7 @@ from guyverd.config import Config
 from guyverd.folders.plan import Plan, Style, plan
 from guyverd.model import PhotoId
 from guyverd.published import OwnerId, PublishedLink, Shelf, person_of
-from guyverd.service.pipeline.shelving import Shelving
+from guyverd.service.pipeline.keeping.shelving import Shelving
 
 Stale = Mapping[OwnerId, frozenset[PhotoId] | None]
 """The photos by which each owner's folder may have to change; None is by any."""

@@ -11,9 +11,9 @@ from guyverd.errors import PeopleFolderError
 from guyverd.folders.apply import PeopleTree
 from guyverd.folders.ledger import Applied
 from guyverd.folders.plan import Plan
-from guyverd.service.pipeline.furnishing import Furnish
-from guyverd.service.pipeline.heeding import Heeding
-from guyverd.service.pipeline.planning import Planning
+from guyverd.service.pipeline.keeping.furnishing import Furnish
+from guyverd.service.pipeline.keeping.heeding import Heeding
+from guyverd.service.pipeline.keeping.planning import Planning
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""The people folder kept: read back, planned, published, furnished."""
