@@ -536,3 +536,14 @@ def test_more_than_a_few_wait_for_a_word(home: Household, monkeypatch: pytest.Mo
     assert not home.publishing.publish()
     assert home.publishing.problem is not None
     assert "9 of 11 links are missing" in home.publishing.problem.message
+
+
+def test_a_whole_folder_copied_into_anothers_is_one_decision(home: Household) -> None:
+    """And so one undo."""
+    shutil.copytree(home.people / "Unnamed" / "0003", home.people / "Ada" / "0003", symlinks=True)
+    home.rest()
+    assert home.said() == [("confirm", "copied 2 links from Unnamed/0003 to Ada")]
+    assert (whose(home.catalogue)[8], whose(home.catalogue)[9]) == (ADA, ADA)
+    undo(home.catalogue)
+    home.rest()
+    assert home.tree() == START

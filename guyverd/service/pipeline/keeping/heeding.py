@@ -10,14 +10,14 @@ from collections.abc import Iterable
 from guyverd.catalogue.store import Catalogue
 from guyverd.config import Config
 from guyverd.errors import PeopleFolderPaused
-from guyverd.folders.acts import Moved, Parted, Returned
+from guyverd.folders.acts import Moved, Parted, Returned, Shared
 from guyverd.folders.apply import PeopleTree
 from guyverd.folders.disk import is_ours
 from guyverd.folders.feedback import Published, Reading, read_back
 from guyverd.folders.names import usual_path
 from guyverd.folders.snapshot import Snapshot, take, widened
 from guyverd.folders.spare import parents
-from guyverd.published import of_album, of_person
+from guyverd.published import OwnerId, of_album, of_person
 from guyverd.service.pipeline.keeping.enrolling import Enrolling
 from guyverd.service.pipeline.keeping.meaning import Meaning
 from guyverd.service.pipeline.words.albums import removed
@@ -117,8 +117,7 @@ class Heeding:
             self._catalogue.heard.pause(reading.excess, self._catalogue.now())
             self._seen_paused, self._since = True, None
             raise self._paused(reading.excess)
-        for act in reading.acts:
-            self._meaning.take(act, snapshot)
+        self._take(reading, snapshot)
         gone = self._note(snapshot, reading)
         self._settled(scopes)
         self._touched |= {act.new for act in reading.acts if isinstance(act, Moved)}
@@ -160,10 +159,10 @@ class Heeding:
         self._touched = {b""}
         snapshot = self._look((b"",))
         reading = self._compared(snapshot, math.inf)
-        for act in reading.acts:
-            if accept:
-                self._meaning.take(act, snapshot)
-            else:
+        if accept:
+            self._take(reading, snapshot)
+        else:
+            for act in reading.acts:
                 self._meaning.ignore(act)
         self._note(snapshot, reading)
         self._catalogue.heard.pause(None, self._catalogue.now())
@@ -171,6 +170,16 @@ class Heeding:
         return [act.source for act in reading.acts]
 
     # ---- inside ------------------------------------------------------------------------------------------------------
+
+    def _take(self, reading: Reading, snapshot: Snapshot) -> None:
+        copies: dict[tuple[OwnerId, tuple[OwnerId, ...]], list[Shared]] = {}
+        for act in reading.acts:
+            if isinstance(act, Shared):
+                copies.setdefault((act.to, act.owners), []).append(act)
+            else:
+                self._meaning.take(act, snapshot)
+        for some in copies.values():
+            self._meaning.take_copies(some, snapshot)
 
     def _paused(self, reason: str) -> PeopleFolderPaused:
         return PeopleFolderPaused(path=self._config.people, detail=reason)

@@ -7,6 +7,7 @@ cannot be decided is put back by the next publishing, and told.
 from __future__ import annotations
 
 import logging
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -68,6 +69,18 @@ class Meaning:
             log.warning("You %s, which cannot be: %s %s", act.source, problem.message, problem.advice)
             self.ignore(act)
 
+    def take_copies(self, acts: Sequence[Shared], snapshot: Snapshot) -> None:
+        """The same for links of the same others that were copied into one folder, as one decision where that can be."""
+        if len(acts) > 1:
+            try:
+                self._shared(acts, snapshot)
+            except PersonError:
+                pass  # one of them cannot be: each for itself
+            else:
+                return
+        for act in acts:
+            self.take(act, snapshot)
+
     def ignore(self, act: Act) -> None:
         """Only have the ledger say where our links are, and where they were: publishing puts them back there."""
         if act.shifts:
@@ -107,7 +120,7 @@ class Meaning:
         elif isinstance(act, Returned):
             self._returned(act, snapshot)
         elif isinstance(act, Shared):
-            self._shared(act, snapshot)
+            self._shared([act], snapshot)
         elif isinstance(act, Dropped):
             person = person_of(act.to)
             if person is not None:
@@ -298,25 +311,35 @@ class Meaning:
             self._deciding.name(person, act.name, source=act.source, first=job)
         return person
 
-    def _shared(self, act: Shared, snapshot: Snapshot) -> None:
-        to = person_of(act.to)
+    def _shared(self, acts: Sequence[Shared], snapshot: Snapshot) -> None:
+        """Copies in one person's folder, of links of the same others: those that are clear are one decision."""
+        to = person_of(acts[0].to)
         assert to is not None
-        faces = {one.face: one.person for one in self._catalogue.people.in_photo(act.photo)}
-        if to in faces.values():
-            return
-        anew = act.path not in self._catalogue.heard.enrolled()
-        found = meant(faces, to, standing(self._catalogue), anew=anew)
-        seen = snapshot.entries.get(act.path)
-        # Once it was asked whose face is meant, only an answer tells.
-        if len(found) == 1 and anew:
-            # It was made as one of ours, so it is.
-            copied = [PublishedLink(act.path, seen, act.to, act.photo, placed=True)] if isinstance(seen, bytes) else []
+        faces: set[FaceId] = set()
+        copied: list[PublishedLink] = []
+        for act in acts:
+            seen = snapshot.entries.get(act.path)
+            known = {one.face: one.person for one in self._catalogue.people.in_photo(act.photo)}
+            if to in known.values() or seen is None:
+                continue
+            anew = act.path not in self._catalogue.heard.enrolled()
+            found = meant(known, to, standing(self._catalogue), anew=anew)
+            # Once it was asked whose face is meant, only an answer tells.
+            if len(found) == 1 and anew:
+                faces |= set(found)
+                if isinstance(seen, bytes):
+                    # It was made as one of ours, so it is.
+                    copied.append(PublishedLink(act.path, seen, act.to, act.photo, placed=True))
+            elif anew and isinstance(seen, bytes):
+                self._enrolling.copied(act.path, act.photo, to, act.source)
+            else:
+                self._enrolling.dropped(act.path, seen, to, act.source)
+        if faces:
             job = changing(links=copied, at=self._catalogue.now())
-            self._deciding.confirm(to, found, source=act.source, first=job)
-        elif anew and isinstance(seen, bytes):
-            self._enrolling.copied(act.path, act.photo, to, act.source)
-        elif seen is not None:
-            self._enrolling.dropped(act.path, seen, to, act.source)
+            source = _copied(acts, len(faces))
+            self._deciding.confirm(to, sorted(faces), source=source, first=job)
+            if len(acts) > 1:
+                log.info("People folder: you %s.", source)
 
     # ---- inside ------------------------------------------------------------------------------------------------------
 
@@ -376,3 +399,10 @@ def _within_moved(shift: Shift, moved: tuple[bytes, bytes] | None) -> bool:
         return False
     old, new = moved
     return shift.path[len(new) :] != shift.link.path[len(old) :]
+
+
+def _copied(acts: Sequence[Shared], count: int) -> str:
+    """What was done, in words: the name of the copy gives way to how many there are."""
+    source = acts[0].source
+    name = os.path.basename(acts[0].path).decode("utf-8", "replace")
+    return source if count == 1 else source.replace(name, f"{count} links", 1)
