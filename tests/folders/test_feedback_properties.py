@@ -95,7 +95,7 @@ def carried_out(wanted: Plan) -> tuple[list[PublishedLink], dict[OwnerId, Home],
     return links, homes, found
 
 
-@settings(CALM, max_examples=300)
+@settings(CALM, max_examples=120)
 @given(libraries(), STYLES)
 def test_what_was_published_says_nothing(library: list[Shelf], style: Style) -> None:
     links, homes, actual = carried_out(plan(library, [], {}, style=style))
@@ -168,7 +168,7 @@ def ledgers(draw: st.DrawFn) -> Published:
     )
 
 
-@settings(CALM, max_examples=1000)
+@settings(CALM, max_examples=300)
 @given(ledgers(), snapshots(), st.sampled_from([0.0, 0.25, float("inf")]))
 def test_anything_can_be_read(published: Published, actual: Snapshot, limit: float) -> None:
     reading = read_back(published, actual, limit=limit)
@@ -479,7 +479,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 KINDS = st.sampled_from(["relative", "relative", "absolute", "hard", "copy"])
 
 
-@settings(CALM, max_examples=150)
+@settings(CALM, max_examples=70)
 @given(st.data(), KINDS, st.booleans())
 def test_whatever_somebody_does_once_read_and_published_there_is_no_more_to_hear(
     data: st.DataObject, links: str, years: bool
@@ -492,7 +492,7 @@ def test_whatever_somebody_does_once_read_and_published_there_is_no_more_to_hear
         found.home.assert_settled()
 
 
-@settings(CALM, max_examples=150)
+@settings(CALM, max_examples=70)
 @given(st.data(), KINDS, st.booleans())
 def test_whatever_comes_between_it_comes_to_rest(data: st.DataObject, links: str, years: bool) -> None:
     with life(links, years=years) as found:

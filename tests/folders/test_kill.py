@@ -233,8 +233,17 @@ def test_killed_and_then_wanted_otherwise(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("_batch")
-@pytest.mark.parametrize("before", ["relative", "hard", "copy"])
-@pytest.mark.parametrize("after", ["relative by year", "hard", "copy", "copy by year"])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("relative", "hard"),
+        ("relative", "copy by year"),
+        ("hard", "relative by year"),
+        ("hard", "copy"),
+        ("copy", "copy by year"),
+        ("copy", "hard"),
+    ],
+)
 def test_killed_anywhere_amid_another_kind_of_link(tmp_path: Path, before: str, after: str) -> None:
     photos = []
     for name in (b"a.jpg", b"b.jpg", b"c.HEIC", b"c.MOV"):

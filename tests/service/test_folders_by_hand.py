@@ -178,7 +178,7 @@ def photos(tmp_path: Path) -> Path:
 def test_whatever_is_done_by_hand_is_understood_also_by_one_that_dies(
     photos: Path, write_config: Callable[..., Path], start: Callable[..., Daemon], seed: int
 ) -> None:
-    hand = Hand(write_config(photos), start, random.Random(seed))
+    hand = Hand(write_config(photos, watch="{quiet: 100 ms, ceiling: 3 s, poll: 1 s}"), start, random.Random(seed))
     sorting_by_hand.begun(hand)
     hand.dies_at_work(4.0)
     hand.settled()
