@@ -12,9 +12,10 @@ from dataclasses import replace
 
 from guyverd.folders import disk
 from guyverd.folders.ledger import Applied, Ledger
+from guyverd.folders.linking import FILES_OF_OURS
 from guyverd.folders.making import make
 from guyverd.folders.moving import move_folders
-from guyverd.folders.plan import FILES_OF_OURS, Plan
+from guyverd.folders.plan import Plan
 from guyverd.folders.removing import remove
 from guyverd.folders.spare import parents
 from guyverd.folders.work import Stopped, Work, batches

@@ -14,7 +14,8 @@ from guyverd.folders.application import carry_out
 from guyverd.folders.disk import Found
 from guyverd.folders.furnishing import Furnishing, furnish
 from guyverd.folders.ledger import Applied, Ledger
-from guyverd.folders.plan import FILES_OF_OURS, Plan
+from guyverd.folders.linking import FILES_OF_OURS
+from guyverd.folders.plan import Plan
 from guyverd.folders.spare import parents
 from guyverd.folders.work import Stopped, Work, batches, by_folder
 from guyverd.model import Stamp

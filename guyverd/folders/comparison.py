@@ -14,7 +14,7 @@ from functools import cached_property
 
 from guyverd.folders.acts import Shift
 from guyverd.folders.disk import is_ours
-from guyverd.folders.plan import FILES_OF_OURS
+from guyverd.folders.linking import FILES_OF_OURS
 from guyverd.folders.snapshot import Snapshot
 from guyverd.folders.spare import parents
 from guyverd.model import Stamp

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from guyverd.folders import disk, shapes
 from guyverd.folders.disk import Found
-from guyverd.folders.plan import FILES_OF_OURS
+from guyverd.folders.linking import FILES_OF_OURS
 from guyverd.folders.removing import remove
 from guyverd.folders.work import Work
 from guyverd.model import Stamp

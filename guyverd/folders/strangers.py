@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 
 from guyverd.folders.acts import Act, Dropped, Returned, Shared
 from guyverd.folders.comparison import Comparison, Key, Seen, is_word, key_of, key_of_seen, last_of, text
-from guyverd.folders.plan import FILES_OF_OURS
+from guyverd.folders.linking import FILES_OF_OURS
 from guyverd.folders.spare import parents
 from guyverd.published import LinkKind, OwnerId, PublishedLink, person_of
 

@@ -12,7 +12,8 @@ from sqlite_utils import Database as Utils
 from guyverd.catalogue.migrations import migrations
 from guyverd.catalogue.store import Catalogue
 from guyverd.errors import CatalogueError
-from guyverd.folders.plan import Style, plan
+from guyverd.folders.linking import Style
+from guyverd.folders.plan import plan
 from guyverd.model import Author, Decision, DecisionId, DecisionKind, FaceId, Move, PersonId, PhotoId
 from guyverd.published import Home, LinkKind, OwnerId, Shelf, ShelfPhoto
 from guyverd.service.pipeline.words.agreeing import disagreements

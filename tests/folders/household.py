@@ -13,8 +13,9 @@ from guyverd.folders.apply import PeopleTree
 from guyverd.folders.disk import is_ours
 from guyverd.folders.feedback import Published, Reading, read_back
 from guyverd.folders.ledger import Applied
+from guyverd.folders.linking import Style
 from guyverd.folders.names import usual_path
-from guyverd.folders.plan import FolderRename, Plan, Style, plan
+from guyverd.folders.plan import FolderRename, Plan, plan
 from guyverd.folders.snapshot import Snapshot, take
 from guyverd.folders.spare import parents
 from guyverd.model import FaceId, PersonId, PhotoId, Stamp

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from guyverd.folders.apply import Applied, PeopleTree
 from guyverd.folders.disk import TEMPORARY
+from guyverd.folders.linking import Style
 from guyverd.folders.marker import MARKER
-from guyverd.folders.plan import Plan, Style, plan
+from guyverd.folders.plan import Plan, plan
 from guyverd.model import Stamp
 from guyverd.published import LinkKind, Shelf, ShelfPhoto
 

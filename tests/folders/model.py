@@ -11,8 +11,9 @@ from zlib import crc32
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
+from guyverd.folders.linking import Style
 from guyverd.folders.names import link_names
-from guyverd.folders.plan import FolderRename, Plan, Style, plan
+from guyverd.folders.plan import FolderRename, Plan, plan
 from guyverd.folders.spare import byte_key, is_spare_of
 from guyverd.model import PhotoId, Stamp
 from guyverd.published import Home, LinkKind, OwnerId, PublishedLink, Shelf, ShelfPhoto

@@ -17,7 +17,8 @@ import os, sys, subprocess
 from guyverd.errors import PeopleFolderError
 from guyverd.folders.apply import PeopleTree
 from guyverd.folders.marker import MARKER
-from guyverd.folders.plan import Style, plan
+from guyverd.folders.linking import Style
+from guyverd.folders.plan import plan
 from tests.folders.model import MemoryLedger, photo, shelf, tree_of
 
 mount_point = os.fsencode(sys.argv[1])

@@ -17,7 +17,8 @@ from guyverd.folders.acts import Act, Dropped, Given, Merged, Moved, Parted, Rea
 from guyverd.folders.comparison import key_of, key_of_seen
 from guyverd.folders.disk import is_ours
 from guyverd.folders.feedback import Published, Reading, read_back
-from guyverd.folders.plan import Plan, Style, plan
+from guyverd.folders.linking import Style
+from guyverd.folders.plan import Plan, plan
 from guyverd.folders.snapshot import Snapshot, take
 from guyverd.folders.spare import parents
 from guyverd.model import FaceId, PersonId, PhotoId, Stamp

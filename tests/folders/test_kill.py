@@ -16,8 +16,9 @@ import pytest
 from guyverd.folders import moving, work
 from guyverd.folders.apply import PeopleTree
 from guyverd.folders.disk import temporary_name
+from guyverd.folders.linking import Style
 from guyverd.folders.marker import MARKER
-from guyverd.folders.plan import Plan, Style, plan
+from guyverd.folders.plan import Plan, plan
 from guyverd.published import LinkKind, Shelf, ShelfPhoto
 
 from .model import MemoryLedger, photo, shelf, tree_of

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guyverd.folders.plan import Plan, Style
+from guyverd.folders.linking import Style
+from guyverd.folders.plan import Plan
 from guyverd.model import PhotoId
 from guyverd.published import Home, LinkKind, OwnerId, PublishedLink, Shelf, ShelfPhoto
 

@@ -16,8 +16,8 @@ from guyverd.config import Config
 from guyverd.folders.apply import PeopleTree
 from guyverd.folders.furnishing import Furnishing
 from guyverd.folders.ledger import Applied
+from guyverd.folders.linking import FILES_OF_OURS
 from guyverd.folders.pages import COVER, PAGE, Entry, contact_sheet, digest
-from guyverd.folders.plan import FILES_OF_OURS
 from guyverd.published import Home, LinkKind, OwnerId, PublishedLink, Shelf, person_of
 from guyverd.service.pipeline.keeping.covering import VERSION, Covering, Cut
 

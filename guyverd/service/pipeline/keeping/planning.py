@@ -10,7 +10,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from guyverd.catalogue.store import Catalogue
 from guyverd.config import Config
-from guyverd.folders.plan import Plan, Style, plan
+from guyverd.folders.linking import Style
+from guyverd.folders.plan import Plan, plan
 from guyverd.model import PhotoId
 from guyverd.published import OwnerId, PublishedLink, Shelf, person_of
 from guyverd.service.pipeline.keeping.shelving import Shelving
