@@ -184,8 +184,6 @@ class Coordinator:
         def job() -> None:
             before()
             self.publishing.heeding.touch(b"", self.clock())
-            self.publishing.all_anew()
-            self._dirty_if(True)
             self._before_pass = self.looking.tally
             self._found_before_pass = self.observing.found
             self._at_rest = False
@@ -331,6 +329,9 @@ class Coordinator:
             self.observing.survey_all()
             self._next_rescan = now + self.config.watch.rescan
             self._housekept = False
+            self.publishing.heeding.touch(b"", now)
+            self.publishing.all_anew()
+            self._dirty_if(True)
         if due := self._debouncer.due(now):
             self._dirty_if(self.observing.settled(due))
         self._heed_when_due(now)
