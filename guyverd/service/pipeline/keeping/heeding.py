@@ -42,6 +42,8 @@ class Heeding:
         self._folder = os.fsencode(config.people)
         self._touched: set[bytes] = {b""}
         """What may have changed since it was last read; b"" is everything, as after a start."""
+        self._gone: set[bytes] = set()
+        """Paths that are there no more, files or folders."""
         self._since: float | None = None
         self._seen_paused = False
         """Whether the folder was looked at since something happened there during a pause."""
@@ -55,14 +57,20 @@ class Heeding:
         """Something happened at a path of the people folder."""
         if event.kind is EventKind.OVERFLOW or not event.path:
             self.touch(b"", now)
-        elif event.kind is EventKind.SUBTREE or b"/" not in event.path or self._holds_homes(event.path):
+        elif event.kind is EventKind.SUBTREE or b"/" not in event.path:
             self.touch(event.path, now)
+        elif event.kind is EventKind.GONE:
+            self._gone.add(event.path)
+            self._stir(now)
         else:
             self.touch(os.path.dirname(event.path), now)
 
     def touch(self, path: bytes, now: float) -> None:
         """Have a folder read, with all below, when nothing happened for a while."""
         self._touched.add(path)
+        self._stir(now)
+
+    def _stir(self, now: float) -> None:
         self._seen_paused = False
         self._since = now if self._since is None else self._since
         self._until = now + self._config.watch.quiet
@@ -74,10 +82,14 @@ class Heeding:
     @property
     def pending(self) -> bool:
         """Whether something was touched and not read."""
-        return bool(self._touched)
+        return bool(self._touched or self._gone)
 
-    def _holds_homes(self, path: bytes) -> bool:
-        return any(path in parents(home.path) for home in self._catalogue.links.homes().values())
+    def _place_gone(self) -> None:
+        """What went was somebody's folder, or held some, or something in a folder: told here once for many."""
+        if self._gone:
+            holding = {above for home in self._catalogue.links.homes().values() for above in parents(home.path)}
+            self._touched |= {path if path in holding else os.path.dirname(path) for path in self._gone}
+            self._gone.clear()
 
     # ---- reading -----------------------------------------------------------------------------------------------------
 
@@ -94,6 +106,7 @@ class Heeding:
             log.info("People folder: everything is where it was again.")
             self._catalogue.heard.pause(None, self._catalogue.now())
             heard = True
+        self._place_gone()
         # What lies in a folder that became somebody's is heard only when it is theirs, so that is read once more.
         for _ in range(_ROUNDS):
             if not self._touched:
@@ -157,6 +170,7 @@ class Heeding:
         Raises PeopleFolderError where the folder is not there.
         """
         self._touched = {b""}
+        self._gone.clear()
         snapshot = self._look((b"",))
         reading = self._compared(snapshot, math.inf)
         if accept:
