@@ -13,7 +13,7 @@ from guyverd.config import Config
 from guyverd.folders.linking import Style
 from guyverd.folders.plan import Plan, plan
 from guyverd.model import PhotoId
-from guyverd.published import OwnerId, PublishedLink, Shelf, person_of
+from guyverd.published import Home, OwnerId, PublishedLink, Shelf, person_of
 from guyverd.service.pipeline.keeping.shelving import Shelving
 
 Stale = Mapping[OwnerId, frozenset[PhotoId] | None]
@@ -48,7 +48,8 @@ class Planning:
 
     def some(self, stale: Stale) -> tuple[list[Shelf], Plan]:
         """The same for some owners; of those of whom it looks at some photos, the shelf has only these."""
-        photos = {owner: some for owner, some in stale.items() if some and self._is_enough(owner, some)}
+        homes = self._catalogue.links.homes()
+        photos = {owner: some for owner, some in stale.items() if some and self._is_enough(homes.get(owner), some)}
         whole = stale.keys() - photos.keys()
         shelves = self._shelving.shelves(whole) + self._shelving.of_photos(photos)
         links = self._catalogue.links
@@ -61,13 +62,12 @@ class Planning:
             return self.some({owner: None if owner in clashing else some for owner, some in stale.items()})
         return shelves, made
 
-    def _is_enough(self, owner: OwnerId, photos: Collection[PhotoId]) -> bool:
+    def _is_enough(self, home: Home | None, photos: Collection[PhotoId]) -> bool:
         """Whether these photos tell what changes: whether there is a folder does not depend on them."""
-        home = self._catalogue.links.homes().get(owner)
-        if home is None or person_of(owner) is None or len(photos) > _MOST_PHOTOS or self._settings.contact_sheet:
+        if home is None or person_of(home.owner) is None or len(photos) > _MOST_PHOTOS or self._settings.contact_sheet:
             return False
         least = 1 if home.name is not None else self._settings.min_photos
-        return self._catalogue.links.count_of(owner) >= least + len(photos)
+        return self._catalogue.links.count_of(home.owner) >= least + len(photos)
 
     def _clashing(self, made: Plan, photos: Mapping[OwnerId, Collection[PhotoId]]) -> set[OwnerId]:
         """Whose links that come or go have, or leave, the name of another: who yields is told only by all of them."""
