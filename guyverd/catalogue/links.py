@@ -175,16 +175,14 @@ def changing(
     """What makes the ledger say what somebody did to the people folder, within the transaction of what it means.
 
     Rows are forgotten, as far as they are still those of these links and not of others that took their place; then
-    rows are written, then where folders are, and whose are no more. What people put there themselves
-    goes with a folder that `moved` from one path to another. Everybody concerned is published anew: a link says
-    something else in another place, and what is not meant is put back.
+    rows are written, then where folders are, and whose are no more. What people put there themselves goes with a folder
+    that `moved` from one path to another. Everybody concerned is published anew: a link says something else in another
+    place, and what is not meant is put back.
     """
-    concerned = {*(link.owner for link in links), *(home.owner for home in homes), *gone}
+    concerned = {*(link.owner for link in (*forgotten, *links)), *(home.owner for home in homes), *gone}
 
     def job(db: Utils) -> None:
-        marked = "INSERT OR IGNORE INTO stale"
-        db.conn.executemany(f"{marked} VALUES (?, 0)", ((owner,) for owner in {link.owner for link in forgotten}))
-        db.conn.executemany(f"{marked} VALUES (?, 0)", ((owner,) for owner in concerned))
+        db.conn.executemany("INSERT OR IGNORE INTO stale VALUES (?, 0)", ((owner,) for owner in concerned))
         db.conn.executemany(
             "DELETE FROM links WHERE path = ? AND owner = ? AND target = ?",
             ((link.path, link.owner, link.target) for link in forgotten),

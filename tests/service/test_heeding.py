@@ -23,6 +23,7 @@ from guyverd.service.pipeline.words.agreeing import disagreements
 from guyverd.service.pipeline.words.albums import Albums
 from guyverd.service.pipeline.words.deciding import Deciding, standing
 from guyverd.service.pipeline.words.undoing import undo
+from guyverd.watch.events import EventKind, PathEvent
 from tests.catalogue.conftest import library
 from tests.service.test_deciding import found, whose
 
@@ -547,3 +548,35 @@ def test_a_whole_folder_copied_into_anothers_is_one_decision(home: Household) ->
     undo(home.catalogue)
     home.rest()
     assert home.tree() == START
+
+
+def test_an_event_asks_the_catalogue_nothing(home: Household, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There may be one for each of a hundred thousand links that guyverd itself makes."""
+    heeding = home.publishing.heeding
+    os.rename(home.people / "Unnamed" / "0003", home.people / "Cy")
+    home.link("Ada", 1).unlink()
+    with monkeypatch.context() as patched:
+        patched.setattr(home.catalogue, "_db", None)
+        for part in (home.catalogue.links, home.catalogue.heard, home.catalogue.people, home.catalogue.decisions):
+            patched.setattr(part, "_db", None)
+        root = os.fsencode(home.people)
+        for kind, path in (
+            (EventKind.GONE, b"Unnamed/0003"),
+            (EventKind.SUBTREE, b"Cy"),
+            (EventKind.GONE, b"Ada/2020-01-01_000.jpg"),
+            (EventKind.TOUCHED, b"Bob/x.jpg"),
+        ):
+            heeding.notice(PathEvent(kind, root, path), 0.0)
+    assert heeding.pending
+    assert home.publishing.publish()
+    assert {kind for kind, _ in home.said()} == {"name", "reject"}
+    assert home.name_of(CY) == "Cy"
+
+
+def test_of_several_copies_the_one_that_is_clear_is_told(home: Household) -> None:
+    """Of photo 10 it is not clear who is meant: it shows Ada and Bob."""
+    for photo in (10, 1):
+        shutil.copy(home.link("Ada", photo), home.people / "Unnamed" / "0003", follow_symlinks=False)
+    home.publish()
+    told = [source for kind, source in home.said() if kind == "confirm"]
+    assert told == ["copied 2020-01-01_000.jpg from Ada to Unnamed/0003"]

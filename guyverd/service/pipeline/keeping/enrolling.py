@@ -55,7 +55,7 @@ class Enrolling:
 
     def shown_by(self, path: bytes) -> PhotoId | None:
         """The photo of the library that a link at a path of the people folder leads to; None where it leads to none."""
-        known = locate(self._catalogue, os.path.realpath(os.path.join(self._folder, path)))
+        known = locate(self._catalogue, self._real(path))
         return None if known is None else self._catalogue.files.photo_of(*known)
 
     def advance(self) -> bool:

@@ -181,15 +181,7 @@ class Meaning:
             for one, other in said.apart
         ):
             return "you said of a face of each that they are two people"
-        beside: dict[PhotoId, list[FaceId]] = defaultdict(list)
-        for one in ours:
-            beside[one.photo].append(one.face)
-        for one in theirs:
-            for face in beside.get(one.photo, ()):
-                pair = (min(face, one.face), max(face, one.face))
-                if pair not in said.together and pair not in said.alike:
-                    return "there are photos that show both"
-        return None
+        return "there are photos that show both" if self._kept_apart(their_faces, into) else None
 
     def _were_split(self, two: tuple[PersonId, PersonId]) -> bool:
         """Whether nobody said more of these two than that one was split off the other: that is taken back by hand."""
@@ -237,12 +229,7 @@ class Meaning:
         assert to is not None
         faces = self._faces(act.owner, act.shifts)
         job = self._follow(act.shifts, owner=act.to, placed=True)
-        said = standing(self._catalogue)
-        taken = {
-            face
-            for face, beside in self._beside(faces, to).items()
-            if not all((min(face, one), max(face, one)) in said.together | said.alike for one in beside)
-        }
+        taken = self._kept_apart(faces, to)
         if taken:
             # The photo shows that person already: it is another's face, and whose is not said.
             person = person_of(act.owner)
@@ -316,6 +303,7 @@ class Meaning:
         to = person_of(acts[0].to)
         assert to is not None
         faces: set[FaceId] = set()
+        clear: list[Shared] = []
         copied: list[PublishedLink] = []
         for act in acts:
             seen = snapshot.entries.get(act.path)
@@ -327,6 +315,7 @@ class Meaning:
             # Once it was asked whose face is meant, only an answer tells.
             if len(found) == 1 and anew:
                 faces |= set(found)
+                clear.append(act)
                 if isinstance(seen, bytes):
                     # It was made as one of ours, so it is.
                     copied.append(PublishedLink(act.path, seen, act.to, act.photo, placed=True))
@@ -336,7 +325,7 @@ class Meaning:
                 self._enrolling.dropped(act.path, seen, to, act.source)
         if faces:
             job = changing(links=copied, at=self._catalogue.now())
-            source = _copied(acts, len(faces))
+            source = _copied(clear)
             self._deciding.confirm(to, sorted(faces), source=source, first=job)
             if len(acts) > 1:
                 log.info("People folder: you %s.", source)
@@ -384,13 +373,19 @@ class Meaning:
             return []
         return [one.face for one in self._catalogue.people.members(person) if one.photo in photos]
 
-    def _beside(self, faces: Iterable[FaceId], person: PersonId) -> dict[FaceId, list[FaceId]]:
-        """For each face that shares its photo with the person's: which of theirs."""
+    def _kept_apart(self, faces: Iterable[FaceId], person: PersonId) -> set[FaceId]:
+        """Which of the faces share their photo with one of the person's that nobody said they may be one with."""
+        said = standing(self._catalogue)
         theirs: dict[PhotoId, list[FaceId]] = defaultdict(list)
         for one in self._catalogue.people.members(person):
             theirs[one.photo].append(one.face)
         held = self._catalogue.people.holdings(list(faces))
-        return {face: theirs[one.photo] for face, one in held.items() if one.photo in theirs}
+        one_person = said.together | said.alike
+        return {
+            face
+            for face, one in held.items()
+            if any((min(face, other), max(face, other)) not in one_person for other in theirs.get(one.photo, ()))
+        }
 
 
 def _within_moved(shift: Shift, moved: tuple[bytes, bytes] | None) -> bool:
@@ -401,8 +396,8 @@ def _within_moved(shift: Shift, moved: tuple[bytes, bytes] | None) -> bool:
     return shift.path[len(new) :] != shift.link.path[len(old) :]
 
 
-def _copied(acts: Sequence[Shared], count: int) -> str:
-    """What was done, in words: the name of the copy gives way to how many there are."""
+def _copied(acts: Sequence[Shared]) -> str:
+    """What was done, in words: of several the name of the copy gives way to how many there are."""
     source = acts[0].source
     name = os.path.basename(acts[0].path).decode("utf-8", "replace")
-    return source if count == 1 else source.replace(name, f"{count} links", 1)
+    return source if len(acts) == 1 else source.replace(name, f"{len(acts)} links", 1)
