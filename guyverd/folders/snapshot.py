@@ -37,16 +37,10 @@ class Snapshot:
 
 def widened(paths: Iterable[bytes]) -> tuple[bytes, ...]:
     """Folders of which none lies in another, that hold all of these."""
-    found: list[bytes] = []
-    for path in sorted(set(paths)):
-        if not path:
-            return (b"",)
-        if not found or not path.startswith(found[-1] + b"/"):
-            # "a b" sorts between "a" and "a/b", so the last one is not enough to look at.
-            if any(path.startswith(one + b"/") for one in found):
-                continue
-            found.append(path)
-    return tuple(found)
+    wanted = set(paths)
+    if b"" in wanted:
+        return (b"",)
+    return tuple(sorted(path for path in wanted if wanted.isdisjoint(parents(path)[:-1])))
 
 
 def take(people_folder: bytes, scopes: Iterable[bytes] = (b"",)) -> Snapshot:
