@@ -8,13 +8,14 @@ unexport PHOTOS PEOPLE
 BIN := .venv/bin
 
 .NOTPARALLEL:
-.PHONY: help run setup setup-dev test check bench example clean
+.PHONY: help run setup setup-dev test torture check bench example clean
 
 help:
 	@echo 'make run PHOTOS=DIR [PEOPLE=DIR]  find the people in the photos in DIR and keep a folder of links for each'
 	@echo '                                  (PEOPLE: where those folders go; unless told, People beside DIR)'
 	@echo 'make setup                        only install what `make run` needs, into .venv'
 	@echo 'make test                         install what the tests need, check the code and run all tests'
+	@echo 'make torture                      break every promise of docs/promises.md on purpose, for as long as it takes'
 	@echo 'make check                        only the checks: ruff, mypy, import-linter'
 	@echo 'make bench                        run the benchmarks'
 	@echo 'make example                      write config.example.yaml anew from the code'
@@ -35,6 +36,9 @@ setup-dev:
 
 test: check
 	$(BIN)/pytest
+
+torture: setup-dev
+	$(BIN)/pytest --torture
 
 check: setup-dev
 	$(BIN)/ruff check .
