@@ -34,8 +34,9 @@ setup:
 setup-dev:
 	@sh scripts/setup dev
 
+# Two processes, as it is meant for two cores; the tests of each file stay in order in one of them.
 test: check
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 torture: setup-dev
 	$(BIN)/pytest --torture

@@ -6,6 +6,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,10 @@ def grace_hopper(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("portraits") / "grace_hopper.jpg"
     path.write_bytes((Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg").read_bytes())
     return path
+
+
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A folder of its own whose path leaves room for a socket's name, which may have 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="g-") as folder:
+        yield Path(folder)

@@ -27,14 +27,14 @@ SAYS = {
 
 
 @pytest.mark.parametrize("name", SAYS)
-def test_it_prints_its_table(name: str, tmp_path: Path) -> None:
+def test_it_prints_its_table(name: str, short_path: Path) -> None:
     if name == "library.py":
         pytest.importorskip("face_recognition")
     more = ["--workers", "2"] if name == "library.py" else []
     done = subprocess.run(
         [sys.executable, f"benchmarks/{name}", "--quick", *ARGUMENTS.get(name, []), *more],
         cwd=ROOT,
-        env={**os.environ, "TMPDIR": str(tmp_path)},
+        env={**os.environ, "TMPDIR": str(short_path)},
         capture_output=True,
         text=True,
         timeout=240,
@@ -44,7 +44,7 @@ def test_it_prints_its_table(name: str, tmp_path: Path) -> None:
     for words in SAYS[name]:
         assert words in done.stdout
     assert re.search(r"cores, \d+ GB.*\d{4}-\d\d-\d\d\nPython 3", done.stdout), "on what it was measured"
-    assert list(tmp_path.glob("guyverd-bench-*")) == [], "nothing is left behind"
+    assert list(short_path.glob("guyverd-bench-*")) == [], "nothing is left behind"
     if name == "rescan.py":
         for what in ("photo files opened", "photos read", "worker processes seen"):
             assert re.search(rf"^{what} +0 +<= 0 +met$", done.stdout, re.M), done.stdout

@@ -170,18 +170,18 @@ def test_a_dead_daemons_socket_is_replaced(tmp_path: Path, fake: FakeLibrary) ->
     server.close()
 
 
-def test_the_socket_lies_in_a_private_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_socket_lies_in_a_private_folder(short_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RUNTIME_DIRECTORY", raising=False)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(short_path))
     one, other = socket_path(Path("/a/state")), socket_path(Path("/b/state"))
-    assert one.parent == other.parent == tmp_path / "guyverd"
+    assert one.parent == other.parent == short_path / "guyverd"
     assert one != other
     assert one == socket_path(Path("/a/state"))
     assert (one.parent.stat().st_mode & 0o777) == 0o700
 
 
-def test_a_folder_that_others_can_write_is_not_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    open_folder, temporary = tmp_path / "open", tmp_path / "tmp"
+def test_a_folder_that_others_can_write_is_not_trusted(short_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_folder, temporary = short_path / "open", short_path / "tmp"
     (open_folder / "guyverd").mkdir(parents=True)
     (open_folder / "guyverd").chmod(0o777)
     temporary.mkdir()
