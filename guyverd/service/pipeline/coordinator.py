@@ -97,6 +97,8 @@ class Coordinator:
         self._next_rescan = clock() + config.watch.rescan
         self._next_try = 0.0
         self._next_publish = 0.0
+        self._faults = 0
+        """Unexpected errors in a row."""
         self._housekept = False
         self._at_rest = False
         self._ungrouped = False
@@ -224,29 +226,30 @@ class Coordinator:
         self._unsettled(file.root, file.relative)
 
     def _run(self) -> None:
-        faults = 0
         try:
-            while not self._stopping.is_set():
-                try:
-                    self._take(self._patience())
-                    if self._stopping.is_set():
-                        break
-                    if self.clock() >= self._next_try:
-                        self._turn()
-                        faults = 0
-                except GuyverError as problem:
-                    self._pause(problem)
-                except Exception as problem:
-                    faults += 1
-                    log.exception("An unexpected error; the step is tried again in %.0f s.", _BACK_OFF)
-                    if faults >= _MOST_FAULTS:
-                        self.fault = problem
-                        return
-                    self._pause(ControlError(detail=f"{type(problem).__name__}: {problem}"))
+            while self.fault is None and not self._stopping.is_set():
+                self.step(self._patience())
         finally:
             self.ended.set()
             self.ready.set()
             self._refuse_waiting()
+
+    def step(self, patience: float | None) -> None:
+        """Take what comes within `patience` seconds, or whenever it comes; then one turn. Errors pause the work."""
+        try:
+            self._take(patience)
+            if not self._stopping.is_set() and self.clock() >= self._next_try:
+                self._turn()
+                self._faults = 0
+        except GuyverError as problem:
+            self._pause(problem)
+        except Exception as problem:
+            self._faults += 1
+            log.exception("An unexpected error; the step is tried again in %.0f s.", _BACK_OFF)
+            if self._faults >= _MOST_FAULTS:
+                self.fault = problem
+            else:
+                self._pause(ControlError(detail=f"{type(problem).__name__}: {problem}"))
 
     def _pause(self, problem: GuyverError) -> None:
         if self.trouble is None or self.trouble.message != problem.message:
