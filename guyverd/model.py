@@ -398,3 +398,5 @@ class IndexStamp:
     """BLAKE2b-256 of the whole file, hexadecimal."""
     count: int
     """Faces in it."""
+    maker: str = ""
+    """What wrote it, in words: the library, its build, our parameters, the kind of machine; empty is not known."""

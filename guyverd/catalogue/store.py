@@ -6,6 +6,7 @@ import functools
 import json
 import os
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -122,13 +123,16 @@ class Catalogue:
         return row[0], row[1]
 
     def index_stamp(self) -> IndexStamp | None:
-        """The index file that was saved last, or None."""
+        """The index file that was saved last, or None; also where what is noted of it says nothing to this program."""
         row = self._db.row("SELECT value FROM meta WHERE key = ?", (_INDEX,))
-        return None if row is None else IndexStamp(**json.loads(row["value"]))
+        try:
+            return None if row is None else IndexStamp(**json.loads(row["value"]))
+        except (TypeError, ValueError):
+            return None
 
     def set_index_stamp(self, stamp: IndexStamp) -> None:
         """Remember the index file that counts from now on; it has the newest vector of every face that was grouped."""
-        value = json.dumps({"file": stamp.file, "size": stamp.size, "hash": stamp.hash, "count": stamp.count})
+        value = json.dumps(asdict(stamp))
 
         def job(db: Utils) -> None:
             db.execute(

@@ -2,20 +2,26 @@
 
 hnswlib is fast and trusts everybody, so this class does not: calls never overlap (adding, asking and growing at the
 same time corrupts it), a vector that is no direction is refused (one NaN poisons the graph), a file is only handed to
-it after the hash of every byte was checked (a flipped bit loads silently or kills the process), and a save is only
-believed when the size on disk is the size announced (a full disk goes unreported).
+it after the hash of every byte was checked (a flipped bit loads silently or kills the process) and if the very same
+code wrote it (the file is that code's memory, and says nothing of who wrote it), and a save is only believed when the
+size on disk is the size announced (a full disk goes unreported).
 
 Faces are inserted by one thread in the given order, so the same calls always build the same index.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
+import platform
 import re
+import struct
+import sys
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib import metadata
 from typing import TYPE_CHECKING
 
 import hnswlib
@@ -50,6 +56,10 @@ class Neighbours:
     """int64[n, k]."""
     similarity: FloatArray
     """float32[n, k]: cosine, -1..1."""
+
+
+class IndexRefused(Exception):
+    """A saved index cannot be used, and why, as the end of "it was rebuilt: …". It is made again from the catalogue."""
 
 
 class FaceIndex:
@@ -175,7 +185,8 @@ class FaceIndex:
         with self._lock:
             try:
                 self._hnsw.save_index(aside)
-                stamp = IndexStamp(name, self._hnsw.index_file_size(), _synced_hash(aside), len(self._live))
+                size, hash_ = self._hnsw.index_file_size(), _synced_hash(aside)
+                stamp = IndexStamp(name, size, hash_, len(self._live), maker())
                 size = os.path.getsize(aside)
                 if size != stamp.size:
                     raise OSError(0, f"only {size} of {stamp.size} bytes were written")  # noqa: TRY301
@@ -189,24 +200,35 @@ class FaceIndex:
         return stamp
 
     @classmethod
-    def load(cls, folder: bytes | str, stamp: IndexStamp) -> FaceIndex | None:
-        """The index that `stamp` was given for, or None when the file is not there or is not exactly that file."""
+    def load(cls, folder: bytes | str, stamp: IndexStamp) -> FaceIndex:
+        """The index that `stamp` was given for.
+
+        Raises IndexRefused where something else wrote it, or the file is not there or is not exactly that file: then
+        hnswlib never sees it.
+        """
+        if stamp.maker != maker():
+            raise IndexRefused(f"the saved one was made by {stamp.maker or 'an earlier version'}, this is {maker()}")
         if not _SAVED.fullmatch(os.fsencode(stamp.file)):
-            return None
+            raise IndexRefused(f"{stamp.file!r} is no name of a saved one")
         path = os.path.join(os.fsencode(folder), os.fsencode(stamp.file))
         try:
             with open(path, "rb") as file:
-                if os.fstat(file.fileno()).st_size != stamp.size:
-                    return None
+                if (size := os.fstat(file.fileno()).st_size) != stamp.size:
+                    raise IndexRefused(f"{stamp.file} has {size} bytes instead of {stamp.size}")
                 if hashlib.file_digest(file, _blake).hexdigest() != stamp.hash:
-                    return None
+                    raise IndexRefused(f"{stamp.file} is not as it was saved")
             index = cls()
             index._hnsw = hnswlib.Index("cosine", EMBEDDING_SIZE)
             index._hnsw.load_index(path)
-        except (OSError, RuntimeError, ValueError):
-            return None
+        except FileNotFoundError:
+            raise IndexRefused(f"{stamp.file} is missing") from None
+        except (OSError, RuntimeError, ValueError) as problem:
+            detail = getattr(problem, "strerror", None) or str(problem)
+            raise IndexRefused(f"{stamp.file} cannot be read: {detail}") from problem
         index._live = _live(index._hnsw, stamp.count)
-        return index if len(index._live) == stamp.count else None
+        if len(index._live) != stamp.count:
+            raise IndexRefused(f"{stamp.file} holds {len(index._live)} faces instead of {stamp.count}")
+        return index
 
     @staticmethod
     def prune(folder: bytes | str, keep: str) -> None:
@@ -217,6 +239,19 @@ class FaceIndex:
                 if _SAVED.fullmatch(name) and name != os.fsencode(keep):
                     with suppress(FileNotFoundError):
                         os.unlink(os.path.join(folder, name))
+
+
+@functools.cache
+def maker() -> str:
+    """What reads and writes index files in this process, in words: files are exchanged between equals only.
+
+    A version does not tell how hnswlib was built, and it is mostly built where it is used; so its code is part of it.
+    """
+    with open(hnswlib.__file__, "rb") as code:
+        build = hashlib.file_digest(code, lambda: hashlib.blake2b(digest_size=6)).hexdigest()
+    parameters = f"cosine of {EMBEDDING_SIZE}, M {LINKS}, ef {EF_CONSTRUCTION}"
+    machine = f"{platform.machine()}, {8 * struct.calcsize('P')} bits, {sys.byteorder} end first"
+    return f"hnswlib {metadata.version('hnswlib')} (build {build}; {parameters}; {machine})"
 
 
 def _fresh(capacity: int, ef_construction: int = EF_CONSTRUCTION) -> hnswlib.Index:

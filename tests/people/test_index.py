@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from guyverd.errors import StateError
 from guyverd.model import IndexStamp
 from guyverd.people.directions import unit
-from guyverd.people.index import FaceIndex
+from guyverd.people.index import FaceIndex, IndexRefused, maker
 
 from .helpers import NO_IDS, faces_of
 
@@ -150,7 +150,6 @@ def test_saved_and_loaded_with_removed_faces(tmp_path: Path) -> None:
     assert stamp.file == "faces-7.hnsw"
     assert stamp.size == os.path.getsize(os.path.join(folder, b"faces-7.hnsw"))
     loaded = FaceIndex.load(folder, stamp)
-    assert loaded is not None
     assert (loaded.ids() == index.ids()).all()
     before, after = index.neighbours(vectors, 10), loaded.neighbours(vectors, 10)
     assert (before.ids == after.ids).all()
@@ -161,7 +160,6 @@ def test_saved_and_loaded_with_removed_faces(tmp_path: Path) -> None:
 def test_an_empty_index_is_saved_and_loaded(tmp_path: Path) -> None:
     stamp = FaceIndex().save(str(tmp_path), 1)
     loaded = FaceIndex.load(str(tmp_path), stamp)
-    assert loaded is not None
     assert len(loaded) == 0
 
 
@@ -187,7 +185,8 @@ def test_a_file_that_is_not_the_stamped_one_is_never_loaded(
     path.write_bytes(content)
     if damage == "gone":
         path.unlink()
-    assert FaceIndex.load(str(folder), stamp) is None
+    with pytest.raises(IndexRefused):
+        FaceIndex.load(str(folder), stamp)
 
 
 def test_a_stamp_is_not_a_path(tmp_path: Path) -> None:
@@ -195,10 +194,13 @@ def test_a_stamp_is_not_a_path(tmp_path: Path) -> None:
     inner = tmp_path / "inner"
     inner.mkdir()
     for name in ("../faces-1.hnsw", "", ".", "faces-1.hnsw\0"):
-        assert FaceIndex.load(str(inner), dataclasses.replace(stamp, file=name)) is None
-    assert FaceIndex.load(str(tmp_path), dataclasses.replace(stamp, count=4)) is None
+        with pytest.raises(IndexRefused, match="no name"):
+            FaceIndex.load(str(inner), dataclasses.replace(stamp, file=name))
+    with pytest.raises(IndexRefused, match="5 faces instead of 4"):
+        FaceIndex.load(str(tmp_path), dataclasses.replace(stamp, count=4))
     (inner / "faces-2.hnsw").mkdir()
-    assert FaceIndex.load(str(inner), IndexStamp("faces-2.hnsw", 4096, "", 0)) is None
+    with pytest.raises(IndexRefused, match=r"cannot be read|bytes instead of"):
+        FaceIndex.load(str(inner), IndexStamp("faces-2.hnsw", 4096, "", 0, maker()))
 
 
 def test_a_save_that_fails_is_an_error_and_leaves_the_old_one(tmp_path: Path) -> None:
@@ -209,7 +211,7 @@ def test_a_save_that_fails_is_an_error_and_leaves_the_old_one(tmp_path: Path) ->
     with pytest.raises(StateError, match="was not saved"):
         index.save(str(tmp_path), 1)
     assert not (tmp_path / "faces-1.hnsw.part").is_symlink()
-    assert FaceIndex.load(str(tmp_path), stamp) is not None
+    assert len(FaceIndex.load(str(tmp_path), stamp)) == 20
     with pytest.raises(StateError):
         index.save(str(tmp_path / "absent"), 1)
 

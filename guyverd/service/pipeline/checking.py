@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from guyverd.errors import GuyverError, PeopleFolderError
-from guyverd.people.index import FaceIndex
+from guyverd.people.index import FaceIndex, IndexRefused
 from guyverd.service.api import Row
 from guyverd.service.pipeline.words.agreeing import disagreements
 from guyverd.service.pipeline.words.deciding import standing
@@ -66,9 +66,10 @@ def _index(work: Coordinator) -> list[str]:
     if stamp is None:
         # Nothing was saved yet, so nothing can be wrong: it is built from the catalogue when it is needed.
         return []
-    saved = FaceIndex.load(os.fsencode(work.config.state / "index"), stamp)
-    if saved is None:
-        return [f"the saved index {stamp.file} is missing or not what was saved"]
+    try:
+        saved = FaceIndex.load(os.fsencode(work.config.state / "index"), stamp)
+    except IndexRefused as problem:
+        return [f"the saved index cannot be used: {problem}"]
     missing = np.setdiff1d(saved.ids(), work.catalogue.photos.all_ids())
     return [f"{len(missing)} faces in the index are not in the catalogue"] if len(missing) else []
 

@@ -17,7 +17,7 @@ from guyverd.catalogue.store import Catalogue
 from guyverd.config import Config
 from guyverd.errors import StateError
 from guyverd.people.arrival import Outcome, arrive
-from guyverd.people.index import FaceIndex
+from guyverd.people.index import FaceIndex, IndexRefused
 from guyverd.service.pipeline.measuring import Measuring
 from guyverd.service.pipeline.parting import Parting, freed
 from guyverd.service.pipeline.words.deciding import standing
@@ -60,9 +60,12 @@ class Grouping:
 
     def _opened(self) -> FaceIndex:
         stamp = self._catalogue.index_stamp()
-        index = FaceIndex.load(self._folder, stamp) if stamp is not None else None
-        if index is None:
-            return self._rebuilt("none was saved" if stamp is None else "the saved one is missing or damaged")
+        if stamp is None:
+            return self._rebuilt("none was saved")
+        try:
+            index = FaceIndex.load(self._folder, stamp)
+        except IndexRefused as problem:
+            return self._rebuilt(str(problem))
         wanted, held = self._catalogue.photos.grouped_ids(), index.ids()
         revised = np.intersect1d(self._catalogue.renewal.revised(), wanted)
         stale = np.setdiff1d(held, wanted)
