@@ -12,7 +12,7 @@ what to do next; `exit_code` is what the command line returns. One family, one e
     ├── PictureError       6   PictureMissing, PictureUnreadable, NoFaceFound, FaceChoice, NoSuchFace, Unread, WhichFace
     │   └── BoxRefused     6   NoFaceKnown
     ├── CatalogueError     7   CatalogueNewer, CatalogueDamaged
-    ├── StateError         8
+    ├── StateError         8   StateExposed
     ├── PeopleFolderError  9   NotOurFolder, PeopleFolderPaused
     ├── EngineError        10  OtherModel
     ├── ControlError       11  DaemonSilent, BadRequest
@@ -294,6 +294,15 @@ class StateError(GuyverError):
 
     exit_code = 8
     hint = "Free some space or mend the permissions, then start again; nothing was lost."
+
+
+class StateExposed(StateError):
+    """{path} is not yours alone: {detail}."""
+
+    hint = (
+        "What guyverd knows of people is safe only where nobody else can write: `{cure}`, once you know that nobody"
+        " changed it. On a disk without permissions, such as a USB stick, name another folder as `state`."
+    )
 
 
 class PeopleFolderError(GuyverError):

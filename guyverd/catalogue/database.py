@@ -168,6 +168,7 @@ class Database:
         with contextlib.ExitStack() as undo:
             try:
                 applied = self._applied()
+                _closed_to_others(self._path)
                 connection = sqlite3.connect(self._path, isolation_level=None)
                 undo.callback(connection.close)
                 connection.row_factory = sqlite3.Row
@@ -209,6 +210,12 @@ class Database:
         if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
             return StateError(path=self._display, detail=text)
         return CatalogueError(path=self._display, detail=text)
+
+
+def _closed_to_others(path: bytes) -> None:
+    """Make the file, where it is not there, so that only we read it; SQLite gives those beside it the same rights."""
+    with contextlib.suppress(OSError):  # there is one, or SQLite will tell
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def _utils(connection: sqlite3.Connection) -> Utils:

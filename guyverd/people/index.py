@@ -184,6 +184,8 @@ class FaceIndex:
         aside = final + b".part"
         with self._lock:
             try:
+                # hnswlib would make it with whatever rights the umask leaves; a file that is there keeps its own.
+                os.close(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600))
                 self._hnsw.save_index(aside)
                 size, hash_ = self._hnsw.index_file_size(), _synced_hash(aside)
                 stamp = IndexStamp(name, size, hash_, len(self._live), maker())

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from guyverd.errors import AlreadyRunning, StateError
+from guyverd.service.ownership import claim
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +30,13 @@ class Lock:
     """
 
     def __init__(self, state: Path) -> None:
-        """Take the lock. Raises AlreadyRunning with the holder's pid, StateError where the folder cannot be used."""
+        """Take the lock. Raises AlreadyRunning with the holder's pid, StateError where the folder cannot be used.
+
+        The folder is made where it is not there; StateExposed is raised where somebody else could change what is in it.
+        """
         self._path = state / "lock"
+        claim(state)
         try:
-            state.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as problem:
             raise StateError(path=state, detail=problem.strerror or str(problem)) from problem
