@@ -28,7 +28,7 @@ from guyverd.config import (
     parse,
     render,
 )
-from guyverd.config.units import FLAG
+from guyverd.config.units import FLAG, PROM_FILE
 from guyverd.errors import ConfigError
 
 HOME = Path("/home/ada")
@@ -337,6 +337,17 @@ def test_the_ceiling_is_not_below_the_quiet_delay() -> None:
     assert "ceiling" in told
 
 
+def test_the_file_for_prometheus_lies_outside_of_what_is_only_read() -> None:
+    for wrong in ("metrics.prom", "/var/x.txt", 3, "/a/x\0.prom"):
+        assert "ends in .prom" in refused({**MINIMAL, "log": {"metrics": wrong}})
+    for inside in ("/a/x.prom", "/p/b/x.prom", "/b/../a/x.prom"):
+        told = refused_text(f"photos: /a\npeople: /p\nlog:\n  metrics: {inside}\n")
+        assert "line 4" in told
+        assert "must lie outside" in told
+    assert read_text("photos: /a\npeople: /p\nlog: {metrics: //var/x.prom}\n").log.metrics == Path("/var/x.prom")
+    assert read_text("photos: /a\npeople: /p\nlog: {metrics: ''}\n").log.metrics is None
+
+
 # ---- there and back --------------------------------------------------------------------------------------------------
 
 TEXT = st.text(
@@ -368,6 +379,8 @@ def values(default: object, unit: Unit) -> st.SearchStrategy[Any]:
     if unit is HOURS:
         spans = st.tuples(st.integers(0, 1439), st.integers(0, 1439)).filter(lambda span: span[0] != span[1])
         return st.none() | spans.map(lambda span: Hours(*span))
+    if unit is PROM_FILE:
+        return st.none() | TEXT.map(lambda text: Path(f"/zz/{text}.prom"))
     if unit.name.startswith("a whole number"):
         return st.integers(4, 1000)
     if unit.name.startswith("a number from"):

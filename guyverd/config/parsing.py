@@ -12,6 +12,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from guyverd.config.secrets import secret_in
 from guyverd.config.settings import PATHS, RETIRED, Config, meaning
 from guyverd.config.units import Unit
 from guyverd.errors import ConfigError
@@ -37,6 +38,8 @@ def parse(
     reader = _Reader(lines or {}, source)
     if not isinstance(mapping, Mapping):
         raise reader.error((), "expected keys with values, such as `photos:`")
+    # Before anything else could show it in a message.
+    reader.check_secrets(mapping)
     reader.check_keys(mapping, Config, ())
     for key in ("photos", "people"):
         if mapping.get(key) in (None, [], ""):
@@ -56,6 +59,8 @@ def parse(
     config = Config(photos=photos, people=people, state=state, **sections)
     if config.watch.ceiling < config.watch.quiet:
         raise reader.error(("watch", "ceiling"), "`ceiling` must not be shorter than `quiet`")
+    if (metrics := config.log.metrics) is not None and any(metrics.is_relative_to(one) for one in (*photos, people)):
+        raise reader.error(("log", "metrics"), f"{metrics} must lie outside the photo folders and the people folder")
     return config
 
 
@@ -91,6 +96,13 @@ class _Reader:
         line = next((self.lines[key[:n]] for n in range(len(key), -1, -1) if key[:n] in self.lines), None)
         where = self.source if line is None else f"{self.source}, line {line}"
         return ConfigError(where=where, detail=detail)
+
+    def check_secrets(self, mapping: Mapping[object, object]) -> None:
+        if (found := secret_in(mapping)) is not None:
+            key, what = found
+            error = self.error(key, f"`{_brief('.'.join(key))}` is {what}; guyverd needs none, for it talks to nobody")
+            hint = "Take it out; and where others could read this file, use another from now on."
+            raise ConfigError(where=str(error.fields["where"]), detail=str(error.fields["detail"]), hint=hint)
 
     def check_keys(self, mapping: Mapping[object, object], cls: type, above: tuple[str, ...]) -> None:
         known = [item.name for item in fields(cls)]

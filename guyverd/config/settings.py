@@ -12,6 +12,7 @@ from guyverd.config.units import (
     FOLDER_NAME,
     HOURS,
     PATTERNS,
+    PROM_FILE,
     SHARE,
     SIZE,
     Hours,
@@ -151,6 +152,12 @@ class Log:
     """What is told while it runs."""
 
     level: str = setting("info", choice("debug", "info", "warning", "error"), "how much is told")
+    metrics: Path | None = setting(
+        None,
+        PROM_FILE,
+        "a file for Prometheus, written anew every 15 s: put it where the textfile collector of node_exporter looks, as "
+        "/var/lib/node_exporter/guyverd.prom; it holds figures only, no names and no paths; empty means none",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,12 @@ A value that is wrong raises ValueError with a sentence that says what is expect
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 
@@ -118,6 +120,17 @@ def _folder_name(value: object) -> str:
     return text
 
 
+def _file(ending: str) -> Callable[[object], Path | None]:
+    def read(value: object) -> Path | None:
+        if value is None or value == "":
+            return None
+        if not isinstance(value, str) or "\0" in value or not value.startswith("/") or not value.endswith(ending):
+            raise ValueError(f"expected an absolute path that ends in {ending}, or an empty text")
+        return Path(os.path.normpath("/" + value.lstrip("/")))
+
+    return read
+
+
 def choice(*names: str) -> Unit:
     """One of some words."""
 
@@ -150,6 +163,7 @@ DURATION = duration()
 SIZE = _measure("memory: MB, GB", {"MB": "1e6", "GB": "1e9"}, "2 GB", "1 GB", "100000 GB")
 SHARE = share()
 FLAG = Unit("yes or no", _flag, lambda value: "yes" if value else "no")
+PROM_FILE = Unit("a path", _file(".prom"), lambda value: '""' if value is None else quoted(str(value)))
 FOLDER_NAME = Unit("a folder name", _folder_name, quoted)
 PATTERNS = Unit("a list of patterns", _texts, lambda value: "[" + ", ".join(map(quoted, value)) + "]")
 
