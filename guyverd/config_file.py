@@ -6,11 +6,13 @@ import hashlib
 import itertools
 import os
 import re
+import stat
 from pathlib import Path
 
 import platformdirs
 import yaml
 
+from guyverd import private
 from guyverd.config import Config, parse, render
 from guyverd.errors import ConfigError, ConfigExists, ConfigNotFound, GuyverError
 
@@ -32,14 +34,31 @@ def default_state(path: Path) -> Path:
 
 
 def load(path: Path) -> Config:
-    """Read and check the config at `path`. Raises ConfigNotFound or ConfigError."""
+    """Read and check the config at `path`. Raises ConfigNotFound or ConfigError.
+
+    It names the folders that are read and written, so it is refused where somebody else could have changed it.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8") as file:
+            _check_ours(path, os.fstat(file.fileno()))
+            text = file.read()
     except FileNotFoundError:
         raise ConfigNotFound(path=path) from None
     except (OSError, ValueError) as problem:  # ValueError: not UTF-8
         raise ConfigError(where=str(path), detail=f"cannot be read: {problem}") from problem
     return loads(text, path)
+
+
+def _check_ours(path: Path, status: os.stat_result) -> None:
+    """Raises ConfigError unless only we and root could have written it; `status` is that of the open file.
+
+    A device, which nobody leaves anything in, is nobody's config.
+    """
+    if stat.S_ISREG(status.st_mode):
+        found = private.exposed(os.fspath(path), status, root_may_own=True) or private.exposed_above(path)
+        if found is not None:
+            hint = f"`{found.cure}`, once you know that nobody changed it."
+            raise ConfigError(where=found.path, detail=f"{found.detail}, so this config is not trusted", hint=hint)
 
 
 def loads(text: str, path: Path) -> Config:
@@ -107,11 +126,13 @@ def _keys(
 def write(path: Path, config: Config) -> None:
     """Write a commented config, never over an existing file. Raises ConfigExists or ConfigError."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        # Whatever the umask, nobody else may write it: `load` would refuse that.
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     except OSError as problem:
         raise ConfigError(where=str(path), detail=f"its folder cannot be made: {problem.strerror}") from problem
     try:
-        with path.open("x", encoding="utf-8") as file:
+        new = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        with open(new, "w", encoding="utf-8") as file:
             try:
                 file.write(render(config))
                 file.flush()
