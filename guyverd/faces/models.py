@@ -2,7 +2,8 @@
 
 A file of the cache holds a network's graphs and says what it was made from. It is made anew when the weights, the code
 that makes graphs, or a single byte of it differ; where the cache cannot be written, the graphs are made at each start,
-which takes a third of a second. A network is verified against what dlib computes (`reference`) once for each
+which takes a third of a second. So it is where somebody else could have put a graph of theirs into the cache: its own
+hash tells of accidents only. A network is verified against what dlib computes (`reference`) once for each
 onnxruntime and device; the cache remembers that too.
 """
 
@@ -22,6 +23,7 @@ from dataclasses import dataclass, replace
 
 import platformdirs
 
+from guyverd import private
 from guyverd.errors import EngineError
 from guyverd.faces import dat
 from guyverd.faces.weights import Weights, find
@@ -62,16 +64,32 @@ def load(weights: Weights, cache: str) -> Model:
     data = _read(source)
     made_from = _made_from(data)
     path = _path(weights, cache)
-    model = _kept(path, made_from)
+    trusted = _is_ours(cache)
+    model = _kept(path, made_from) if trusted else None
     if model is None:
         model = _made(data, source, made_from)
-        _keep(path, model)
+        if trusted:
+            _keep(path, model)
     return model
 
 
 def remember_verified(weights: Weights, cache: str, model: Model, runtime: str) -> None:
     """Note that `model` computes what dlib does when it runs in `runtime`."""
-    _keep(_path(weights, cache), replace(model, verified=(*model.verified, runtime)))
+    if _is_ours(cache):
+        _keep(_path(weights, cache), replace(model, verified=(*model.verified, runtime)))
+
+
+def _is_ours(cache: str) -> bool:
+    """Make the cache, or see whether only we can write it; tells why not, and the cure."""
+    try:
+        os.makedirs(cache, mode=0o700, exist_ok=True)
+        found = private.exposed(cache, os.stat(cache)) or private.exposed_above(cache)
+    except OSError as problem:
+        log.info("%s cannot be used: %s", cache, problem)
+        return False
+    if found is not None:
+        log.warning("Nothing is kept in %s: of %s %s. Cure: %s", cache, found.path, found.detail, found.cure)
+    return found is None
 
 
 def _path(weights: Weights, cache: str) -> str:
@@ -121,8 +139,8 @@ def _made(data: bytes, source: str, made_from: str) -> Model:
 def _kept(path: str, made_from: str) -> Model | None:
     """What the cache holds, if it is whole and made from these weights."""
     try:
-        with open(path, "rb") as file:
-            if file.read(len(_MAGIC)) != _MAGIC:
+        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as file:
+            if private.exposed(path, os.fstat(file.fileno())) is not None or file.read(len(_MAGIC)) != _MAGIC:
                 return None
             digest, rest = file.read(_DIGEST), file.read()
         if digest != _digest(rest):
@@ -165,7 +183,6 @@ def _keep(path: str, model: Model) -> None:
     ).encode()
     beside = None
     try:
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         handle, beside = tempfile.mkstemp(dir=os.path.dirname(path), suffix=".part")
         with open(handle, "wb") as file:
             rest = struct.pack("<I", len(head)) + head + body

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -179,3 +180,51 @@ def test_missing_weights_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(models, "find", lambda weights: str(tmp_path / "none.dat"))
     with pytest.raises(EngineError, match=r"none\.dat: No such file"):
         models.load(SMALL, str(tmp_path))
+
+
+# ---- a cache that is not ours alone ----------------------------------------------------------------------------------
+
+
+def planted(cache: Path) -> models.Model:
+    """Put another network into a cache, as somebody would who can write it: whole, with its hash, called verified."""
+    true = models.load(SMALL, str(cache))
+    false = replace(true, graphs=tuple(b"a graph of theirs" for _ in true.graphs), verified=("onnxruntime 1",))
+    models._keep(str(kept(cache)), false)
+    assert models.load(SMALL, str(cache)) == false, "it would be believed"
+    return true
+
+
+@pytest.mark.promise("state")
+@pytest.mark.parametrize("what", ["the cache", "above", "the file", "another's", "a link"])
+def test_what_somebody_else_could_have_put_there_is_not_used(
+    what: str, tmp_path: Path, makes: Makes, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache = tmp_path / "cache" / "models"
+    true = planted(cache)
+    file = kept(cache)
+    if what == "the cache":
+        cache.chmod(0o777)
+    elif what == "above":
+        cache.parent.chmod(0o777)
+    elif what == "the file":
+        file.chmod(0o666)
+    elif what == "another's":
+        if os.geteuid() != 0:
+            pytest.skip("only root can give files away")
+        os.chown(cache, 4_000_003, -1)
+    else:
+        file.rename(tmp_path / "theirs")
+        file.symlink_to(tmp_path / "theirs")
+    before = (tmp_path / "theirs" if what == "a link" else file).read_bytes()
+    assert models.load(SMALL, str(cache)) == true
+    assert makes.count == 2
+    if what in ("the cache", "above", "another's"):
+        assert "Cure: " in caplog.text
+        assert file.read_bytes() == before, "and nothing is put where others can change it"
+        models.remember_verified(SMALL, str(cache), true, "onnxruntime 1")
+        assert file.read_bytes() == before
+    else:
+        # The folder is ours: what is in it can be made good.
+        assert models.load(SMALL, str(cache)) == true
+        assert makes.count == 2
+        assert not file.is_symlink()
