@@ -16,6 +16,9 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 EACH = 600e6
 """Bytes of memory to reckon with for a worker: photos of 12 MP take less, of 100 MP somewhat more."""
 _NICE = 10
+_OOM = 500
+"""Thousandths of the machine's memory that a worker counts for beyond what it holds, when the kernel runs out of it and
+chooses whom to kill: a worker rather than the daemon, or anybody's work."""
 _PR_SET_PDEATHSIG = 1
 _IOPRIO_SET = {"x86_64": 251, "aarch64": 30, "riscv64": 30, "ppc64le": 273, "s390x": 282, "armv7l": 314, "i686": 289}
 _IOPRIO_WHO_PROCESS = 1
@@ -35,14 +38,15 @@ def environment() -> dict[str, str]:
 def restrain(parent: int, memory: float, gentle: bool) -> None:
     """Bind this process: it dies with `parent`, takes at most `memory` bytes of address space, leaves no core file.
 
-    With `gentle` every other program goes first. Ctrl-C is the parent's to hear; SIGTERM ends the process at once,
-    also in the middle of C code.
+    With `gentle` every other program goes first. Where memory runs out it is the first to be killed. Ctrl-C is the
+    parent's to hear; SIGTERM ends the process at once, also in the middle of C code.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _die_with(parent)
     _lower(resource.RLIMIT_CORE, 0)
     _lower(resource.RLIMIT_AS, int(memory))
+    _die_first()
     _silence()
     if gentle:
         go_last()
@@ -146,11 +150,24 @@ def _read(root: str, path: str) -> str:
 
 
 def _die_with(parent: int) -> None:
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    _die_with_whoever_made_us()
+    # The kernel's promise is not inherited.
+    os.register_at_fork(after_in_child=_die_with_whoever_made_us)
     # It may have died before the kernel was told.
     if os.getppid() != parent:
         os._exit(1)
+
+
+def _die_with_whoever_made_us() -> None:
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def _die_first() -> None:
+    with contextlib.suppress(OSError, ValueError), open("/proc/self/oom_score_adj", "r+", encoding="ascii") as file:
+        score = min(1000, int(file.read()) + _OOM)
+        file.seek(0)
+        file.write(str(score))
 
 
 def _lower(what: int, limit: int) -> None:

@@ -4,31 +4,26 @@ A job that kills its worker costs that job and nothing else. Workers are new pro
 threads), bound by `limits`, replaced when they have grown, and die with the daemon whatever kills it. What goes on
 inside of them stands in `worker`.
 
-Each worker has a thread here that owns it: it starts the process, hands it one job at a time, and notices at once when
-it dies. So it is always known whose job died with it, and a process is let go or replaced only between two jobs. A
-pool at rest wakes nobody.
+Each worker has a thread here that owns it: it starts the process (`process`), hands it one job at a time, and notices
+at once when it dies. So it is always known whose job died with it, and a process is let go or replaced only between two
+jobs. A pool at rest wakes nobody.
 """
-# ruff: noqa: S301  what is unpickled was pickled by a worker of this module
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pickle
-import signal
-import subprocess
-import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
-from multiprocessing import Pipe
 from typing import Any, Generic, TypeVar
 
-from guyverd.errors import DeadlineExceeded, WorkerDied, WorkerNotStarted
-from guyverd.faces import limits
-from guyverd.faces.worker import BEGINS, LEAVES, Terms
+from guyverd.errors import WorkerNotStarted
+from guyverd.faces.process import Process
+from guyverd.faces.worker import Terms
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -36,13 +31,10 @@ Result = TypeVar("Result")
 _GROWTH = 256_000_000
 """Bytes a worker may hold between two jobs beyond what it held after its first. Photos of up to 100 MP, of all sizes in
 turn, leave it 100 to 150 MB larger, once and for all: what grows beyond that leaks."""
+_DIE = 6.0
+"""Seconds within which workers that were killed are gone, unless they hang in the kernel."""
 _STARTS = 3
 """How many processes are tried for a job, where they die before it begins: killed at rest, or while they start."""
-_PREPARE = 300.0
-"""Seconds until a process must be ready for its first job; models may have to be built."""
-_LEAVE = 5.0
-"""Seconds until a process that was let go or killed is taken for gone."""
-_PROGRAM = "from guyverd.faces.worker import main; main()"
 
 
 class WorkerPool(Generic[Job, Result]):
@@ -113,12 +105,15 @@ class WorkerPool(Generic[Job, Result]):
                 crew.join()
 
     def stop_now(self) -> None:
-        """Kill the processes and cancel every job that is not done. Returns when they are gone."""
+        """Kill the processes and cancel every job that is not done.
+
+        Returns when they are gone, or after some seconds where the kernel cannot end one, as at a disk that is dead.
+        """
         crews = self._dismiss()
         for crew in crews:
             crew.dismiss(at_once=True)
         for crew in crews:
-            crew.join()
+            crew.join(_DIE)
 
     def _dismiss(self) -> list[_Crew]:
         with self._lock:
@@ -133,7 +128,7 @@ class _Order:
 
     payload: bytes
     future: Future[Any] = field(default_factory=Future)
-    process: _Process | None = None
+    process: Process | None = None
     """Where it is being done."""
 
 
@@ -178,7 +173,7 @@ class _Crew:
             self._free -= 1
             return self._orders.popleft() if self._orders else None
 
-    def hand_over(self, order: _Order, process: _Process) -> bool:
+    def hand_over(self, order: _Order, process: Process) -> bool:
         """Note that `process` will do this; false where nobody wants it done any more."""
         with self._changed:
             if self._at_once or order.future.done():
@@ -231,12 +226,13 @@ class _Crew:
         with self._changed:
             self._members.discard(member)
 
-    def join(self) -> None:
-        """Wait until every worker is gone."""
+    def join(self, patience: float | None = None) -> None:
+        """Wait until every worker is gone, at most `patience` seconds."""
+        until = None if patience is None else time.monotonic() + patience
         with self._changed:
             members = list(self._members)
         for member in members:
-            member.join()
+            member.join(None if until is None else max(0.0, until - time.monotonic()))
 
 
 class _Member(threading.Thread):
@@ -248,7 +244,7 @@ class _Member(threading.Thread):
     def __init__(self, crew: _Crew) -> None:
         super().__init__(name="worker", daemon=True)
         self._crew = crew
-        self._process: _Process | None = None
+        self._process: Process | None = None
 
     def run(self) -> None:
         """Carry out orders until there are none any more."""
@@ -292,121 +288,19 @@ class _Member(threading.Thread):
         # Nobody saw the job: it is not to blame.
         _settle(order.future, error=WorkerNotStarted(detail=cause))
 
-    def _ready(self) -> _Process:
+    def _ready(self) -> Process:
         """A living process with the priority that is wanted now."""
         terms = self._crew.terms
         if self._process is not None and not (self._process.alive and self._process.terms is terms):
             self._let_go()
         if self._process is None:
-            self._process = _Process(terms)
+            self._process = Process(terms)
         return self._process
 
     def _let_go(self) -> None:
         process, self._process = self._process, None
         if process is not None:
             process.end()
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    """What became of a job in a process."""
-
-    value: object = None
-    error: BaseException | None = None
-    stays: bool = False
-    """Whether the process is there for another."""
-    begun: bool = True
-    """Whether the task saw the job at all."""
-    cause: str = ""
-    """Of the process's death."""
-
-
-class _Process:
-    """One process. All but `kill` and `alive` are for the thread that made it."""
-
-    def __init__(self, terms: Terms) -> None:
-        """Start it. Raises OSError."""
-        self.terms = terms
-        self._new = True
-        self._connection, theirs = Pipe()
-        try:
-            self._popen = subprocess.Popen(
-                [sys.executable, "-P", "-c", _PROGRAM, str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                # Found where this program found them, also where it runs from a folder of its sources.
-                env={**limits.environment(), "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-                # Ctrl-C is for this program, which ends its workers.
-                process_group=0,
-            )
-        except BaseException:
-            self._connection.close()
-            raise
-        finally:
-            theirs.close()
-
-    @property
-    def alive(self) -> bool:
-        """Whether it has not ended."""
-        return self._popen.poll() is None
-
-    def kill(self) -> None:
-        """End it, whatever it does."""
-        with contextlib.suppress(OSError):
-            self._popen.kill()
-
-    def do(self, payload: bytes, deadline: float) -> _Outcome:
-        """Have one job done; the process is as good as gone unless the outcome says that it stays."""
-        begun = False
-        try:
-            if self._new:
-                self._new = False
-                self._connection.send_bytes(pickle.dumps(self.terms))
-            self._connection.send_bytes(payload)
-            while self._connection.poll(deadline if begun else _PREPARE):
-                message = self._connection.recv_bytes()
-                if message == BEGINS:
-                    begun = True
-                    continue
-                succeeded, value = pickle.loads(memoryview(message)[1:])
-                stays = not message.startswith(LEAVES)
-                return _Outcome(value, stays=stays) if succeeded else _Outcome(error=value, stays=stays)
-        except (EOFError, OSError):
-            cause = self._cause()
-            return _Outcome(error=WorkerDied(detail=cause), begun=begun, cause=cause)
-        except Exception as problem:
-            # An answer that cannot be read.
-            self.kill()
-            return _Outcome(error=WorkerDied(detail=f"{type(problem).__name__}: {problem}"))
-        self.kill()
-        if not begun:
-            return _Outcome(begun=False, cause=f"it was not ready within {_PREPARE:g} seconds")
-        return _Outcome(error=DeadlineExceeded(seconds=f"{deadline:g}"))
-
-    def end(self) -> None:
-        """See to it that it ends: by itself, since nobody speaks to it any more, or else killed."""
-        self._connection.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._popen.wait(_LEAVE)
-            return
-        self.kill()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._popen.wait(_LEAVE)
-
-    def _cause(self) -> str:
-        """What it died of."""
-        try:
-            code = self._popen.wait(_LEAVE)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            return "it no longer answered"
-        if code < 0:
-            try:
-                return f"killed by {signal.Signals(-code).name}"
-            except ValueError:
-                return f"killed by signal {-code}"
-        return f"exit code {code}"
 
 
 def _settle(future: Future[Any], value: object = None, error: BaseException | None = None) -> None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 import pickle
+import socket
+import struct
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from typing import Any
 
 from guyverd.errors import GuyverError, WorkerDied
@@ -20,6 +21,10 @@ from guyverd.faces import limits
 
 BEGINS, STAYS, LEAVES = b"b", b"s", b"l"
 """A part of the job begins; an answer, from a process that stays; an answer, from one that ends itself."""
+HEAD = struct.Struct("!Q")
+"""Goes before each message: how many bytes it has."""
+MOST_BYTES = 256_000_000
+"""Of a message that a parent takes. Thousands of faces are a few million; whose memory is damaged may announce any."""
 
 _SLACK = 64_000_000
 """Bytes a process may rest above its last low before it gives back what it can; that takes some milliseconds."""
@@ -40,7 +45,32 @@ class Terms:
     """The pickled task and what prepares for it."""
 
 
-_connection: Connection | None = None
+class Line:
+    """The worker's end of the socket pair."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self._socket = end
+
+    def send(self, message: bytes) -> None:
+        """Send it whole. Raises OSError when the parent is gone."""
+        self._socket.sendall(HEAD.pack(len(message)) + message)
+
+    def receive(self) -> bytes:
+        """The next message. Raises EOFError when the parent let go."""
+        (size,) = HEAD.unpack(self._read(HEAD.size))
+        return self._read(size)
+
+    def _read(self, size: int) -> bytes:
+        found = bytearray()
+        while len(found) < size:
+            piece = self._socket.recv(min(1 << 20, size - len(found)))
+            if not piece:
+                raise EOFError
+            found += piece
+        return bytes(found)
+
+
+_line: Line | None = None
 
 
 def another_part() -> None:
@@ -48,30 +78,30 @@ def another_part() -> None:
 
     For tasks that do several things in one job. Does nothing outside of a worker.
     """
-    if _connection is not None:
-        _connection.send_bytes(BEGINS)
+    if _line is not None:
+        _line.send(BEGINS)
 
 
 def main() -> None:
     """Serve the pool at the other end of the socket whose descriptor is the first argument, then end the process."""
-    global _connection  # noqa: PLW0603  a process has one parent
-    _connection = Connection(int(sys.argv[1]))
+    global _line  # noqa: PLW0603  a process has one parent
+    _line = Line(socket.socket(fileno=int(sys.argv[1])))
     try:
-        terms: Terms = pickle.loads(_connection.recv_bytes())
+        terms: Terms = pickle.loads(_line.receive())
         limits.restrain(terms.parent, terms.memory, terms.gentle)
-        _serve(_connection, terms)
+        _serve(_line, terms)
     except (EOFError, OSError):
         pass  # it was let go
     # Libraries full of threads and pools have nothing left to tidy up.
     os._exit(0)
 
 
-def _serve(connection: Connection, terms: Terms) -> None:
+def _serve(line: Line, terms: Terms) -> None:
     task: Callable[[Any], Any] | None = None
     size: _Size | None = None
     leaving = False
     while not leaving:
-        payload = connection.recv_bytes()
+        payload = line.receive()
         try:
             if task is None:
                 task = _prepared(terms.recipe)
@@ -84,7 +114,7 @@ def _serve(connection: Connection, terms: Terms) -> None:
             # Models may be loaded by the first job that needs them.
             size = _Size(terms.growth)
         leaving = size.is_too_large()
-        connection.send_bytes((LEAVES if leaving else STAYS) + answer)
+        line.send((LEAVES if leaving else STAYS) + answer)
 
 
 def _prepared(recipe: bytes) -> Callable[[Any], Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import resource
@@ -13,7 +14,11 @@ from collections.abc import Callable
 import numpy as np
 
 from guyverd.errors import EngineError, PictureUnreadable
+from guyverd.faces import worker
 from guyverd.faces.worker import another_part
+
+CHILDREN = "JOBS_CHILDREN"
+"""The environment's name for a file that tells which processes jobs have left."""
 
 kept: list[bytearray] = []
 started: list[int] = []
@@ -63,6 +68,7 @@ def _facts() -> dict[str, object]:
         "disk": _disk_priority(),
         "stderr": os.readlink("/proc/self/fd/2"),
         "native threads": len(os.listdir("/proc/self/task")),
+        "oom": int(open("/proc/self/oom_score_adj", encoding="ascii").read()),
     }
 
 
@@ -142,10 +148,64 @@ def _parts() -> int:
     return os.getpid()
 
 
+def _doze() -> str:
+    """Take 1.2 seconds of the processor's time, so that none is won while it is stopped."""
+    until = time.process_time() + 1.2
+    while time.process_time() < until:
+        pass
+    return "dozed"
+
+
 def _long_part() -> None:
     another_part()
     another_part()
     time.sleep(60)
+
+
+def child() -> int:
+    """A process of its own that outlives the job, with all that the worker has open; its pid goes to a file."""
+    pid = os.fork()
+    if not pid:
+        time.sleep(600)
+        os._exit(0)
+    with open(os.environ[CHILDREN], "a", encoding="ascii") as file:
+        file.write(f"{pid}\n")
+    return pid
+
+
+def _child_and(then: Callable[[], object]) -> Callable[[], object]:
+    def job() -> object:
+        child()
+        return then()
+
+    return job
+
+
+def _says(data: bytes, then: Callable[[], object]) -> Callable[[], object]:
+    """Write that to the parent as it is, as a worker might whose memory is damaged."""
+
+    def job() -> object:
+        assert worker._line is not None
+        worker._line._socket.sendall(data)
+        return then()
+
+    return job
+
+
+def _touched() -> int:
+    """Take memory and use it until there is no more."""
+    pieces: list[bytearray] = []
+    while True:
+        pieces.append(bytearray(b"x") * 50_000_000)
+
+
+def _deaf() -> None:
+    """Hear no signal that can be ignored, and sleep."""
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        with contextlib.suppress(OSError):
+            signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    time.sleep(600)
 
 
 _JOBS: dict[str, Callable[[], object]] = {
@@ -167,4 +227,16 @@ _JOBS: dict[str, Callable[[], object]] = {
     "swell": _swell,
     "parts": _parts,
     "long part": _long_part,
+    "doze": _doze,
+    "long answer": lambda: b"0123456789" * 3_000_000,
+    "child": child,
+    "child and crash": _child_and(_segfault),
+    "child and hang": _child_and(_loop),
+    "child and exit": _child_and(lambda: os._exit(7)),
+    "endless answer": _says(worker.HEAD.pack(1 << 40), _loop),
+    "half an answer": _says(worker.HEAD.pack(1000) + b"s" * 10, _loop),
+    "no answer": _says(worker.HEAD.pack(0), _loop),
+    "nonsense": _says(worker.HEAD.pack(5) + b"s\x80\x04?!", _loop),
+    "touched": _touched,
+    "deaf": _deaf,
 }

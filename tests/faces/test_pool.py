@@ -93,6 +93,7 @@ def test_a_worker_is_restrained(pool: WorkerPool[str, Any]) -> None:
     assert facts["threads"] == os.environ.get("OMP_NUM_THREADS", "1")
     assert facts["native threads"] == 1
     assert facts["stderr"] == os.devnull
+    assert facts["oom"] >= 500, "where memory runs out, the daemon stays"
     assert facts["disk"] in (None, (2 << 13) | 7), "best effort, last"
 
 

@@ -25,6 +25,7 @@ from guyverd.errors import (
 )
 from guyverd.media.content import ContentChanged
 from guyverd.model import Box, FaceId, PhotoId, PhotoReading, PhotoState
+from guyverd.service.metrics import Metrics
 from guyverd.service.pipeline.meter import Cost
 from guyverd.service.pipeline.reading import Read, Reader, Wanted
 
@@ -86,10 +87,12 @@ class Looking:
         wake: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
         kept: Callable[[], Collection[FaceId]] = frozenset,
+        metrics: Metrics | None = None,
     ) -> None:
         """`kept` tells of which faces something was said: they stay, whatever is found when a photo is read again."""
         self._clock = clock
         self._kept = kept
+        self._metrics = metrics or Metrics()
         self._catalogue = catalogue
         self._reader = reader
         self._wake = wake
@@ -221,6 +224,7 @@ class Looking:
                 result = future.result()
                 cost = Cost(photo.size, result.seconds, result.warm)
                 self.tally += Tally(seconds=result.seconds)
+                self._metrics.took("read", result.seconds)
                 self.memory = max(self.memory, result.memory)
                 self.engine = result.engine
                 reading = result.reading
@@ -239,16 +243,19 @@ class Looking:
                     self._catalogue.files.gone(photo.id, self._catalogue.now())
             except PictureError as problem:
                 self._fail(photo, PhotoState.FAILED, str(problem.fields.get("detail", problem)), photo.attempts)
+            except MemoryError as problem:
+                self._fail(photo, PhotoState.FAILED, str(problem) or "it takes too much memory", photo.attempts)
             except Exception as problem:
                 # A fault of ours must not stop the rest; the log keeps its traceback.
-                log.exception("%s could not be read", os.fsdecode(photo.paths[0]))
+                log.exception("%s could not be read", os.fsdecode(photo.paths[0]), extra=_about(photo))
                 self._fail(photo, PhotoState.FAILED, f"{type(problem).__name__}: {problem}", photo.attempts)
             else:
                 # A worker whose device failed goes on with another, under another name.
                 read.setdefault(result.engine, []).append((photo.id, reading))
                 again = again or photo.again
                 self.tally += Tally(1, len(reading.faces), 0)
-                log.debug("%s: %d faces", os.fsdecode(photo.paths[0]), len(reading.faces))
+                self._metrics.count("faces_found", len(reading.faces))
+                log.debug("%s: %d faces", os.fsdecode(photo.paths[0]), len(reading.faces), extra=_about(photo))
             self._costs.append(cost)
             if self.broken is not None:
                 log.info("Photos can be read again.")
@@ -266,6 +273,14 @@ class Looking:
     def _fail(self, photo: PendingPhoto, state: PhotoState, reason: str, attempts: int) -> None:
         self._gone += self._catalogue.photos.failed(photo.id, state, reason, attempts, self._catalogue.now())
         again = " It will be tried again." if state is PhotoState.PENDING else ""
-        log.warning("%s: %s.%s", os.fsdecode(photo.paths[0]), reason.rstrip("."), again)
+        log.warning("%s: %s.%s", os.fsdecode(photo.paths[0]), reason.rstrip("."), again, extra=_about(photo))
         if state is not PhotoState.PENDING:
             self.tally += Tally(1, 0, 1)
+            self._metrics.count("read_failures")
+        if state is PhotoState.QUARANTINED:
+            self._metrics.count("quarantined")
+
+
+def _about(photo: PendingPhoto) -> dict[str, object]:
+    """What a line in the log is about, for machines."""
+    return {"file": os.fsdecode(photo.paths[0]), "photo": photo.id}

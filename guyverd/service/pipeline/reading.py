@@ -27,6 +27,7 @@ from guyverd.faces.worker import another_part, portable
 from guyverd.media.content import ContentChanged, read_file
 from guyverd.media.still import Picture, read_picture
 from guyverd.model import Box, PhotoReading
+from guyverd.service.metrics import Metrics
 
 if TYPE_CHECKING:
     from guyverd.faces.find import FaceFinder, Sighting
@@ -247,10 +248,12 @@ class Reader:
         initializer: Callable[[config.Faces], None] | None = prepare,
         *,
         namer: Callable[[config.Faces], str] = engine_name,
+        metrics: Metrics | None = None,
     ) -> None:
         """Start nothing yet. `task`, `initializer` and `namer` are what processes do; all must be found by name."""
         self.width = workers.count or limits.workers()
         """How many photos can be read at once."""
+        self._metrics = metrics or Metrics()
         self._workers = workers
         self._faces = faces
         self._clock = clock
@@ -351,10 +354,13 @@ class Reader:
     def _answer(self, photos: tuple[Wanted, ...], futures: list[Future[Read]], job: Future[list[Read]]) -> None:
         try:
             answers = job.result()
+            if len(answers) != len(photos):
+                raise WorkerDied(detail=f"it gave {len(answers)} answers for {len(photos)} photos")
         except CancelledError:
             for future in futures:
                 future.cancel()
         except (WorkerDied, DeadlineExceeded) as problem:
+            self._metrics.count("workers_died" if isinstance(problem, WorkerDied) else "workers_overdue")
             if len(photos) > 1:
                 log.debug("%s The %d photos it had are read again, each by itself.", problem.message, len(photos))
                 for photo, future in zip(photos, futures, strict=True):
