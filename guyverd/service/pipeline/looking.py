@@ -241,10 +241,8 @@ class Looking:
                 # It may have been moved, and found again, while it stood in line.
                 if self._catalogue.files.paths_of([photo.id])[photo.id] == photo.paths:
                     self._catalogue.files.gone(photo.id, self._catalogue.now())
-            except PictureError as problem:
-                self._fail(photo, PhotoState.FAILED, str(problem.fields.get("detail", problem)), photo.attempts)
-            except MemoryError as problem:
-                self._fail(photo, PhotoState.FAILED, str(problem) or "it takes too much memory", photo.attempts)
+            except (PictureError, MemoryError) as problem:
+                self._fail(photo, PhotoState.FAILED, _in_words(problem), photo.attempts)
             except Exception as problem:
                 # A fault of ours must not stop the rest; the log keeps its traceback.
                 log.exception("%s could not be read", os.fsdecode(photo.paths[0]), extra=_about(photo))
@@ -284,3 +282,10 @@ class Looking:
 def _about(photo: PendingPhoto) -> dict[str, object]:
     """What a line in the log is about, for machines."""
     return {"file": os.fsdecode(photo.paths[0]), "photo": photo.id}
+
+
+def _in_words(problem: PictureError | MemoryError) -> str:
+    """Why a photo is not read, without its name, which stands beside it."""
+    if isinstance(problem, MemoryError):
+        return str(problem) or "it takes more memory than a worker may use"
+    return str(problem.fields.get("detail", problem))

@@ -207,6 +207,13 @@ def _described(finder: FaceFinder, engine: OnnxEngine, looked: Sequence[_Looked]
     return done
 
 
+def _complete(answers: list[Read], count: int) -> list[Read]:
+    """The answers, if there is one for each photo; a worker whose memory is damaged may give any."""
+    if len(answers) != count:
+        raise WorkerDied(detail=f"it gave {len(answers)} answers for {count} photos")
+    return answers
+
+
 @cache
 def _finder(settings: config.Faces) -> tuple[FaceFinder, OnnxEngine]:
     # dlib and onnxruntime are loaded here, in the worker, and never in the daemon.
@@ -353,9 +360,7 @@ class Reader:
 
     def _answer(self, photos: tuple[Wanted, ...], futures: list[Future[Read]], job: Future[list[Read]]) -> None:
         try:
-            answers = job.result()
-            if len(answers) != len(photos):
-                raise WorkerDied(detail=f"it gave {len(answers)} answers for {len(photos)} photos")
+            answers = _complete(job.result(), len(photos))
         except CancelledError:
             for future in futures:
                 future.cancel()
