@@ -14,6 +14,8 @@ Rules that keep the hints complete:
 - Links are never followed, and names that begin with a dot are neither watched nor reported.
 - Watches are replaced by adding first and removing after. Removing makes the kernel queue one event for each, so that
   the other order would turn one overflow of a large root into an endless row of them.
+- Where watches run out, the folders next to the root have theirs, those further down are left out and named. The parent
+  of a folder left out is watched, so that what is left out is always known by its present path.
 """
 
 from __future__ import annotations
@@ -23,10 +25,13 @@ import itertools
 import logging
 import os
 import threading
+from collections import deque
 from collections.abc import Callable
 
-from watchdog.observers.inotify_c import CallbackId, InotifyConstants, InotifyEvent, InotifyFD, Mask, WatchDescriptor
+from watchdog.observers.inotify_c import InotifyConstants, InotifyEvent, InotifyFD, Mask
 
+from guyverd.watch.coverage import Budget
+from guyverd.watch.holdings import Folder, Holdings
 from guyverd.watch.path_event import EventKind, PathEvent
 from guyverd.watch.scanner import hidden
 
@@ -50,63 +55,37 @@ _WRITTEN = _ARRIVED | InotifyConstants.IN_MODIFY | InotifyConstants.IN_CLOSE_WRI
 _LEFT = InotifyConstants.IN_DELETE | InotifyConstants.IN_MOVED_FROM
 _ROOT_LEFT = InotifyConstants.IN_DELETE_SELF | InotifyConstants.IN_MOVE_SELF
 
-WATCH_LIMIT = (
-    "the system's limit of watched folders is reached; `sudo sysctl fs.inotify.max_user_watches=524288` raises it"
-)
 JOIN_SECONDS = 5.0
-
-
-class _Folder:
-    """One watched directory. It knows its path through its parents, so a moved tree needs no renaming."""
-
-    __slots__ = ("children", "id", "live", "name", "parent", "tree", "wd")
-
-    def __init__(self, tree: InotifyTree, parent: _Folder | None, name: bytes, number: int) -> None:
-        self.tree = tree
-        self.parent = parent
-        self.name = name
-        self.id = CallbackId(number)
-        self.wd = WatchDescriptor(-1)
-        self.live = False
-        self.children: dict[bytes, _Folder] = {}
-
-    def path_of(self, name: bytes = b"") -> bytes:
-        """The path of this directory, or of what is called `name` in it, relative to the root."""
-        parts = [name] if name else []
-        folder: _Folder | None = self
-        while folder is not None and folder.parent is not None:
-            parts.append(folder.name)
-            folder = folder.parent
-        return b"/".join(reversed(parts))
-
-    # What InotifyFD calls, in its own thread.
-
-    def on_event(self, event: InotifyEvent) -> None:
-        self.tree.translate(self, event)
-
-    def on_watch_deleted(self, wd: WatchDescriptor) -> None:  # noqa: ARG002  a folder knows its own
-        self.tree.forget(self)
-
-    def on_queue_overflow(self) -> None:
-        if self.parent is None:
-            self.tree.recover(self)
 
 
 class InotifyTree:
     """The watches of one root. `sink` is called in the reading thread and must only enqueue."""
 
-    def __init__(self, root: bytes, sink: Callable[[PathEvent], None]) -> None:
-        """Opens an inotify instance. OSError EMFILE or ENFILE where the system has none left."""
+    def __init__(
+        self,
+        root: bytes,
+        sink: Callable[[PathEvent], None],
+        budget: Budget | None = None,
+        skip: Callable[[bytes], bool] = hidden,
+    ) -> None:
+        """Opens an inotify instance. OSError EMFILE or ENFILE where the system has none left.
+
+        Names that `skip` accepts are neither watched nor reported. The root itself is watched whatever `budget` says.
+        """
         self.problem = ""
-        """Why events alone do not tell everything here; empty while they do."""
+        """Why events tell nothing reliable any more; empty while they do."""
         self.unwatched = 0
         """Directories that could not be watched since they cannot be read."""
         self._root = root
         self._base = os.path.realpath(root)
         self._sink = sink
+        self._skip = skip
+        self._budget = Budget() if budget is None else budget
         self._lock = threading.RLock()
         self._numbers = itertools.count(1)
-        self._top: _Folder | None = None
+        self._top: Folder | None = None
+        self._holdings = Holdings(self._budget)
+        self._replanting = False
         self._closed = False
         self._started = False
         self._reader = InotifyFD()
@@ -127,21 +106,55 @@ class InotifyTree:
         """Whether events are being read, or will be once started."""
         return not self._closed and (not self._started or self._reader.is_alive())
 
+    @property
+    def watched(self) -> int:
+        """How many directories are watched."""
+        return len(self._holdings)
+
+    def left_out(self) -> frozenset[bytes]:
+        """The directories that no watch was left for, relative to the root; what lies in them is not watched either."""
+        with self._lock:
+            return frozenset(folder.path_of(name) for folder, name in self._holdings.left_out())
+
+    def extend(self) -> None:
+        """Try again to watch what was left out. What could be watched now may have changed before."""
+        with self._lock:
+            left_out = self._holdings.left_out()
+        given: list[bytes] = []
+        found = []
+        for folder, name in left_out:
+            if not self._budget.free:
+                break
+            child = self._attach(folder, name, given)
+            if child is not None:
+                found.append(child)
+        for child in found:
+            self._fill(child, given)
+
     def plant(self) -> None:
-        """Watch the root and every directory below it. OSError where the root cannot be watched."""
+        """Watch the root and every directory below it. OSError where the root cannot be watched.
+
+        What is left out, for watches run out, has to be looked through, as everything, after this returns.
+        """
         with self._lock:
             if self._closed:
                 return
-            top = _Folder(self, None, b"", next(self._numbers))
+            top = Folder(self, None, b"", next(self._numbers))
             top.wd = self._reader.add_callback(self._base, _ROOT_MASK, top, top.id)
             if top.wd == -1:  # watchdog lets EACCES pass as descriptor -1
                 self._reader.remove_callbacks([(top.wd, top.id)])
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-            top.live = True
+            self._holdings.hold(top)
             former, self._top = self._top, top
-        self._fill(top)
+            # Where all are there already, the system is asked for nothing, and nothing is counted twice.
+            self._replanting = former is not None
+        given: list[bytes] = []
+        self._fill(top, given)
         if former is not None:
-            self._detach(former)
+            with self._lock:
+                self._replanting = False
+                self._detach(former)
+                self._give_back(self._budget.excess, given)
 
     def close(self) -> None:
         """Stop reporting and give every watch back. No event follows once this has returned."""
@@ -151,6 +164,7 @@ class InotifyTree:
             self._closed = True
             if self._top is not None:
                 self._top.live = False
+            self._holdings.close()
         self._reader.stop()
         if not self._started:
             return
@@ -160,7 +174,7 @@ class InotifyTree:
 
     # ---- events, in the reading thread -------------------------------------------------------------------------------
 
-    def translate(self, folder: _Folder, event: InotifyEvent) -> None:
+    def translate(self, folder: Folder, event: InotifyEvent) -> None:
         """Turn one inotify event into at most one of ours."""
         if not folder.live:
             return
@@ -170,12 +184,14 @@ class InotifyTree:
             if folder.parent is None and event.mask & _ROOT_LEFT:
                 self._lose("the folder was deleted or moved away", EventKind.GONE)
                 self._detach(folder)
-        elif hidden(event.name):
+        elif self._skip(event.name):
             return
         elif event.mask & _LEFT:
             child = folder.children.get(event.name) if event.mask & InotifyConstants.IN_ISDIR else None
             if child is not None:
                 self._detach(child)
+            with self._lock:
+                self._holdings.put_in(folder, event.name)
             self._emit(EventKind.GONE, folder.path_of(event.name))
         elif event.mask & InotifyConstants.IN_ISDIR:
             if event.mask & _ARRIVED:
@@ -183,14 +199,15 @@ class InotifyTree:
         elif event.mask & _WRITTEN:
             self._emit(EventKind.TOUCHED, folder.path_of(event.name))
 
-    def forget(self, folder: _Folder) -> None:
+    def forget(self, folder: Folder) -> None:
         """The kernel has dropped this directory's watch: it is no more."""
         with self._lock:
-            folder.live = False
+            if folder.live:
+                self._holdings.let_go(folder)
             if folder.parent is not None and folder.parent.children.get(folder.name) is folder:
                 del folder.parent.children[folder.name]
 
-    def recover(self, folder: _Folder) -> None:
+    def recover(self, folder: Folder) -> None:
         """The kernel's queue ran over: watch what was missed, then say that a look at everything is due."""
         if not folder.live:
             return
@@ -201,11 +218,14 @@ class InotifyTree:
         else:
             self._emit(EventKind.OVERFLOW, b"")
 
-    def _grow(self, parent: _Folder, name: bytes) -> None:
-        folder = self._attach(parent, name)
+    def _grow(self, parent: Folder, name: bytes) -> None:
+        given: list[bytes] = []
+        folder = self._attach(parent, name, given)
         if folder is not None:
-            self._fill(folder)
+            self._fill(folder, given)
         self._emit(EventKind.SUBTREE, parent.path_of(name))
+        for path in given:  # what was queued of them is lost
+            self._emit(EventKind.SUBTREE, path)
 
     def _lose(self, problem: str, kind: EventKind) -> None:
         """Events no longer tell everything. Told once: an unmounted tree reports each of its directories."""
@@ -225,46 +245,58 @@ class InotifyTree:
 
     # ---- watches -----------------------------------------------------------------------------------------------------
 
-    def _fill(self, top: _Folder) -> None:
-        """Watch everything below `top`. Locked for one directory at a time, so that `close` never waits for a disk."""
-        waiting = [top]
-        while waiting and not self._closed and self.problem != WATCH_LIMIT:
-            folder = waiting.pop()
+    def _fill(self, top: Folder, given: list[bytes]) -> None:
+        """Watch everything below `top`, level by level; adds to `given` what had to give up its watch.
+
+        Locked for one directory at a time, so that `close` never waits for a disk.
+        """
+        waiting = deque((top,))
+        while waiting and not self._closed:
+            folder = waiting.popleft()
+            if not folder.live:
+                continue
             try:
                 with os.scandir(os.path.join(self._base, folder.path_of())) as entries:
-                    names = [item.name for item in entries if not hidden(item.name) and _is_directory(item)]
+                    names = [item.name for item in entries if not self._skip(item.name) and _is_directory(item)]
             except OSError:
                 continue  # gone meanwhile, or unreadable, which the scanner tells
             for name in names:
-                child = self._attach(folder, name)
+                child = self._attach(folder, name, given)
                 if child is not None:
                     waiting.append(child)
 
-    def _attach(self, parent: _Folder, name: bytes) -> _Folder | None:
+    def _attach(self, parent: Folder, name: bytes, given: list[bytes]) -> Folder | None:
         """Watch the directory `name` in `parent`; None where that cannot be."""
         path = os.path.join(self._base, parent.path_of(name))
         with self._lock:
             if self._closed or not parent.live:
                 return None
-            folder = _Folder(self, parent, name, next(self._numbers))
+            known = parent.children.get(name)
+            if known is None and not self._replanting and not self._budget.free:
+                self._holdings.leave_out(parent, name)
+                return None
+            folder = Folder(self, parent, name, next(self._numbers))
             try:
                 folder.wd = self._reader.add_callback(path, _MASK, folder, folder.id)
             except OSError as problem:
                 if problem.errno in (errno.ENOSPC, errno.ENOMEM):
-                    self._lose(WATCH_LIMIT, EventKind.OVERFLOW)
+                    if known is not None:
+                        self._detach(known)
+                    self._holdings.leave_out(parent, name)
+                    self._give_back(self._budget.spent(), given)
                 return None  # else it vanished or became something else, and its own event is on the way
-            known = parent.children.get(name)
+            self._holdings.put_in(parent, name)
             if folder.wd == -1 or (known is not None and known.wd == folder.wd):
                 self._reader.remove_callbacks([(folder.wd, folder.id)])
                 self.unwatched += folder.wd == -1
                 return known if folder.wd != -1 else None
             if known is not None:
                 self._detach(known)  # another directory has taken the name
-            folder.live = True
+            self._holdings.hold(folder)
             parent.children[name] = folder
             return folder
 
-    def _detach(self, top: _Folder) -> None:
+    def _detach(self, top: Folder) -> None:
         """Give back the watches of `top` and all below it.
 
         A directory found under a second name meanwhile keeps its watch: each holder has a callback of its own on it.
@@ -280,9 +312,20 @@ class InotifyTree:
                 folder = waiting.pop()
                 waiting.extend(folder.children.values())
                 if folder.live:
-                    folder.live = False
+                    self._holdings.let_go(folder)
                     callbacks.append((folder.wd, folder.id))
             self._reader.remove_callbacks(callbacks)
+
+    def _give_back(self, count: int, given: list[bytes]) -> None:
+        """Leave out the folders that came last, until so many watches are free again."""
+        enough = len(self._holdings) - count
+        while len(self._holdings) > enough and (folder := self._holdings.newest()) is not None:
+            parent = folder.parent
+            assert parent is not None
+            given.append(folder.path_of())
+            self._detach(folder)
+            if parent.live:
+                self._holdings.leave_out(parent, folder.name)
 
 
 def _is_directory(item: os.DirEntry[bytes]) -> bool:

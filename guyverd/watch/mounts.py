@@ -15,9 +15,8 @@ from typing import NamedTuple
 
 from guyverd.model import RootIdentity, RootState
 
-# Changes made by another machine, by the host of a virtual machine or behind a FUSE mount raise no event here.
-# Not in the list: overlay, whose merged view is changed through itself, and in a container a photo folder is a bind
-# mount with its own type anyway; fuseblk (NTFS, exFAT), a disk of this machine; autofs, which only triggers a mount.
+# Changes made by another machine, by the host of a virtual machine or behind a FUSE mount raise no event here. Not in
+# the list: fuseblk (NTFS, exFAT), a disk of this machine; autofs, which only triggers a mount.
 _SILENT = frozenset(
     (
         *("nfs", "nfs3", "nfs4", "cifs", "smb2", "smb3", "smbfs", "ncp", "ncpfs", "afs", "coda", "davfs", "sshfs"),
@@ -25,6 +24,8 @@ _SILENT = frozenset(
         *("ceph", "glusterfs", "lustre", "gpfs", "beegfs", "orangefs", "pvfs2", "gfs", "gfs2", "ocfs2"),
     )
 )
+# Nor do those made in one of their layers.
+_LAYERED = frozenset(("overlay", "overlayfs", "aufs", "unionfs"))
 _ESCAPED = re.compile(rb"\\([0-7]{3})")
 
 
@@ -34,6 +35,8 @@ class Mount(NamedTuple):
     point: bytes
     """Absolute path."""
     type: str
+    number: bytes = b""
+    """Of this mount, and of its device; another mount on the same point has others, as long as the first one stands."""
 
 
 class Standing(NamedTuple):
@@ -77,7 +80,7 @@ def state_of(before: RootIdentity | None, now: RootIdentity | None, populated: b
 
 
 def silent(root: bytes, mountinfo: str | None = None) -> str | None:
-    """The type of the file system `root` lies on, if inotify does not see what is changed there from elsewhere.
+    """The type of the file system `root` lies on, if inotify does not see all that is changed there.
 
     `mountinfo` is the text of /proc/self/mountinfo, read where None is given. None also where that cannot be read.
     """
@@ -87,23 +90,32 @@ def silent(root: bytes, mountinfo: str | None = None) -> str | None:
         # Of several mounts on one point the last hides the others.
         if _within(place, mount.point) and (holder is None or len(mount.point) >= len(holder.point)):
             holder = mount
-    return holder.type if holder is not None and is_silent(holder.type) else None
+    return holder.type if holder is not None and is_silent(holder.type, holder.point) else None
 
 
-def silent_below(root: bytes, mountinfo: str | None = None) -> list[tuple[str, str]]:
-    """Every such file system mounted somewhere below `root`: where, for display, and its type."""
+def silent_below(root: bytes, mountinfo: str | None = None) -> list[tuple[bytes, str]]:
+    """Every such file system mounted somewhere below `root`: where, relative to it, and its type."""
     place = os.path.realpath(root)
     last = {mount.point: mount.type for mount in mounts(mountinfo)}
     return [
-        (os.fsdecode(point), kind)
+        (os.path.relpath(point, place), kind)
         for point, kind in sorted(last.items())
-        if point != place and _within(point, place) and is_silent(kind)
+        if point != place and _within(point, place) and is_silent(kind, point)
     ]
 
 
-def is_silent(kind: str) -> bool:
-    """Whether inotify misses changes on file systems of this type."""
-    return kind in _SILENT or kind.startswith("fuse.")
+def mounted_in(root: bytes, mountinfo: str | None = None) -> frozenset[Mount]:
+    """What is mounted at `root` or below it."""
+    place = os.path.realpath(root)
+    return frozenset(mount for mount in mounts(mountinfo) if _within(mount.point, place))
+
+
+def is_silent(kind: str, point: bytes) -> bool:
+    """Whether inotify misses changes on a file system of this type, mounted there.
+
+    The overlay that is the whole system of a container or of a live medium is changed through itself only.
+    """
+    return point != b"/" if kind in _LAYERED else kind in _SILENT or kind.startswith("fuse.")
 
 
 def mounts(mountinfo: str | None = None) -> list[Mount]:
@@ -123,11 +135,12 @@ def _mount(line: bytes) -> Mount | None:
     # 36 35 98:0 /inner /mount/point rw,noatime shared:1 - ext4 /dev/sda1 rw; any number of fields before the hyphen.
     fields = line.split(b" ")
     try:
-        point = fields[4]
+        point, number = fields[4], b" ".join((fields[0], fields[2]))
         kind = fields[fields.index(b"-", 6) + 1]
     except (IndexError, ValueError):
         return None
-    return Mount(_ESCAPED.sub(lambda match: bytes([int(match[1], 8) & 0xFF]), point), kind.decode("ascii", "replace"))
+    point = _ESCAPED.sub(lambda match: bytes([int(match[1], 8) & 0xFF]), point)
+    return Mount(point, kind.decode("ascii", "replace"), number)
 
 
 def _within(path: bytes, folder: bytes) -> bool:

@@ -6,9 +6,7 @@ from hypothesis import strategies as st
 
 from guyverd.watch.coverage import Budget, gather, watch_limit
 
-PATHS = st.lists(
-    st.lists(st.sampled_from([b"a", b"b", b"ab", b"c.d"]), max_size=4).map(b"/".join), max_size=30
-)
+PATHS = st.lists(st.lists(st.sampled_from([b"a", b"b", b"ab", b"c.d"]), max_size=4).map(b"/".join), max_size=30)
 
 
 def holds(outer: bytes, inner: bytes) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from guyverd.model import RootIdentity, RootState
-from guyverd.watch.mounts import identify, mounts, silent, silent_below, state_of
+from guyverd.watch.mounts import identify, mounted_in, mounts, silent, silent_below, state_of
 
 MOUNTINFO = "\n".join(
     [
@@ -42,7 +42,7 @@ MOUNTINFO = "\n".join(
         ("/mnt/usb", None),
         ("/mnt/auto/x", "nfs"),
         ("/mnt/hidden/x", None),
-        ("/mnt/layers", None),
+        ("/mnt/layers/x", "overlay"),
         ("/", None),
     ],
 )
@@ -54,11 +54,28 @@ def test_silent_file_systems_below_a_root_are_found() -> None:
     assert silent_below(b"/mnt/nas", MOUNTINFO) == []
     assert silent_below(b"/mnt/hidden", MOUNTINFO) == []
     assert silent_below(b"/mnt", MOUNTINFO) == [
-        ("/mnt/auto", "nfs"),
-        ("/mnt/nas", "nfs4"),
-        ("/mnt/phone", "fuse.sshfs"),
-        ("/mnt/with space\\and\ttab", "cifs"),
+        (b"auto", "nfs"),
+        (b"layers", "overlay"),
+        (b"nas", "nfs4"),
+        (b"phone", "fuse.sshfs"),
+        (b"with space\\and\ttab", "cifs"),
     ]
+
+
+def test_the_overlay_that_is_the_whole_system_talks() -> None:
+    text = "21 1 0:31 / / rw - overlay overlay rw,lowerdir=/a\n39 21 0:46 / /photos rw - overlay overlay rw,lowerdir=/b"
+    assert silent(b"/home/me/Pictures", text) is None
+    assert silent(b"/photos/2024", text) == "overlay"
+
+
+def test_another_mount_on_the_same_point_is_another() -> None:
+    line = "30 21 8:17 / /mnt/usb rw - ext4 /dev/sdb1 rw"
+    here = mounted_in(b"/mnt", line)
+    assert [mount.point for mount in here] == [b"/mnt/usb"]
+    assert mounted_in(b"/mnt/usb", line) == here
+    assert mounted_in(b"/mnt/us", line) == frozenset()
+    assert mounted_in(b"/mnt", line.replace("8:17", "8:33")) != here
+    assert mounted_in(b"/mnt", line.replace("30 21", "31 21")) != here
 
 
 def test_names_that_are_not_utf8_survive() -> None:
