@@ -14,9 +14,10 @@ import os
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from guyverd.catalogue.schema import KNOWN, MIGRATIONS
 from guyverd.errors import CatalogueDamaged, CatalogueError, CatalogueNewer, GuyverError, StateError
@@ -39,6 +40,17 @@ _PROBLEMS_OPENING = (*_PROBLEMS, LookupError)
 """And what sqlite-utils raises where its table of migrations has other columns."""
 
 
+class Written(NamedTuple):
+    """What was written since the file was opened."""
+
+    count: int = 0
+    """Transactions, also those that were taken back."""
+    seconds: float = 0.0
+    """That they took in all, until they were durable."""
+    longest: float = 0.0
+    """Seconds of the longest."""
+
+
 class Database:
     """The open catalogue file. Opening migrates it; close() ends the writer thread and checkpoints."""
 
@@ -50,6 +62,7 @@ class Database:
         # Reentrant: a stream that is dropped gives its reader back whenever memory is collected, in any thread.
         self._guard = threading.RLock()
         self._closed = False
+        self.written = Written()
         ready: Future[None] = Future()
         self._writer = threading.Thread(target=self._write_loop, args=(ready,), name="catalogue-writer", daemon=True)
         self._writer.start()
@@ -59,6 +72,11 @@ class Database:
     def path(self) -> bytes:
         """Where the file lies."""
         return self._path
+
+    @property
+    def waiting(self) -> int:
+        """Transactions that nobody has begun."""
+        return self._jobs.qsize()
 
     def write(self, job: Callable[[Utils], T]) -> T:
         """Run `job` in one transaction on the writer thread and wait until it is durable.
@@ -155,6 +173,7 @@ class Database:
         db: Utils | None = None
         while (item := self._jobs.get()) is not None:
             job, done = item
+            began = time.perf_counter()
             try:
                 db = db or _utils(connection)
                 done.set_result(_in_transaction(connection, db, job))
@@ -162,6 +181,8 @@ class Database:
                 done.set_exception(self._translated(problem))
             except BaseException as problem:
                 done.set_exception(problem)
+            took, before = time.perf_counter() - began, self.written
+            self.written = Written(before.count + 1, before.seconds + took, max(before.longest, took))
         connection.close()
 
     def _open(self) -> sqlite3.Connection:

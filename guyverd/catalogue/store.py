@@ -10,7 +10,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from guyverd.catalogue.database import Database
+from guyverd.catalogue.database import Database, Written
 from guyverd.catalogue.decisions import Decisions
 from guyverd.catalogue.files import Files
 from guyverd.catalogue.heard import Heard
@@ -91,6 +91,16 @@ class Catalogue:
     def close(self) -> None:
         """Finish what is being written and close the file."""
         self._db.close()
+
+    @property
+    def written(self) -> Written:
+        """What was written since it was opened."""
+        return self._db.written
+
+    @property
+    def writes_waiting(self) -> int:
+        """Transactions that nobody has begun."""
+        return self._db.waiting
 
     def counts(self) -> Counts:
         """How much there is, of what is there."""

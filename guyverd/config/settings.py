@@ -155,8 +155,8 @@ class Log:
     metrics: Path | None = setting(
         None,
         PROM_FILE,
-        "a file for Prometheus, written anew every 15 s: put it where the textfile collector of node_exporter looks, as "
-        "/var/lib/node_exporter/guyverd.prom; it holds figures only, no names and no paths; empty means none",
+        "a file for Prometheus, written anew every 15 s: put it where the textfile collector of node_exporter looks, "
+        "as /var/lib/node_exporter/guyverd.prom; it holds figures only, no names and no paths; empty means none",
     )
 
 

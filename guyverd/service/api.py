@@ -72,7 +72,8 @@ class Library(Protocol):
         `roots` [{`path`, `state`, `watched` ("events", "polled", "offline", "not running"), `detail`, `files`,
         `last_full_scan`}], `counts` {`files`, `photos`, `faces`, `people`, `named`, `failures`}, `sizes` {`catalogue`,
         `index`} in bytes, `versions` {library: version}, `notices` [text]: what a person should know, such as a
-        paused removal.
+        paused removal, `metrics` {name: number}: what was counted and timed since the start, by the names of
+        `service.metrics`; a summary is {`count`, `seconds`, `longest`}, and what has a label one for each value of it.
         """
 
     def people(self, hidden: bool = False) -> Iterable[Row]:

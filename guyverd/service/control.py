@@ -24,6 +24,7 @@ from typing import Any
 from guyverd.errors import BadRequest, ControlError, DaemonSilent, GuyverError, StateError
 from guyverd.service.api import LISTS, METHODS, Library, Row
 from guyverd.service.lock import Holder
+from guyverd.service.metrics import Metrics
 
 log = logging.getLogger(__name__)
 Stream = BufferedRWPair
@@ -63,9 +64,10 @@ def socket_path(state: Path) -> Path:
 class Server:
     """Answers requests, each in a thread of its own, until it is closed."""
 
-    def __init__(self, library: Library, path: Path) -> None:
+    def __init__(self, library: Library, path: Path, metrics: Metrics | None = None) -> None:
         self.path = path
         self._library = library
+        self._metrics = metrics or Metrics()
         with contextlib.suppress(FileNotFoundError):
             # We hold the library's lock, so a socket that is there is a dead one's.
             path.unlink()
@@ -109,23 +111,30 @@ class Server:
                 self._converse(connection, stream)
 
     def _converse(self, connection: socket.socket, stream: Stream) -> None:
+        method = "unknown"
         try:
             method, params = _request(stream.readline(_LONGEST_REQUEST))
             connection.settimeout(_ANSWER)
-            result = getattr(self._library, method)(**params)
-            if method in LISTS:
-                for item in result:
-                    _send(stream, {"item": item})
-                _send(stream, {"end": True})
-            else:
-                _send(stream, {"result": result})
+            with self._metrics.timing("request", method):
+                self._reply(stream, method, params)
         except GuyverError as problem:
+            self._metrics.count("request_failures", label=method)
             _send(stream, {"error": problem.to_wire()})
         except OSError:
             raise
         except Exception as problem:
-            log.exception("A request failed")
+            self._metrics.count("request_failures", label=method)
+            log.exception("The request %s failed", method)
             _send(stream, {"error": ControlError(detail=f"{type(problem).__name__}: {problem}").to_wire()})
+
+    def _reply(self, stream: Stream, method: str, params: dict[str, Any]) -> None:
+        result = getattr(self._library, method)(**params)
+        if method in LISTS:
+            for item in result:
+                _send(stream, {"item": item})
+            _send(stream, {"end": True})
+        else:
+            _send(stream, {"result": result})
 
 
 def _request(line: bytes) -> tuple[str, dict[str, Any]]:

@@ -27,6 +27,7 @@ from guyverd.service.logs import configure
 from guyverd.service.notify import notify, watchdog_interval
 from guyverd.service.pipeline.coordinator import Coordinator
 from guyverd.service.pipeline.queries import LocalLibrary
+from guyverd.service.prometheus import Writer
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +97,7 @@ def _life(config: Config, lock: Lock, wishes: Wishes) -> bool:
     try:
         coordinator.publishing.prepare()
         library = LocalLibrary(coordinator, daemon=True)
-        server = Server(library, socket_path(config.state))
+        server = Server(library, socket_path(config.state), coordinator.metrics)
     except BaseException:
         coordinator.stop()
         raise
@@ -104,6 +105,9 @@ def _life(config: Config, lock: Lock, wishes: Wishes) -> bool:
     coordinator.start(watch=True)
     attendant = threading.Thread(target=_attend, args=(coordinator, library, wishes), name="attendant", daemon=True)
     attendant.start()
+    figures = None if config.log.metrics is None else Writer(config.log.metrics, config.state, library.status)
+    if figures is not None:
+        figures.start()
     try:
         again = _wait(coordinator, wishes)
     finally:
@@ -111,6 +115,8 @@ def _life(config: Config, lock: Lock, wishes: Wishes) -> bool:
         log.info("Stopping: what is under way is finished or put back.")
         lock.tell(None)
         server.close()
+        if figures is not None:
+            figures.stop()
         coordinator.stop()
         attendant.join(timeout=5)
     if coordinator.fault is not None:

@@ -114,9 +114,7 @@ class Metrics:
         seconds = max(0.0, seconds)
         with self._lock:
             before = self._times.get((name, label), Timed())
-            self._times[name, label] = Timed(
-                before.count + 1, before.seconds + seconds, max(before.longest, seconds)
-            )
+            self._times[name, label] = Timed(before.count + 1, before.seconds + seconds, max(before.longest, seconds))
 
     @contextlib.contextmanager
     def timing(self, name: str, label: str = "") -> Iterator[None]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from guyverd.errors import CannotDecide, FaceChoice, NameTaken, NoFaceFound, NoSuchQuestion, UnknownPerson
 from guyverd.service.api import Library
+from guyverd.service.metrics import Metrics
 
 Row = dict[str, Any]
 
@@ -228,6 +229,7 @@ class FakeLibrary:
             "sizes": {"catalogue": 1_234_567, "index": 890},
             "versions": {"python": "3.11.7", "dlib": "20.0.0"},
             "notices": ["5 photos would be forgotten: paused"],
+            "metrics": Metrics().values(),
         }
 
     def people(self, hidden: bool = False) -> Iterator[Row]:

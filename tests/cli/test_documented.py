@@ -206,8 +206,8 @@ def test_the_fake_has_the_documented_keys(method: str) -> None:
 
 
 def top_keys(value: object) -> set[str]:
-    """All keys in a row, also of the rows in it; `versions` has names of libraries, which are no keys."""
+    """All keys in a row, also of the rows in it; those of `versions` and `metrics` are names of what they tell of."""
     if isinstance(value, dict):
-        inner = [top_keys(item) for key, item in value.items() if key != "versions"]
+        inner = [top_keys(item) for key, item in value.items() if key not in ("versions", "metrics")]
         return set(value).union(*inner)
     return set().union(*map(top_keys, value)) if isinstance(value, list) else set()

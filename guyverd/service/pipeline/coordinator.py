@@ -20,12 +20,14 @@ from guyverd.catalogue.rows import PendingFile
 from guyverd.catalogue.store import Catalogue
 from guyverd.config import Config
 from guyverd.errors import ControlError, GuyverError, PeopleFolderPaused
+from guyverd.service.metrics import Metrics
 from guyverd.service.pipeline.estimating import Estimating
 from guyverd.service.pipeline.grouping import Grouping
 from guyverd.service.pipeline.hours import next_change, pace
 from guyverd.service.pipeline.identifying import Identifying
 from guyverd.service.pipeline.keeping.publishing import Publishing
 from guyverd.service.pipeline.looking import Looking, Tally
+from guyverd.service.pipeline.metering import measure
 from guyverd.service.pipeline.observing import Observing
 from guyverd.service.pipeline.reading import Reader
 from guyverd.service.pipeline.renewing import Renewing
@@ -66,13 +68,15 @@ class Coordinator:
         self.clock = clock
         self._day = day
         self.catalogue = Catalogue(os.fsencode(config.state / "catalogue.db"))
-        self.reader = Reader(config.workers, config.faces, clock)
+        self.metrics = Metrics()
+        """What is counted and timed, since the start."""
+        self.reader = Reader(config.workers, config.faces, clock, metrics=self.metrics)
         self.observing = Observing(config, self.catalogue, self._unsettled, time.time)
-        self.identifying = Identifying(self.catalogue, self.wake, self._unsettled_file)
-        self.grouping = Grouping(config, self.catalogue)
+        self.identifying = Identifying(self.catalogue, self.wake, self._unsettled_file, self.metrics)
+        self.grouping = Grouping(config, self.catalogue, self.metrics)
         self.renewing = Renewing(self.catalogue, self.reader, self.grouping)
-        self.looking = Looking(self.catalogue, self.reader, self.wake, clock, self.renewing.kept)
-        self.publishing = Publishing(config, self.catalogue)
+        self.looking = Looking(self.catalogue, self.reader, self.wake, clock, self.renewing.kept, metrics=self.metrics)
+        self.publishing = Publishing(config, self.catalogue, self.metrics)
         self._people = os.fsencode(config.people)
         self.estimating = Estimating(self.catalogue, self.looking, self.reader.width, clock)
         self.quiet_until = ""
@@ -105,6 +109,9 @@ class Coordinator:
         self._before_pass = Tally()
         self._found_before_pass = 0
         self._heeds_quiet = False
+        self._surveyed = 0.0
+        """Seconds that the comparison under way has taken."""
+        measure(self)
 
     # ---- from other threads ------------------------------------------------------------------------------------------
 
@@ -196,6 +203,11 @@ class Coordinator:
         self.wake()
 
     @property
+    def waiting(self) -> tuple[int, int]:
+        """How many messages wait to be taken, and how many paths have not come to rest."""
+        return self._inbox.qsize(), len(self._debouncer)
+
+    @property
     def idle(self) -> bool:
         """Whether everything that was noticed is done."""
         return self._at_rest
@@ -212,6 +224,7 @@ class Coordinator:
 
     def _notice(self, event: PathEvent) -> None:
         # Called by the observer, which must never wait.
+        self.metrics.count("events")
         if event.root == self._people or self.observing.concerns(event.root, event.path):
             self._at_rest = False
             self._inbox.put(event)
@@ -254,6 +267,7 @@ class Coordinator:
     def _pause(self, problem: GuyverError) -> None:
         if self.trouble is None or self.trouble.message != problem.message:
             log.error("%s %s", problem.message, problem.advice)
+            self.metrics.count("pauses")
         self.trouble = problem
         now = self.clock()
         self._next_try = now + _BACK_OFF
@@ -338,7 +352,7 @@ class Coordinator:
         if due := self._debouncer.due(now):
             self._dirty_if(self.observing.settled(due))
         self._heed_when_due(now)
-        self._dirty_if(self.observing.advance())
+        self._dirty_if(self._survey())
         self._dirty_if(self.identifying.advance())
         self._keep_pace()
         self.looking.advance(quiet=bool(self.quiet_until))
@@ -361,6 +375,20 @@ class Coordinator:
         # Between two steps of a turn nothing may seem to be left, so others are told only now.
         self.phase = self._phase()
         self._at_rest = self._is_idle()
+
+    def _survey(self) -> bool:
+        """One step of a comparison. Tells whether files changed."""
+        if not self.observing.surveying:
+            return False
+        began, found, done = time.perf_counter(), self.observing.found, self.observing.done
+        try:
+            return self.observing.advance()
+        finally:
+            self._surveyed += time.perf_counter() - began
+            self.metrics.count("surveyed_files", self.observing.found - found)
+            if self.observing.done > done:
+                self.metrics.took("survey", self._surveyed)
+                self._surveyed = 0.0
 
     def _keep_pace(self) -> None:
         now = pace(self.config.workers, int(self._day() // 60))
@@ -452,7 +480,9 @@ class Coordinator:
             self.publishing.cover()
 
     def _publish(self) -> None:
-        if self.publishing.publish():
+        with self.metrics.timing("publish"):
+            published = self.publishing.publish()
+        if published:
             self._dirty_since = None
             self._next_publish = 0.0
             # What somebody did there was read: photos that were put there are taken up at once.

@@ -18,6 +18,7 @@ from guyverd.config import Config
 from guyverd.errors import StateError
 from guyverd.people.arrival import Outcome, arrive
 from guyverd.people.index import FaceIndex, IndexRefused
+from guyverd.service.metrics import Metrics
 from guyverd.service.pipeline.measuring import Measuring
 from guyverd.service.pipeline.parting import Parting, freed
 from guyverd.service.pipeline.words.deciding import standing
@@ -41,9 +42,10 @@ _SAVE_AFTER_PER_FACE = 0.001
 class Grouping:
     """The index and what it is asked for. One thread groups; any may ask."""
 
-    def __init__(self, config: Config, catalogue: Catalogue) -> None:
+    def __init__(self, config: Config, catalogue: Catalogue, metrics: Metrics | None = None) -> None:
         self._config = config
         self._catalogue = catalogue
+        self._metrics = metrics or Metrics()
         self._folder = os.fsencode(config.state / "index")
         self.measuring = Measuring(config.clustering, catalogue)
         self._index: FaceIndex | None = None
@@ -80,6 +82,7 @@ class Grouping:
         for ids, vectors in self._catalogue.photos.grouped():
             index.add(ids, vectors)
         if len(index):
+            self._metrics.count("index_rebuilds")
             log.info("The index was rebuilt with %d faces: %s.", len(index), why)
             self._unsaved()
         return index
@@ -113,11 +116,13 @@ class Grouping:
         generation = 1 + (_generation(before.file) if before else 0)
         try:
             os.makedirs(self._folder, mode=0o700, exist_ok=True)
-            stamp = self._index.save(self._folder, generation)
+            with self._metrics.timing("index_save"):
+                stamp = self._index.save(self._folder, generation)
             self._catalogue.set_index_stamp(stamp)
             FaceIndex.prune(self._folder, stamp.file)
         except (OSError, StateError) as problem:
-            log.warning("The index could not be saved and will be rebuilt if need be: %s", problem)
+            about = {"file": os.fsdecode(self._folder)}
+            log.warning("The index could not be saved and will be rebuilt if need be: %s", problem, extra=about)
         self._unsaved_since = None
 
     def replace(self) -> None:
@@ -165,10 +170,13 @@ class Grouping:
             alone = freed(Parting(self._catalogue, index, measure, seed=SEED).part(outcome, touched))
             if len(alone):
                 self._arrive(alone, index, measure, through)
+        took = time.monotonic() - began
+        self._metrics.took("group", took)
+        self._metrics.count("grouped_faces", len(new))
         log.info(
             "%d new faces grouped in %.1f s: %d found their person, %d wait.",
             len(new),
-            time.monotonic() - began,
+            took,
             len(outcome.assignments),
             len(new) - len({item.face for item in outcome.assignments} & set(new.tolist())),
         )

@@ -62,6 +62,8 @@ class Observing:
         self._catalogue = catalogue
         self.found = 0
         """Pictures that surveys have seen, since the start."""
+        self.done = 0
+        """Surveys that came to their end, since the start."""
         self._seen_before: set[RootId] = set()
         self._surveys: list[Survey] = []
         self._people = os.path.realpath(os.fsencode(config.people))
@@ -167,6 +169,7 @@ class Observing:
             self._unsettled(survey.root.path, path)
         if survey.done and survey in self._surveys:
             self._surveys.remove(survey)
+            self.done += 1
         return changed
 
     def _stands(self, root: RootRow) -> bool:

@@ -124,6 +124,7 @@ class LocalLibrary(Inquiring):
             "sizes": {"catalogue": catalogue.size(), "index": 0 if index is None else index.size},
             "versions": {"guyverd": __version__, **_versions()},
             "notices": self._notices(),
+            "metrics": work.metrics.values(),
         }
 
     def _watched(self, path: bytes, state: str, detail: str) -> tuple[str, str]:

@@ -32,12 +32,15 @@ class Enrolling:
         self._folder = os.fsencode(config.people)
         self._catalogue = catalogue
         self._deciding = Deciding(catalogue)
+        self.heard = 0
+        """Photos that were put into folders and taken up, since the start."""
 
     def dropped(self, path: bytes, seen: bytes | Stamp, person: PersonId, source: str) -> None:
         """Somebody put a file, or a link, at a path of the people folder: note it, once, if it is a picture."""
         file, changed = self._file(path, seen)
         if file is not None and (changed or self._catalogue.heard.enrolled().get(path) != (file, person)):
-            log.info("People folder: you %s.", source)
+            self.heard += 1
+            log.info("People folder: you %s.", source, extra={"file": self._whole(path), "person": person})
             self._catalogue.heard.enrol(path, file, person, source, self._catalogue.now())
 
     def copied(self, path: bytes, photo: PhotoId, person: PersonId, source: str) -> None:
@@ -134,11 +137,19 @@ class Enrolling:
 
     def _asked(self, one: Enrolment) -> bool:
         if one.state == "waiting":
-            log.info("%s shows several who may be meant; `guyverd review` asks.", os.fsdecode(one.path))
+            whole = self._whole(one.path)
+            about = {"file": whole, "photo": one.photo, "person": one.person}
+            log.info("%s shows several who may be meant; `guyverd review` asks.", whole, extra=about)
             self._catalogue.heard.settle(one.path, "asked")
         return False
 
     def _in_vain(self, one: Enrolment, reason: str) -> bool:
-        log.warning("%s tells nothing of the person whose folder it is in: %s", os.fsdecode(one.path), reason)
+        whole = self._whole(one.path)
+        about = {"file": whole, "photo": one.photo, "person": one.person}
+        log.warning("%s tells nothing of the person whose folder it is in: %s", whole, reason, extra=about)
         self._catalogue.heard.settle(one.path, "vain")
         return False
+
+    def _whole(self, path: bytes) -> str:
+        """A path of the people folder as whoever reads the log can find it."""
+        return os.fsdecode(os.path.join(self._folder, path))

@@ -152,6 +152,11 @@ class Heeding:
         return self.enrolling.advance()
 
     @property
+    def heard(self) -> int:
+        """Things that were done in the people folder and taken up, since the start."""
+        return self._meaning.heard + self.enrolling.heard
+
+    @property
     def paused(self) -> str | None:
         """Why publishing waits for a word; None where it does not."""
         return self._catalogue.heard.paused()

@@ -56,6 +56,8 @@ class Meaning:
         self._deciding = Deciding(catalogue)
         self._albums = Albums(catalogue)
         self._enrolling = enrolling
+        self.heard = 0
+        """Acts that were taken up, since the start."""
 
     def take(self, act: Act, snapshot: Snapshot) -> None:
         """Decide what an act means, and have the ledger say what stands in the folder since.
@@ -102,6 +104,7 @@ class Meaning:
 
     def _take(self, act: Act, snapshot: Snapshot) -> None:
         if not isinstance(act, Dropped) and self.is_news(act):  # the other is told when it is noted
+            self.heard += 1
             log.info("People folder: you %s.", act.source)
         if isinstance(act, Rearranged):
             self._alone(self._follow(act.shifts, placed=True))

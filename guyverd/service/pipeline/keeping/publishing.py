@@ -11,6 +11,7 @@ from guyverd.errors import PeopleFolderError
 from guyverd.folders.apply import PeopleTree
 from guyverd.folders.ledger import Applied
 from guyverd.folders.plan import Plan
+from guyverd.service.metrics import Metrics
 from guyverd.service.pipeline.keeping.furnishing import Furnish
 from guyverd.service.pipeline.keeping.heeding import Heeding
 from guyverd.service.pipeline.keeping.planning import Planning
@@ -21,7 +22,8 @@ log = logging.getLogger(__name__)
 class Publishing:
     """Keeps the people folder as the catalogue says."""
 
-    def __init__(self, config: Config, catalogue: Catalogue) -> None:
+    def __init__(self, config: Config, catalogue: Catalogue, metrics: Metrics | None = None) -> None:
+        self._metrics = metrics or Metrics()
         self._config = config
         self._catalogue = catalogue
         self._folder = os.fsencode(config.people)
@@ -157,6 +159,12 @@ class Publishing:
             self._all_stale = not done and stale is None
             if not done and stale:
                 self._catalogue.shelves.note_stale(stale)
+        for name, amount in (
+            ("links_made", applied.made),
+            ("links_removed", applied.removed),
+            ("folders_renamed", applied.renamed),
+        ):
+            self._metrics.count(name, amount)
         self._tell(applied)
         if furnished is not None:
             self._tell(furnished, "sheets")
@@ -164,9 +172,11 @@ class Publishing:
 
     def _tell(self, applied: Applied, what: str = "links") -> None:
         for path, reason in (*applied.problems, *applied.otherwise):
-            log.warning("%s: %s", os.fsdecode(os.path.join(self._folder, path)), reason)
+            whole = os.fsdecode(os.path.join(self._folder, path))
+            log.warning("%s: %s", whole, reason, extra={"file": whole})
         for path in applied.kept_foreign:
-            log.info("%s is not ours and was left as it is.", os.fsdecode(os.path.join(self._folder, path)))
+            whole = os.fsdecode(os.path.join(self._folder, path))
+            log.info("%s is not ours and was left as it is.", whole, extra={"file": whole})
         if applied.made or applied.removed or applied.renamed:
             log.info(
                 "People folder: %s made: %d, removed: %d; folders renamed: %d.",
