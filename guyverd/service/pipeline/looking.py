@@ -87,6 +87,7 @@ class Looking:
         wake: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
         kept: Callable[[], Collection[FaceId]] = frozenset,
+        *,
         metrics: Metrics | None = None,
     ) -> None:
         """`kept` tells of which faces something was said: they stay, whatever is found when a photo is read again."""
