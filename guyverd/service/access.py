@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from guyverd.config import Config
@@ -14,6 +14,12 @@ from guyverd.service.lock import Holder, Lock, holder
 
 _PATIENCE = 10.0
 """Seconds to wait for a command that works by itself, or a daemon that is starting or stopping."""
+_PAUSE = 0.1
+
+
+def _never(seconds: float) -> bool:
+    time.sleep(seconds)
+    return False
 
 
 @contextlib.contextmanager
@@ -25,6 +31,7 @@ def open_library(config: Config) -> Iterator[Library]:
 
         yield RemoteLibrary(lock)
         return
+    assert lock is not None
     # Imported here: a command that only asks the daemon needs none of the libraries that do the work.
     from guyverd.service.pipeline.local import working_library  # noqa: PLC0415
 
@@ -36,30 +43,46 @@ def open_library(config: Config) -> Iterator[Library]:
 
 
 @contextlib.contextmanager
-def owned(state: Path) -> Iterator[Lock]:
+def owned(state: Path, stop: Callable[[float], bool] = _never) -> Iterator[Lock | None]:
     """The lock for a daemon. A command that works by itself for a moment is waited for.
 
-    Raises AlreadyRunning at once where another daemon answers, and where a command holds the library too long.
+    `stop(seconds)` waits that long, and tells whether to wait no more: then it is None. Raises AlreadyRunning at once
+    where another daemon answers, and where a command holds the library too long.
     """
-    lock = _wait_for(state)
+    lock = _wait_for(state, stop)
     if isinstance(lock, Holder):
-        raise AlreadyRunning(pid=lock.pid, state=state)
+        raise AlreadyRunning(pid=lock.pid or "unknown", state=state)
     try:
         yield lock
     finally:
-        lock.release()
+        if lock is not None:
+            lock.release()
 
 
-def _wait_for(state: Path) -> Lock | Holder:
+def _wait_for(state: Path, stop: Callable[[float], bool] = _never) -> Lock | Holder | None:
     """The lock, or the daemon that has it and answers."""
     deadline = time.monotonic() + _PATIENCE
     while True:
         found = holder(state)
-        if found is not None and found.socket is not None:
+        if found is not None and found.socket is not None and _answers(found.socket):
             return found
         try:
             return Lock(state)
         except AlreadyRunning:
             if time.monotonic() > deadline:
                 raise
-            time.sleep(0.1)
+        if stop(_PAUSE):
+            return None
+
+
+def _answers(address: str) -> bool:
+    """Whether somebody listens there: a daemon that is about to stop, or reads its config again, does not."""
+    from socket import AF_UNIX, socket  # noqa: PLC0415  who works by itself needs none
+
+    with socket(AF_UNIX) as tried:
+        try:
+            tried.settimeout(_PATIENCE)
+            tried.connect(address)
+        except OSError:
+            return False
+    return True

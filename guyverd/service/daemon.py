@@ -13,6 +13,7 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -32,48 +33,104 @@ from guyverd.service.prometheus import Writer
 log = logging.getLogger(__name__)
 
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
-_LOOK = 0
-"""No signal's number: look whether the coordinator ended."""
+_LAST = 9.0
+"""Seconds after the wish to stop at which whatever still goes on is cut off."""
 
 
 class Wishes:
-    """What signals ask for; to be made, entered and asked in the main thread.
+    """What signals ask for; to be made and entered in the main thread, and asked in any.
 
-    The interpreter itself writes the number of each signal into a socket. A handler in Python would not do: it runs
-    between two steps of the main thread, and a signal that comes just before a wait for a lock would end that wait only
-    with the next signal.
+    The interpreter itself writes the number of each signal into a socket, and a thread reads it. A handler in Python
+    would not do: it runs between two steps of the main thread, which may be long, and a signal that comes just before a
+    wait for a lock would end that wait only with the next signal.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, give_up: Callable[[], None] | None = None, patience: float = _LAST) -> None:
+        """`give_up` is called when so many seconds after the wish to stop there is still something that goes on."""
         self._read, self._write = socket.socketpair()
         self._write.setblocking(False)
         self._before: dict[int, Any] = {}
         self._fd_before = -1
+        self._give_up = give_up or _end_at_once
+        self._patience = patience
+        self._changed = threading.Condition()
+        self._stop = threading.Event()
+        self._reread = False
+        self._look = False
+        self._thread = threading.Thread(target=self._listen, name="signals", daemon=True)
 
     def __enter__(self) -> Wishes:
+        self._thread.start()
         self._fd_before = signal.set_wakeup_fd(self._write.fileno(), warn_on_full_buffer=False)
         self._before = {number: signal.signal(number, _ignore) for number in (*_STOPPING, signal.SIGHUP)}
         return self
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            # Who was told to stop does so; to be told again on the last steps must not make it a sudden death.
+            signal.signal(number, signal.SIG_IGN if self.stopping else handler)
         signal.set_wakeup_fd(self._fd_before)
-        self._read.close()
         self._write.close()
+        self._thread.join()
+        self._read.close()
 
-    def next(self) -> int:
-        """The number of the next signal, or what `look` writes; waits for it."""
-        return self._read.recv(1)[0]
+    @property
+    def stopping(self) -> bool:
+        """Whether it is to end."""
+        return self._stop.is_set()
+
+    def stopping_within(self, seconds: float) -> bool:
+        """Wait that long for the wish to end."""
+        return self._stop.wait(seconds)
+
+    def wait(self) -> None:
+        """Until it is to end, the config is to be read again, or somebody wants the main thread to `look`."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.stopping or self._reread or self._look)
+            self._look = False
+
+    @property
+    def rereading(self) -> bool:
+        """Whether the config is to be read again."""
+        return self._reread
+
+    def begin_to_reread(self) -> None:
+        """The config is read from now on: whoever wished for that before, however often, has it."""
+        self._reread = False
 
     def look(self) -> None:
         """Have the main thread look whether the coordinator ended; from any thread."""
-        with contextlib.suppress(OSError):
-            self._write.send(bytes((_LOOK,)))
+        with self._changed:
+            self._look = True
+            self._changed.notify_all()
+
+    def _listen(self) -> None:
+        until: float | None = None
+        while True:
+            self._read.settimeout(None if until is None else max(0.001, until - time.monotonic()))
+            try:
+                numbers = self._read.recv(4096)
+            except TimeoutError:
+                self._give_up()
+                return
+            if not numbers:
+                return
+            with self._changed:
+                if until is None and not {*_STOPPING}.isdisjoint(numbers):
+                    until = time.monotonic() + self._patience
+                    self._stop.set()
+                self._reread = self._reread or signal.SIGHUP in numbers
+                self._changed.notify_all()
 
 
 def _ignore(number: int, frame: FrameType | None) -> None:
     """A signal with a handler is one that is told; what it asks for is read from the socket."""
+
+
+def _end_at_once() -> None:
+    """Whatever hangs, hangs: a process that is killed loses nothing either, and its workers die with it."""
+    log.error("Something did not come to an end within %g s; what was under way is done the next time.", _LAST)
+    os._exit(0)
 
 
 def run(config_path: Path, config: Config, *, json_log: bool) -> None:
@@ -83,9 +140,9 @@ def run(config_path: Path, config: Config, *, json_log: bool) -> None:
     ControlError when it had to give up.
     """
     configure(config.log.level, as_json=json_log)
-    # Taken before the signals are: who waits for the lock can be stopped as any command.
-    with owned(config.state) as lock, Wishes() as wishes:
-        while _life(config, lock, wishes):
+    with Wishes() as wishes, owned(config.state, wishes.stopping_within) as lock:
+        while lock is not None and _life(config, lock, wishes):
+            wishes.begin_to_reread()
             config = _reread(config_path, config)
             configure(config.log.level, as_json=json_log)
 
@@ -121,18 +178,19 @@ def _life(config: Config, lock: Lock, wishes: Wishes) -> bool:
         attendant.join(timeout=5)
     if coordinator.fault is not None:
         raise ControlError(detail=f"it gave up after repeated errors: {coordinator.fault!r}")
+    # It may have been told so while it came to an end.
+    again = again and not wishes.stopping
     log.info("Reading the config again." if again else "Stopped.")
     return again
 
 
 def _wait(coordinator: Coordinator, wishes: Wishes) -> bool:
     """Wait until it is to end; tells whether to begin again with the config as it is then."""
-    while True:
-        wish = wishes.next()
-        if wish == signal.SIGHUP:
+    while not wishes.stopping and not coordinator.ended.is_set():
+        if wishes.rereading:
             return True
-        if wish in _STOPPING or coordinator.ended.is_set():
-            return False
+        wishes.wait()
+    return False
 
 
 def _attend(coordinator: Coordinator, library: LocalLibrary, wishes: Wishes) -> None:
