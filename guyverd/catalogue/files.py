@@ -84,23 +84,36 @@ class Files:
 
     def known(self, root: RootId, scope: bytes = b"") -> list[KnownFile]:
         """The files known at or below `scope` (relative; empty for the whole root), ordered by path."""
-        sql = "SELECT id, path, size, mtime_ns, inode, missing_since FROM files WHERE root_id = :root"
-        if scope:
-            # '0' is the byte after '/', so the range holds exactly the paths below `scope`. With OR instead of UNION
-            # the whole root would be gone through.
-            sql = f"{sql} AND path = :scope UNION ALL {sql} AND path > :low AND path < :high"
-        rows = self._db.rows(
-            sql + " ORDER BY path", {"root": root, "scope": scope, "low": scope + b"/", "high": scope + b"0"}
-        )
-        return [
-            KnownFile(
-                FileId(row["id"]),
-                row["path"],
-                Stamp(row["size"], row["mtime_ns"], row["inode"]),
-                row["missing_since"] is not None,
-            )
-            for row in rows
-        ]
+        return self.known_between(root, scope)
+
+    def known_between(
+        self, root: RootId, scope: bytes, after: bytes | None = None, through: bytes | None = None, most: int = -1
+    ) -> list[KnownFile]:
+        """The first `most` of the files known at or below `scope` whose path comes after one and not after another.
+
+        Ordered by path, as bytes; the scope itself, should it be a file, comes first. However many there are, this
+        takes no longer than what it gives: a comparison of a whole root asks for one piece after the other.
+        """
+        # '0' is the byte after '/', so the range holds exactly the paths below `scope`. Each end has one bound: of two
+        # the index would use one, and go through all up to there.
+        low = max(after or b"", scope + b"/" if scope else b"")
+        below = " AND path <= :through" if through is not None else " AND path < :high" if scope else ""
+        where = ["path > :low" + below]
+        if scope and after is None and (through is None or scope <= through):
+            # With OR instead of a query of its own the whole root would be gone through.
+            where.insert(0, "path = :scope")
+        given = {"root": root, "scope": scope, "low": low, "high": scope + b"0", "through": through, "most": most}
+        rows: list[Row] = []
+        for one in where:
+            rows += self._db.rows(f"{_KNOWN} WHERE root_id = :root AND {one} ORDER BY path LIMIT :most", given)
+        return [_known(row) for row in (rows if most < 0 else rows[:most])]
+
+    def known_of(self, files: Sequence[int]) -> list[KnownFile]:
+        """What is known of those files, of those that are still known."""
+        rows: list[Row] = []
+        for some in slices(files):
+            rows += self._db.rows(f"{_KNOWN} WHERE id IN ({','.join('?' * len(some))}) ORDER BY id", tuple(some))
+        return [_known(row) for row in rows]
 
     def apply(self, root: RootId, changes: Changes, at: str) -> None:
         """Make what was observed durable, in one transaction: new and changed files become pending."""
@@ -288,6 +301,8 @@ class Files:
 
 _ROOT = "SELECT id, path, device, inode, state, detail, scanned_at FROM roots"
 
+_KNOWN = "SELECT id, path, size, mtime_ns, inode, missing_since FROM files"
+
 _IN_REACH = "root_id IN (SELECT id FROM roots WHERE configured AND state = 'online')"
 """Only there does "not found" mean "gone"."""
 
@@ -314,6 +329,11 @@ def move_own(db: Utils, old: bytes, new: bytes) -> None:
 def _new(root: RootId, seen: SeenFile, at: str) -> tuple[object, ...]:
     stamp = seen.stamp
     return root, seen.path, display(seen.path), stamp.size, stamp.mtime_ns, stamp.inode, at
+
+
+def _known(row: Row) -> KnownFile:
+    stamp = Stamp(row["size"], row["mtime_ns"], row["inode"])
+    return KnownFile(FileId(row["id"]), row["path"], stamp, row["missing_since"] is not None)
 
 
 def _root(row: Row) -> RootRow:

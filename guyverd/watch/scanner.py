@@ -103,8 +103,9 @@ class Directory:
 class Scan:
     """The files of one scope of one root, one pass per iteration.
 
-    Yields a `SeenFile` for every regular file whose name `wanted` accepts, also if it is empty, in depth-first order
-    with names sorted as bytes. `scope` is a path relative to `root`: a directory, a file, or b"" for everything.
+    Yields a `SeenFile` for every regular file whose name `wanted` accepts, also if it is empty, each once, in the order
+    of their whole paths as bytes: that in which an index of paths has them, so that the two can be compared without
+    either being held. `scope` is a path relative to `root`: a directory, a file, or b"" for everything.
     """
 
     def __init__(
@@ -149,8 +150,8 @@ class Scan:
                 waiting.extend((prefix + item.name, item) for item in inside)
 
     def _list(self, path: bytes) -> list[Entry]:
-        """What is of interest in a directory, last name first."""
-        found: list[Entry] = []
+        """What is of interest in a directory, in the order of the paths at and below each, last first."""
+        found: dict[bytes, Entry] = {}
         with self._fs.scandir(_join(self._root, path)) as entries:
             for item in entries:
                 name = item.name
@@ -159,10 +160,12 @@ class Scan:
                 if self._rules.pass_over(name):
                     continue
                 # Links are neither files nor directories here.
-                if item.is_dir(follow_symlinks=False) or (self._wanted(name) and item.is_file(follow_symlinks=False)):
-                    found.append(item)
-        found.sort(key=lambda item: item.name, reverse=True)
-        return found
+                if item.is_dir(follow_symlinks=False):
+                    # What is below it comes after "name.jpg" and before "name0.jpg", as its paths go on with a slash.
+                    found[name + b"/"] = item
+                elif self._wanted(name) and item.is_file(follow_symlinks=False):
+                    found[name] = item
+        return [found[key] for key in sorted(found, reverse=True)]
 
     def _excluded(self, entry: Entry) -> bool:
         if not self._rules.excluded:

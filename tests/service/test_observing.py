@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from guyverd import config_file
 from guyverd.catalogue.store import Catalogue
-from guyverd.model import RootState
+from guyverd.model import Changes, KnownFile, RootState, SeenFile, Stamp
 from guyverd.service.pipeline.observing import STEP, Observing
 from guyverd.watch.debounce import Settled
+from guyverd.watch.reconcile import piecewise
+from tests.promises import scaled
 
 LATE = 4_000_000_000.0
 
@@ -30,6 +35,12 @@ def photos(tmp_path: Path) -> Path:
 def catalogue(tmp_path: Path) -> Iterator[Catalogue]:
     with Catalogue(os.fsencode(tmp_path / "catalogue.db")) as opened:
         yield opened
+
+
+def place(path: Path) -> None:
+    """A file that is not young."""
+    path.touch()
+    os.utime(path, (1, 1))
 
 
 class Watcher:
@@ -135,6 +146,125 @@ def test_what_may_still_be_written_is_held_back(watcher: Watcher, photos: Path) 
     assert b"young.jpg" in watcher.present()
 
 
+def test_what_came_after_its_folder_was_listed_is_not_gone(watcher: Watcher, photos: Path) -> None:
+    """A comparison takes a step at a time, and between two steps the paths that settled are looked at."""
+    root = os.fsencode(photos)
+    (row,) = watcher.catalogue.files.roots()
+    for number in range(STEP + 10):
+        place(photos / f"{number:05}.jpg")
+    for _ in range(2):
+        watcher.survey()
+    (photos / "a" / "2.jpg").unlink()
+    watcher.observing.settled([Settled(root, b"a/2.jpg", False)])
+    watcher.observing.survey(row)
+    watcher.observing.advance()
+    # The root was listed as a whole; "a" and what is in it come at the end.
+    place(photos / "zz.jpg")
+    place(photos / "a" / "2.jpg")
+    (photos / "02005.jpg").unlink()
+    watcher.observing.settled(Settled(root, path, False) for path in (b"zz.jpg", b"a/2.jpg", b"02005.jpg"))
+    while watcher.observing.surveying:
+        watcher.observing.advance()
+    assert {b"zz.jpg", b"a/2.jpg"} <= watcher.present()
+    assert b"02005.jpg" not in watcher.present()
+
+
+def test_what_returned_and_went_again_while_it_was_compared_is_gone(
+    watcher: Watcher, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo = photos / "a" / "2.jpg"
+    photo.rename(photos / "aside")
+    watcher.survey()
+    assert b"a/2.jpg" not in watcher.present()
+    (photos / "aside").rename(photo)
+    known_between = watcher.catalogue.files.known_between
+
+    def late(*given: object, **named: object) -> object:
+        photo.unlink(missing_ok=True)
+        return known_between(*given, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(watcher.catalogue.files, "known_between", late)
+    watcher.survey()
+    assert b"a/2.jpg" not in watcher.present()
+
+
+@pytest.mark.promise("names")
+def test_what_cannot_be_looked_at_is_not_gone(watcher: Watcher, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, broken = os.lstat, os.fsencode(photos / "a" / "2.jpg")
+
+    def failing(path: bytes) -> os.stat_result:
+        if path == broken:
+            raise OSError(errno.EIO, "Input/output error")
+        return real(path)
+
+    for name in ("1.jpg", "a/2.jpg"):
+        (photos / name).unlink()
+    monkeypatch.setattr(os, "lstat", failing)
+    watcher.survey()
+    assert watcher.present() == {b"a/2.jpg", b"a/b/3.jpg"}
+    monkeypatch.undo()
+    watcher.survey()
+    assert watcher.present() == {b"a/b/3.jpg"}
+
+
+@pytest.mark.promise("scale")
+def test_a_large_folder_that_went_is_taken_out_a_step_at_a_time(watcher: Watcher, photos: Path) -> None:
+    (photos / "large").mkdir()
+    for number in range(2 * STEP + 10):
+        place(photos / "large" / f"{number:05}.jpg")
+    watcher.survey()
+    asked: list[int] = []
+    known_between, known_of = watcher.catalogue.files.known_between, watcher.catalogue.files.known_of
+
+    def counted(found: list[KnownFile]) -> list[KnownFile]:
+        asked.append(len(found))
+        return found
+
+    watcher.catalogue.files.known_between = lambda *given, **named: counted(known_between(*given, **named))  # type: ignore[method-assign]
+    watcher.catalogue.files.known_of = lambda files: counted(known_of(files))  # type: ignore[method-assign]
+    (photos / "large").rename(photos / "still here.txt")
+    watcher.observing.settled([Settled(os.fsencode(photos), b"large", False)])
+    while watcher.observing.surveying:
+        watcher.observing.advance()
+    assert max(asked) == STEP
+    assert sum(asked) >= 2 * (2 * STEP + 10)
+    assert watcher.present() == {b"1.jpg", b"a/2.jpg", b"a/b/3.jpg"}
+
+
+some_names = st.sampled_from([b"a", b"b", b"a.jpg", b"b.jpg", b"a0.jpg", b"a b.jpg", b"\xff.jpg", b"a\n.jpg"])
+some_paths = st.lists(some_names, min_size=1, max_size=3).map(b"/".join)
+
+
+@pytest.mark.promise("scale", "names")
+@settings(max_examples=scaled(40, 1500), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sets(some_paths), st.sets(some_paths), st.sampled_from([b"", b"a", b"a.jpg", b"b/a"]), st.integers(1, 5))
+def test_the_catalogue_gives_in_pieces_what_it_gives_as_a_whole(
+    catalogue: Catalogue, before: set[bytes], seen: set[bytes], scope: bytes, most: int
+) -> None:
+    def within(paths: set[bytes]) -> list[bytes]:
+        return sorted(path for path in paths if not scope or path == scope or path.startswith(scope + b"/"))
+
+    files = catalogue.files
+    files.configure([b"/photos"])
+    root = files.roots()[0].id
+    old = [one.id for one in files.known(root)]
+    catalogue._db.write(lambda db: db.conn.executemany("DELETE FROM files WHERE id = ?", [(one,) for one in old]))
+    stamp = Stamp(1, 1, 1)
+    files.apply(root, Changes(new=tuple(SeenFile(path, stamp) for path in sorted(before))), catalogue.now())
+    assert [one.path for one in files.known(root, scope)] == within(before)
+    changes = list(
+        piecewise(
+            lambda after, through, limit: files.known_between(root, scope, after, through, limit),
+            [SeenFile(path, stamp) for path in within(seen)],
+            most,
+        )
+    )
+    assert [one.path for piece in changes for one in piece.new] == within(seen - before)
+    gone = files.known_of([one for piece in changes for one in piece.gone])
+    assert sorted(one.path for one in gone) == within(before - seen)
+    assert not any(piece.changed or piece.returned for piece in changes)
+
+
 def test_settled_paths_are_looked_at_one_by_one(watcher: Watcher, photos: Path) -> None:
     root = os.fsencode(photos)
     (photos / "new.jpg").write_text("x")
@@ -161,5 +291,7 @@ def test_many_files_take_several_steps(watcher: Watcher, photos: Path) -> None:
     assert watcher.observing.surveying
     assert STEP - 10 < len(watcher.present()) < STEP + 10
     assert watcher.observing.advance()
-    assert watcher.observing._surveys == [], "a waiting survey of the whole covers one of a part"
+    assert len(watcher.observing._surveys) == 1, "a waiting survey of the whole covers one of a part"
+    assert not watcher.observing.advance()
+    assert not watcher.observing.surveying
     assert len(watcher.present()) == STEP + 13

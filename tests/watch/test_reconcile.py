@@ -1,10 +1,15 @@
 from __future__ import annotations
 
-from hypothesis import given
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guyverd.model import Changes, FileId, KnownFile, SeenFile, Stamp
-from guyverd.watch.reconcile import reconcile
+from guyverd.watch.reconcile import below, piecewise, reconcile
+from tests.promises import scaled
 
 OLD, NEW = Stamp(1, 1, 1), Stamp(2, 2, 2)
 
@@ -107,3 +112,78 @@ def test_each_known_file_changes_in_one_way_at_most(before: list[KnownFile], see
     assert len(touched) == len(set(touched))
     order = [file.path for file in seen]
     assert [f.path for f in changes.new] == sorted((f.path for f in changes.new), key=order.index)
+
+
+# ---- in pieces -------------------------------------------------------------------------------------------------------
+
+
+class Shelf:
+    """What is known, asked for in pieces; it notes how much was held at a time."""
+
+    def __init__(self, files: Iterable[KnownFile]) -> None:
+        self.files = sorted(files, key=lambda one: one.path)
+        self.most = 0
+
+    def __call__(self, after: bytes | None, through: bytes | None, most: int) -> list[KnownFile]:
+        found = [
+            one
+            for one in self.files
+            if (after is None or one.path > after) and (through is None or one.path <= through)
+        ][:most]
+        self.most = max(self.most, len(found))
+        return found
+
+
+def together(pieces: Iterable[Changes]) -> Changes:
+    every = list(pieces)
+    return Changes(
+        tuple(one for piece in every for one in piece.new),
+        tuple(one for piece in every for one in piece.changed),
+        tuple(one for piece in every for one in piece.returned),
+        tuple(one for piece in every for one in piece.gone),
+    )
+
+
+@pytest.mark.promise("scale")
+@settings(max_examples=scaled(200, 5000))
+@given(known_files, seen_files, blocked_paths, st.integers(1, 6))
+def test_pieces_say_together_what_is_said_of_the_whole(
+    before: list[KnownFile], seen: list[SeenFile], blocked: frozenset[bytes], most: int
+) -> None:
+    on_disk = sorted({file.path: file for file in seen}.values(), key=lambda one: one.path)
+    shelf, drawn = Shelf(before), 0
+
+    def entries() -> Iterator[SeenFile]:
+        nonlocal drawn
+        for file in on_disk:
+            drawn += 1
+            yield file
+
+    pieces = []
+    for piece in piecewise(shelf, entries(), most):
+        pieces.append(piece)
+        assert len(piece.gone) + len(piece.changed) + len(piece.returned) <= most, "of what is known no more is held"
+        assert drawn <= most * len(pieces), "nor is more taken from the disk than was compared, and the next piece"
+    found = together(pieces)
+    paths = {one.id: one.path for one in before}
+    found = replace(found, gone=tuple(one for one in found.gone if not below(paths[one], blocked)))
+    expected = reconcile(shelf.files, on_disk, blocked)
+    assert found == expected, "in the same order, too"
+    assert shelf.most <= most
+
+
+def test_a_piece_sees_what_became_known_since_the_piece_before() -> None:
+    shelf = Shelf([known(1, b"a")])
+    pieces = piecewise(shelf, [SeenFile(b"a", OLD), SeenFile(b"b", OLD), SeenFile(b"c", OLD)], 1)
+    assert not next(pieces)
+    shelf.files.append(known(2, b"b"))
+    assert not next(pieces)
+    assert next(pieces).new == (SeenFile(b"c", OLD),)
+    assert not together(pieces)
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 100])
+def test_nothing_on_either_side_ends_too(most: int) -> None:
+    assert together(piecewise(Shelf([]), [], most)) == Changes()
+    assert together(piecewise(Shelf([known(1, b"a"), known(2, b"b")]), [], most)).gone == (1, 2)
+    assert len(together(piecewise(Shelf([]), [SeenFile(b"a", OLD), SeenFile(b"b", OLD)], most)).new) == 2

@@ -6,10 +6,10 @@ it finds is durable before anything is done with it.
 
 from __future__ import annotations
 
-import itertools
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from guyverd.catalogue.rows import RootRow
@@ -18,11 +18,12 @@ from guyverd.config import Config
 from guyverd.folders.marker import MARKER
 from guyverd.media.companions import is_companion, photo_stem
 from guyverd.media.kinds import is_picture
-from guyverd.model import Changes, KnownFile, RootId, RootState, SeenFile
+from guyverd.model import Changes, FileId, KnownFile, RootId, RootIdentity, RootState, SeenFile, Stamp
 from guyverd.service.pipeline.keeping.enrolling import ELSEWHERE
+from guyverd.service.pipeline.recognising import recognise
 from guyverd.watch.debounce import Settled
-from guyverd.watch.mounts import identify, state_of
-from guyverd.watch.reconcile import reconcile
+from guyverd.watch.mounts import identify, is_mount_point, state_of
+from guyverd.watch.reconcile import below, piecewise, reconcile
 from guyverd.watch.scanner import Directory, Rules, Scan, Unreadable, look
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ class Observing:
         self.done = 0
         """Surveys that came to their end, since the start."""
         self._seen_before: set[RootId] = set()
+        self._stood: dict[RootId, tuple[bytes, RootIdentity | None] | None] = {}
         self._surveys: list[Survey] = []
         self._people = os.path.realpath(os.fsencode(config.people))
         self._unsettled = unsettled
@@ -73,28 +75,39 @@ class Observing:
 
     # ---- roots -------------------------------------------------------------------------------------------------------
 
-    def inspect_roots(self) -> list[Watched]:
-        """See which roots are there, and note it. A root that is absent or was replaced by nothing is offline."""
+    def inspect_roots(self, unbroken: Callable[[bytes], bool] = lambda _: False) -> list[Watched]:
+        """See which roots are there, and note it. A root that is absent or was replaced by something else is offline.
+
+        `unbroken` tells whether a root was watched all the time since it was last inspected.
+        """
         found = []
         for before in self._catalogue.files.roots():
             identity = identify(before.path)
             same = identity is not None and identity == before.identity
-            # Only where another directory stands there does it matter whether pictures are in it.
-            populated = same or any(True for _ in Scan(before.path, b"", self._rules(), is_picture))
-            state, detail = state_of(before.identity, identity, populated)
+            seen = before.id in self._seen_before
+            sure = same and ((seen and unbroken(before.path)) or not is_mount_point(before.path))
+            doubtful = not sure and identity is not None and before.identity is not None
+            sight = recognise(self._catalogue, before, self._rules()) if doubtful else None
+            state, detail = state_of(before.identity, identity, sight)
             online = state is RootState.ONLINE
             if (state, detail) != (before.state, before.detail) or (online and identity != before.identity):
                 self._catalogue.files.set_root(before.id, identity if online else None, state, detail)
-            came = online and not (same and before.id in self._seen_before)
-            went = not online and before.id in self._seen_before
+            came = online and not (same and seen)
+            went = not online and seen
             if came:
                 self._seen_before.add(before.id)
             if went:
                 self._seen_before.discard(before.id)
                 log.warning("%s is offline: %s", os.fsdecode(before.path), detail)
                 self._surveys = [survey for survey in self._surveys if survey.root.id != before.id]
+            self._stood[before.id] = (before.path, identity) if online else None
             found.append(Watched(before, came, went))
         return found
+
+    def displaced(self) -> bool:
+        """Whether another directory stands where a root stood when it was last inspected, or none."""
+        stood = [place for place in self._stood.values() if place is not None]
+        return any(identify(path) != identity for path, identity in stood)
 
     def concerns(self, root: bytes, path: bytes) -> bool:
         """Whether a path below a root can matter: not the people folder, which may lie inside, nor what is in it."""
@@ -128,7 +141,11 @@ class Observing:
             return False
         if isinstance(seen, Unreadable):
             return False
-        known = self._catalogue.files.known(root.id, path)
+        known = self._catalogue.files.known_between(root.id, path, most=STEP)
+        if len(known) == STEP:
+            # A large folder went: a step at a time.
+            self.survey(root, path)
+            return False
         changes = reconcile(known, [seen] if isinstance(seen, SeenFile) else [])
         if changes.gone and not self._stands(root):
             return False
@@ -216,31 +233,42 @@ class Survey:
         self._young = young
         self._stands = stands
         self._unsettled: list[bytes] = []
-        self._known: dict[bytes, KnownFile] = {}
+        self._not_seen = array("q")
+        """The numbers of the files that are known and were not seen so far: 8 bytes for each of what may be all."""
+        self._looked_at = 0
         self._scan: Scan
-        self._entries: Iterator[SeenFile]
+        self._pieces: Iterator[Changes]
 
     def _begin(self) -> None:
-        # Known first, disk second: a file that appears in between is new to neither, and its event tells of it.
         self.begun = True
         if not self.scope:
             self._catalogue.files.retry_failed(self.root.id)
-        self._known = {known.path: known for known in self._catalogue.files.known(self.root.id, self.scope)}
         self._scan = Scan(self.root.path, self.scope, self._rules(), is_picture)
-        self._entries = iter(self._scan)
+        self._pieces = piecewise(self._known, self._entries(), STEP)
+
+    def _known(self, after: bytes | None, through: bytes | None, most: int) -> list[KnownFile]:
+        return self._catalogue.files.known_between(self.root.id, self.scope, after, through, most)
+
+    def _entries(self) -> Iterator[SeenFile]:
+        for seen in self._scan:
+            self.found += 1
+            yield seen
 
     def advance(self) -> bool:
         """Compare the next files; at the end conclude which are gone. Tells whether files changed."""
         if not self.begun:
             self._begin()
-        seen = list(itertools.islice(self._entries, STEP))
-        self.found += len(seen)
-        known = [self._known.pop(item.path) for item in seen if item.path in self._known]
-        changes = self._held_back(reconcile(known, seen))
+        changes = next(self._pieces, None)
+        if changes is None:
+            return self._conclude()
+        self._not_seen.extend(changes.gone)
+        changes = self._held_back(replace(changes, gone=(), returned=self._still_there(changes.returned)))
         self._catalogue.files.apply(self.root.id, changes, self._catalogue.now())
-        if len(seen) == STEP:
-            return bool(changes)
-        return bool(changes) | self._conclude()
+        return bool(changes)
+
+    def _still_there(self, returned: Sequence[FileId]) -> tuple[FileId, ...]:
+        """Those that are there at this moment: what was seen of them may be a step old, and they gone again since."""
+        return tuple(one.id for one in self._catalogue.files.known_of(returned) if self._stamp_of(one) == one.stamp)
 
     def _held_back(self, changes: Changes) -> Changes:
         """Leave out what may still be written; it is looked at again when it has come to rest."""
@@ -260,17 +288,52 @@ class Survey:
         return taken
 
     def _conclude(self) -> bool:
+        """Take the next of the files that were not seen for gone, where that can be; with the last it is done."""
+        some = self._not_seen[self._looked_at : self._looked_at + STEP]
+        self._looked_at += len(some)
+        changes = Changes(gone=self._gone(some))
+        # Looked at after the files: where the root was taken away meanwhile, they may well be there.
+        if changes.gone and not self._stands(self.root):
+            changes = Changes()
+        self._catalogue.files.apply(self.root.id, changes, self._catalogue.now())
+        if self._looked_at >= len(self._not_seen):
+            self._end()
+        return bool(changes)
+
+    def _gone(self, files: Sequence[int]) -> tuple[FileId, ...]:
+        unreadable = frozenset(folder for folder, _ in self._scan.unreadable)
+        known = self._catalogue.files.known_of(files)
+        return tuple(
+            one.id
+            for one in known
+            if not one.missing and not below(one.path, unreadable) and self._stamp_of(one) is None
+        )
+
+    def _stamp_of(self, known: KnownFile) -> Stamp | str | None:
+        """What stands at a known path at this moment; a word where the disk does not say; None where it is gone.
+
+        A file that was made, or was moved there, after its folder had been listed is known by then and was not seen.
+        """
+        try:
+            os.lstat(os.path.join(self.root.path, known.path))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as problem:
+            return str(problem)
+        match look(self.root.path, known.path, self._rules(), is_picture):
+            case SeenFile(stamp=stamp):
+                return stamp
+            case Unreadable(reason=reason):
+                return reason
+        return None
+
+    def _end(self) -> None:
         self.done = True
         for folder, reason in self._scan.unreadable:
             log.warning("%s cannot be read: %s", os.fsdecode(os.path.join(self.root.path, folder)), reason)
-        changes = reconcile(self._known.values(), [], [folder for folder, _ in self._scan.unreadable])
-        if not self._stands(self.root):
-            changes = Changes()
-        self._catalogue.files.apply(self.root.id, changes, self._catalogue.now())
         if not self.scope:
             log.debug("%s compared: %d pictures.", os.fsdecode(self.root.path), self.found)
             self._catalogue.files.scanned(self.root.id, self._catalogue.now())
-        return bool(changes)
 
 
 def _covers(outer: bytes, inner: bytes) -> bool:
