@@ -10,8 +10,8 @@ what to do next; `exit_code` is what the command line returns. One family, one e
     │   ├── NoSuchQuestion 5   UnknownAlbum, TitleTaken, WhichPeople
     │   └── NoDay          5   DaysContradict
     ├── PictureError       6   PictureMissing, PictureUnreadable, NoFaceFound, FaceChoice, NoSuchFace, Unread, WhichFace
-    │   └── BoxRefused     6   NoFaceKnown
-    ├── CatalogueError     7   CatalogueNewer, CatalogueDamaged
+    │   └── BoxRefused     6   NoFaceKnown, PictureElsewhere
+    ├── CatalogueError     7   CatalogueNewer, CatalogueDamaged, CatalogueCopied
     ├── StateError         8   StateExposed
     ├── PeopleFolderError  9   NotOurFolder, PeopleFolderPaused
     ├── EngineError        10  OtherModel
@@ -19,7 +19,8 @@ what to do next; `exit_code` is what the command line returns. One family, one e
     ├── ExportError        12
     ├── CheckFailed        13
     ├── WorkerError        14  WorkerDied, WorkerNotStarted, DeadlineExceeded
-    └── EvaluationError    15  LabelsWrong, NothingLabelled, LearnMissing, NotKept
+    ├── EvaluationError    15  LabelsWrong, NothingLabelled, LearnMissing, NotKept
+    └── BackupError        16  NoBackup, NotABackup, BackupDamaged, BackupNewer, BackupStopped
 
 2 is left to wrong usage of the command line, 130 to Ctrl-C.
 """
@@ -228,6 +229,12 @@ class PictureUnreadable(PictureError):
     hint = "guyverd reads JPEG, PNG, WebP, HEIC, HEIF, AVIF, TIFF, BMP and GIF."
 
 
+class PictureElsewhere(PictureError):
+    """{path} lies neither in a photo folder nor in the people folder."""
+
+    hint = "The daemon opens nothing else by its path; `guyverd who` and `search` open any picture and hand it over."
+
+
 class NoFaceFound(PictureError):
     """No face was found in {path}."""
 
@@ -286,7 +293,31 @@ class CatalogueNewer(CatalogueError):
 class CatalogueDamaged(CatalogueError):
     """The catalogue {path} is damaged: {detail}."""
 
-    hint = "Stop guyverd, keep a copy of the file, and restore your last backup of the state folder."
+    hint = "{cure}"
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        detail: str,
+        cure: str = "Stop guyverd; `guyverd check --repair` puts back the newest backup that is sound, and keeps the"
+        " damaged file.",
+    ) -> None:
+        super().__init__(path=path, detail=detail, cure=cure)
+
+
+class CatalogueCopied(CatalogueDamaged):
+    """The catalogue {path} was copied while guyverd had it open, or after it was killed: {detail}."""
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        detail: str,
+        cure: str = "Stop guyverd and copy the whole state folder again, or restore a backup. `guyverd check --repair`"
+        " takes the copy as it is where it is sound; what was said last may be missing in it.",
+    ) -> None:
+        super().__init__(path=path, detail=detail, cure=cure)
 
 
 class StateError(GuyverError):
@@ -425,3 +456,40 @@ class NotKept(EvaluationError):
     """{path} holds other things and is not what an evaluation kept, so nothing was put there."""
 
     hint = "Name a new or empty folder with --keep."
+
+
+class BackupError(GuyverError):
+    """{path}: {detail}."""
+
+    exit_code = 16
+    hint = "The catalogue is as it was. Name another place, or free some space."
+
+
+class NoBackup(BackupError):
+    """There is no backup {path}."""
+
+    hint = "`guyverd backup` makes one; `guyverd restore` without a FILE names those there are."
+
+
+class NotABackup(BackupError):
+    """{path} is no backup of guyverd: {detail}."""
+
+    hint = "It was left as it is."
+
+
+class BackupDamaged(BackupError):
+    """The backup {path} is damaged: {detail}."""
+
+    hint = "Nothing was changed. Try an older one; `guyverd restore` without a FILE names those there are."
+
+
+class BackupNewer(BackupError):
+    """The backup {path} was made by guyverd {version}, which is newer (step {step} is unknown here)."""
+
+    hint = "Install that version or a later one. Nothing was changed."
+
+
+class BackupStopped(BackupError):
+    """The backup {path} was not finished: guyverd is stopping."""
+
+    hint = "It is made again when guyverd runs."

@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from guyverd.catalogue import replacing
+from guyverd.catalogue.custody import Custody
 from guyverd.catalogue.schema import KNOWN, MIGRATIONS
 from guyverd.errors import CatalogueDamaged, CatalogueError, CatalogueNewer, GuyverError, StateError
 
@@ -62,6 +64,7 @@ class Database:
         # Reentrant: a stream that is dropped gives its reader back whenever memory is collected, in any thread.
         self._guard = threading.RLock()
         self._closed = False
+        self._custody = Custody(path)
         self.written = Written()
         ready: Future[None] = Future()
         self._writer = threading.Thread(target=self._write_loop, args=(ready,), name="catalogue-writer", daemon=True)
@@ -176,6 +179,7 @@ class Database:
             began = time.perf_counter()
             try:
                 db = db or _utils(connection)
+                self._begin(connection)
                 done.set_result(_in_transaction(connection, db, job))
             except _PROBLEMS as problem:
                 done.set_exception(self._translated(problem))
@@ -183,11 +187,34 @@ class Database:
                 done.set_exception(problem)
             took, before = time.perf_counter() - began, self.written
             self.written = Written(before.count + 1, before.seconds + took, max(before.longest, took))
-        connection.close()
+        self._close(connection)
+
+    def _begin(self, connection: sqlite3.Connection) -> None:
+        try:
+            self._custody.begin(connection)
+        except OSError as problem:
+            raise StateError(path=self._display, detail=problem.strerror or str(problem)) from problem
+
+    def _close(self, connection: sqlite3.Connection) -> None:
+        whole = False
+        with contextlib.suppress(sqlite3.Error):
+            whole = self._custody.end(connection)
+        if whole:
+            connection.close()
+            self._custody.ended()
+            return
+        # The log must stay, by which the next who opens the file has all of it: only the last to close takes it along,
+        # and a reader may not.
+        with contextlib.ExitStack() as last:
+            with contextlib.suppress(sqlite3.Error):
+                reader = last.enter_context(contextlib.closing(self._new_reader()))
+                reader.execute("SELECT 1 FROM sqlite_schema").fetchone()
+            connection.close()
 
     def _open(self) -> sqlite3.Connection:
         with contextlib.ExitStack() as undo:
             try:
+                self._finish_replacing()
                 applied = self._applied()
                 _closed_to_others(self._path)
                 connection = sqlite3.connect(self._path, isolation_level=None)
@@ -201,10 +228,17 @@ class Database:
                     from guyverd.catalogue.migrations import migrations  # noqa: PLC0415  as sqlite-utils below
 
                     migrations.apply(_utils(connection))
+                self._custody.settle(connection)
             except _PROBLEMS_OPENING as problem:
                 raise self._translated(problem) from problem
             undo.pop_all()
         return connection
+
+    def _finish_replacing(self) -> None:
+        try:
+            replacing.finish(self._path)
+        except (OSError, ValueError, LookupError) as problem:
+            raise StateError(path=self._display, detail=f"a restore could not be finished: {problem}") from problem
 
     def _applied(self) -> frozenset[str]:
         """The migrations that the file has, without a byte of it or of its WAL being changed.
@@ -218,8 +252,9 @@ class Database:
                 return frozenset()
             rows = reader.execute("SELECT name FROM _sqlite_migrations WHERE migration_set = ?", (MIGRATIONS,))
             applied = frozenset(row["name"] for row in rows)
-        if newer := applied - KNOWN:
-            raise CatalogueNewer(path=self._display, step=", ".join(sorted(newer)))
+            if newer := applied - KNOWN:
+                raise CatalogueNewer(path=self._display, step=", ".join(sorted(newer)))
+            self._custody.examine(reader)
         return applied
 
     def _translated(self, problem: Exception) -> GuyverError:

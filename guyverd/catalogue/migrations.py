@@ -75,6 +75,13 @@ def homes_remembered(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def custody_kept(db: Database) -> None:
+    """By what the file is known for the very one that was open last, and the library by its backups."""
+    for statement in _statements(schema.CUSTODY):
+        db.execute(statement)
+
+
 def _statements(script: str) -> list[str]:
     """Split at the semicolons that end a statement; a trigger's inner ones are kept."""
     found, current = [], ""

@@ -374,6 +374,15 @@ INSERT INTO former_homes SELECT owner, coalesce(name, ''), path FROM homes;
 """
 """What it takes to give people back the folder they had, wherever somebody had put it."""
 
+CUSTODY = """
+CREATE TABLE custody (
+    key TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO custody VALUES ('library', lower(hex(randomblob(8))));
+"""
+"""What it takes to tell a copy from the file that was copied, and backups of one library from those of another."""
+
 APART = (
     "SELECT id FROM photos INDEXED BY photos_apart WHERE engine IS NOT NULL"
     " AND (state IN ('failed', 'quarantined') OR (state = 'pending' AND grouped_at IS NULL))"
@@ -391,6 +400,7 @@ KNOWN = frozenset(
         "questions_skipped",
         "people_folder_read",
         "homes_remembered",
+        "custody_kept",
     )
 )
 """Every migration this program knows, by name; a catalogue that has others was written by a newer one."""

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from guyverd.catalogue.custody import accept
 from guyverd.catalogue.rows import RootRow
 from guyverd.catalogue.store import Catalogue
+from guyverd.errors import CatalogueCopied
 from guyverd.model import Assignment, Changes, FaceId
 from tests.catalogue.conftest import NOW, add, call, ids, read
 
@@ -93,10 +95,13 @@ def test_whoever_follows_the_page_cannot_change_anything(at_work: Catalogue) -> 
     assert at_work.counts().faces == 4
 
 
-def test_a_backup_made_while_guyverd_runs_is_whole(at_work: Catalogue, tmp_path: Path) -> None:
+def test_a_copy_that_sqlite_made_while_guyverd_ran_is_told_and_taken(at_work: Catalogue, tmp_path: Path) -> None:
     assert '".backup copy.db"' in PAGE
     assert Path(os.fsdecode(at_work.path) + "-wal").stat().st_size > 0
     assert shell(at_work.path, f".backup '{tmp_path / 'copy.db'}'") == ([], "")
+    with pytest.raises(CatalogueCopied):
+        Catalogue(os.fsencode(tmp_path / "copy.db"))
+    assert accept(os.fsencode(tmp_path / "copy.db")) == []
     with Catalogue(os.fsencode(tmp_path / "copy.db")) as copy:
         assert copy.integrity() == []
         assert copy.people.names() == {1: "Alice", 2: "Bob"}
