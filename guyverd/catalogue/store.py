@@ -16,6 +16,7 @@ from guyverd.catalogue.files import Files
 from guyverd.catalogue.heard import Heard
 from guyverd.catalogue.links import Links
 from guyverd.catalogue.people import People
+from guyverd.catalogue.places import Places
 from guyverd.catalogue.renewal import Renewal
 from guyverd.catalogue.rows import Counts
 from guyverd.catalogue.schema import FAILED_FILES, present
@@ -47,6 +48,7 @@ class Catalogue:
         self.path = path
         self.now = clock
         self.files = Files(self._db)
+        self.places = Places(self._db)
         self.people = People(self._db)
         self.decisions = Decisions(self._db)
         self.links = Links(self._db, clock)

@@ -1,9 +1,10 @@
 """What a root stands on: which directory it is, whether it is still the same one, and whether its file system talks.
 
-A photo folder on a disk that is not mounted looks like an empty folder, and an empty folder must never be read as
-"delete everything". Device and inode numbers alone cannot tell the two apart: a device number may change at every
-mount, the root directory of every ext4 has inode 2, and FAT and some FUSE file systems invent inodes as they go. So a
-root that is *not* the directory it was counts only if there are photos in it.
+A photo folder on a disk that is not mounted looks like an empty folder, and a camera card in the place of another looks
+like a folder in which everything was replaced. Neither must be read as "delete everything". Device and inode numbers
+alone do not tell: a device number may change at every mount, and be the same for two cards that were put in one after
+the other; the root directory of every ext4 has inode 2, that of every FAT inode 1, and FUSE file systems invent inodes
+as they go. So a root that is not surely the directory it was counts only if some of what is known from it is there.
 """
 
 from __future__ import annotations
@@ -39,6 +40,17 @@ class Mount(NamedTuple):
     """Of this mount, and of its device; another mount on the same point has others, as long as the first one stands."""
 
 
+class Sight(NamedTuple):
+    """What was seen in a directory of which it is not sure that it is the root."""
+
+    known: bool
+    """Whether any file is known from the root at all."""
+    populated: bool
+    """Whether a photo is in it."""
+    familiar: bool
+    """Whether enough of what is known is in it."""
+
+
 class Standing(NamedTuple):
     """Whether conclusions may be drawn from what a root holds."""
 
@@ -56,27 +68,55 @@ def identify(root: bytes) -> RootIdentity | None:
     return RootIdentity(status.st_dev, status.st_ino) if stat.S_ISDIR(status.st_mode) else None
 
 
-def state_of(before: RootIdentity | None, now: RootIdentity | None, populated: bool) -> Standing:
+def is_mount_point(root: bytes) -> bool:
+    """Whether the root is all of a file system: then its device and inode do not tell it from that of another disk."""
+    place = os.path.realpath(root)
+    try:
+        here, above = os.stat(place), os.stat(os.path.dirname(place))
+    except OSError:
+        return False
+    return here.st_dev != above.st_dev or here.st_ino == above.st_ino
+
+
+def is_familiar(found: int, known: int) -> bool:
+    """Whether so many of the known files are enough to say that this is where they are: one in ten. Pure.
+
+    A disk that is another one holds none of them; a backup put back holds most, also while it is still being copied;
+    and somebody may have sorted out much while guyverd was not looking.
+    """
+    return found > 0 and 10 * found >= known
+
+
+def state_of(before: RootIdentity | None, now: RootIdentity | None, sight: Sight | None = None) -> Standing:
     """Whether the root is there, and is the folder it was when it was last scanned. Pure.
 
-    `before` is None for a root never scanned; `populated` tells whether a scan just found a photo in it. The rule:
+    `before` is None for a root never scanned. `sight` is what a look into it showed; None where `now` is surely the
+    directory that it was, or where nothing was there before. The rule:
 
     - nothing there: OFFLINE.
-    - the same device and inode: ONLINE, also when it is empty; somebody emptied it.
-    - another device or inode, with photos: ONLINE; remounted, restored from a backup, or made anew. What is missing
-      in it still goes through the grace period and the limit on removals.
-    - another device or inode, without photos: OFFLINE; most likely the bare mount point of a disk that is away. One
-      photo put there is enough to bring it back.
+    - surely the same directory: ONLINE, also when it is empty; somebody emptied it.
+    - nothing known from it: ONLINE, for nothing can be lost.
+    - photos known from it are in it: ONLINE; remounted, restored from a backup, or moved to another disk. What is
+      missing in it still goes through the grace period and the limit on removals.
+    - else OFFLINE: without any photo it is most likely the bare mount point of a disk that is away, and with photos
+      that nobody knows another disk. It comes back with the photos known from it, or when somebody says that what
+      stands there is the root now.
     """
     if now is None:
         return Standing(RootState.OFFLINE, "the folder is not there")
-    if before is None or before == now:
+    if before is None or sight is None or not sight.known or (sight.familiar and before == now):
         return Standing(RootState.ONLINE, "")
-    if not populated:
-        return Standing(RootState.OFFLINE, "another folder without any photo stands in its place: is its disk mounted?")
-    if before.inode == now.inode:
+    if sight.familiar and before.inode == now.inode:
         return Standing(RootState.ONLINE, "its disk was mounted anew")
-    return Standing(RootState.ONLINE, "another folder with photos has taken its place")
+    if sight.familiar:
+        return Standing(RootState.ONLINE, "another folder with photos known from it has taken its place")
+    if not sight.populated:
+        return Standing(RootState.OFFLINE, "another folder without any photo stands in its place: is its disk mounted?")
+    return Standing(
+        RootState.OFFLINE,
+        "another folder stands in its place, with other photos than those known from it: is another disk mounted there?"
+        " `guyverd accept` makes it the photo folder",
+    )
 
 
 def silent(root: bytes, mountinfo: str | None = None) -> str | None:

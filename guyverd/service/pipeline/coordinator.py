@@ -34,6 +34,7 @@ from guyverd.service.pipeline.renewing import Renewing
 from guyverd.service.pipeline.watcher import Watcher
 from guyverd.watch.debounce import Debouncer
 from guyverd.watch.events import EventKind, PathEvent
+from guyverd.watch.scanner import Rules
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -93,7 +94,7 @@ class Coordinator:
         """Photos that would be forgotten, of how many, where that is more than the configured share."""
         self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._debouncer = Debouncer(config.watch.quiet, config.watch.ceiling)
-        self.watcher = Watcher(self._notice)
+        self.watcher = Watcher(self._notice, Rules(config.watch.ignore).pass_over)
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
         self._dirty_since: float | None = clock()
@@ -292,6 +293,8 @@ class Coordinator:
             self.publishing.heeding.notice(message, now)
         elif isinstance(message, PathEvent):
             self._debouncer.add(message, now)
+            if not message.path and not self.watcher.unbroken(message.root):
+                self._next_inspection = now
         elif message is not None:
             job, done = message
             try:
@@ -340,7 +343,8 @@ class Coordinator:
     def _turn(self) -> None:
         """One step of every stage that has something to do."""
         now = self.clock()
-        if now >= self._next_inspection:
+        # Nothing that is not found is taken for gone before it is sure that its disk is there.
+        if now >= self._next_inspection or self.observing.displaced():
             self._inspect()
         if now >= self._next_rescan:
             self.observing.survey_all()
@@ -402,26 +406,28 @@ class Coordinator:
     def _inspect(self) -> None:
         now = self.clock()
         self._next_inspection = now + self.config.watch.poll
-        for found in self.observing.inspect_roots():
+        for found in self.observing.inspect_roots(self.watcher.unbroken):
             path = found.root.path
             if found.went:
                 self.watcher.unwatch(path)
-            if found.came:
-                self.observing.survey(found.root)
-                self.watcher.watch(path)
-            elif not found.went and (watched := self.watcher.at(path)) is not None and not watched.events:
-                # A limit may have been raised, or the folder made anew, since this was last tried.
+            elif found.came:
                 self.watcher.watch(path)
                 self.observing.survey(found.root)
+            else:
+                # What events do not tell of.
+                for folder in self.watcher.renew(path):
+                    self.observing.survey(found.root, folder)
             self._dirty_if(found.came or found.went)
         self._watch_people_folder()
 
     def _watch_people_folder(self) -> None:
         """Follow what somebody does there, once it is there; where nothing tells of it, it is read now and then."""
-        watched = self.watcher.at(self._people)
-        if not self.watcher.started or not self.publishing.prepared or (watched is not None and watched.events):
+        if not self.watcher.started or not self.publishing.prepared:
             return
-        self.watcher.watch(self._people)
+        if self.watcher.at(self._people) is None:
+            self.watcher.watch(self._people, everything=True)
+        elif not self.watcher.renew(self._people):
+            return
         # What happened before the watch stood.
         self.publishing.heeding.touch(b"", self.clock())
 

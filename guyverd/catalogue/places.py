@@ -1,0 +1,61 @@
+"""What a root is known by when another directory stands in its place; and what follows where that is to be the root."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from guyverd.catalogue.database import Database
+from guyverd.model import RootId
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database as Utils
+
+
+class Places:
+    """Queries and writes about where roots stand."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def count(self, root: RootId) -> int:
+        """How many files of a root are there, as far as is known."""
+        row = self._db.row("SELECT count(*) FROM files WHERE root_id = ? AND missing_since IS NULL", (root,))
+        assert row is not None
+        return int(row[0])
+
+    def sample(self, root: RootId, most: int) -> list[tuple[bytes, int]]:
+        """Path and size of at most `most` of these files, from first to last in even steps."""
+        step = max(1, -(-self.count(root) // most))
+        rows = self._db.rows(
+            "SELECT path, size FROM files WHERE id IN (SELECT id FROM (SELECT id, row_number() OVER (ORDER BY id) AS n"
+            " FROM files WHERE root_id = ? AND missing_since IS NULL) WHERE (n - 1) % ? = 0) ORDER BY id",
+            (root, step),
+        )
+        return [(row["path"], row["size"]) for row in rows]
+
+    def recognised(self, root: RootId, stamps: Sequence[tuple[int, int]]) -> int:
+        """How many of these sizes and times of change, at most 400, are those of files known in a root."""
+        distinct = sorted(set(stamps))
+        marks = ",".join(["(?, ?)"] * len(distinct))
+        rows = self._db.rows(
+            "SELECT DISTINCT size, mtime_ns FROM files WHERE root_id = ? AND missing_since IS NULL"
+            f" AND (size, mtime_ns) IN (VALUES {marks})",
+            (root, *(number for stamp in distinct for number in stamp)),
+        )
+        return len(rows) if distinct else 0
+
+    def begin_anew(self, root: RootId, at: str) -> int:
+        """Whatever stands at the root's path from now on is the root; what is known in it is missing until it is seen.
+
+        Returns how many files that are.
+        """
+
+        def job(db: Utils) -> int:
+            db.conn.execute("UPDATE roots SET device = NULL, inode = NULL WHERE id = ?", (root,))
+            missing = db.conn.execute(
+                "UPDATE files SET missing_since = ? WHERE root_id = ? AND missing_since IS NULL", (at, root)
+            )
+            return missing.rowcount
+
+        return self._db.write(job)
