@@ -15,6 +15,7 @@ from guyverd.catalogue.decisions import Decisions
 from guyverd.catalogue.files import Files
 from guyverd.catalogue.heard import Heard
 from guyverd.catalogue.links import Links
+from guyverd.catalogue.passing import Passing
 from guyverd.catalogue.people import People
 from guyverd.catalogue.places import Places
 from guyverd.catalogue.renewal import Renewal
@@ -55,6 +56,7 @@ class Catalogue:
         self.shelves = Shelves(self._db)
         self.heard = Heard(self._db)
         self.renewal = Renewal(self._db)
+        self.passing = Passing(self._db)
 
     @functools.cached_property
     def photos(self) -> Photos:

@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from guyverd.catalogue.rows import PendingFile
@@ -21,6 +20,7 @@ from guyverd.catalogue.store import Catalogue
 from guyverd.config import Config
 from guyverd.errors import ControlError, GuyverError, PeopleFolderPaused
 from guyverd.service.metrics import Metrics
+from guyverd.service.pipeline.clocks import long_ago
 from guyverd.service.pipeline.estimating import Estimating
 from guyverd.service.pipeline.grouping import Grouping
 from guyverd.service.pipeline.hours import next_change, pace
@@ -523,8 +523,7 @@ class Coordinator:
         if self._housekept:
             return
         self._housekept = True
-        grace = timedelta(seconds=self.config.watch.removal_grace)
-        before = (datetime.now(UTC) - grace).isoformat(timespec="seconds")
+        before = long_ago(self.catalogue, self.config.watch.removal_grace)
         overdue, total = self.catalogue.files.overdue(before)
         limit = max(10.0, self.config.watch.removal_limit * total)
         self.removal_paused = (overdue, total) if overdue > limit else None
