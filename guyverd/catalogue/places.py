@@ -37,13 +37,15 @@ class Places:
     def recognised(self, root: RootId, stamps: Sequence[tuple[int, int]]) -> int:
         """How many of these sizes and times of change, at most 400, are those of files known in a root."""
         distinct = sorted(set(stamps))
+        if not distinct:
+            return 0
         marks = ",".join(["(?, ?)"] * len(distinct))
         rows = self._db.rows(
             "SELECT DISTINCT size, mtime_ns FROM files WHERE root_id = ? AND missing_since IS NULL"
             f" AND (size, mtime_ns) IN (VALUES {marks})",
             (root, *(number for stamp in distinct for number in stamp)),
         )
-        return len(rows) if distinct else 0
+        return len(rows)
 
     def begin_anew(self, root: RootId, at: str) -> int:
         """Whatever stands at the root's path from now on is the root; what is known in it is missing until it is seen.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -109,14 +110,57 @@ def test_a_root_lost_since_it_was_inspected_loses_nothing(watcher: Watcher, phot
     assert not watcher.survey()
 
 
-def test_a_root_made_anew_with_pictures_is_taken_as_it_is(watcher: Watcher, photos: Path) -> None:
-    photos.rename(photos.with_name("old"))
+@pytest.mark.promise("offline")
+def test_a_root_in_whose_place_stands_another_with_pictures_is_offline_until_what_is_known_is_there(
+    watcher: Watcher, photos: Path
+) -> None:
+    old = photos.with_name("old")
+    photos.rename(old)
     photos.mkdir()
     (photos / "new.jpg").write_text("new")
+    (photos / "1.jpg").write_text("another picture of this name")
+    for _ in range(2):
+        (found,) = watcher.observing.inspect_roots()
+        assert not found.came
+        (root,) = watcher.catalogue.files.roots()
+        assert root.state is RootState.OFFLINE
+        assert "another disk" in root.detail
+        watcher.observing.survey_all()
+        watcher.observing.settled([Settled(os.fsencode(photos), b"1.jpg", False)])
+        assert not watcher.observing.surveying
+        assert watcher.present() == {b"1.jpg", b"a/2.jpg", b"a/b/3.jpg"}
+    shutil.copytree(old / "a", photos / "moved")  # under another name, but with sizes and times as known
     (found,) = watcher.observing.inspect_roots()
     assert (found.came, found.went) == (True, False)
     assert watcher.survey()
+    assert watcher.present() == {b"1.jpg", b"new.jpg", b"moved/2.jpg", b"moved/b/3.jpg"}
+
+
+@pytest.mark.promise("offline")
+def test_a_backup_put_back_is_the_root(watcher: Watcher, photos: Path) -> None:
+    old = photos.with_name("old")
+    photos.rename(old)
+    shutil.copytree(old, photos, copy_function=shutil.copyfile)  # times are not kept
+    (found,) = watcher.observing.inspect_roots()
+    assert found.came
+    assert "has taken its place" in watcher.catalogue.files.roots()[0].detail
+    assert watcher.survey()
+    assert len(watcher.present()) == 3
+
+
+@pytest.mark.promise("offline")
+def test_what_somebody_says_is_the_root_is_taken_as_it_is(watcher: Watcher, photos: Path) -> None:
+    photos.rename(photos.with_name("old"))
+    photos.mkdir()
+    (photos / "new.jpg").write_text("new")
+    watcher.observing.inspect_roots()
+    (root,) = watcher.catalogue.files.roots()
+    assert watcher.catalogue.places.begin_anew(root.id, watcher.catalogue.now()) == 3
+    (found,) = watcher.observing.inspect_roots()
+    assert found.came
+    assert watcher.survey()
     assert watcher.present() == {b"new.jpg"}
+    assert not watcher.observing.inspect_roots()[0].came
 
 
 def test_a_folder_that_cannot_be_read_loses_nothing(
