@@ -63,13 +63,13 @@ def open_to_others(path: str | bytes, status: os.stat_result) -> Exposure | None
     return None
 
 
-def exposed_above(path: str | bytes) -> Exposure | None:
+def exposed_above(path: str | bytes | os.PathLike[str]) -> Exposure | None:
     """Whether somebody else could put another file or folder in the place of `path`, by one of the folders above.
 
     A folder in which only owners may rename, such as /tmp, is safe. Folders that are not there, or that we cannot look
     at, are passed over.
     """
-    for folder in _above(os.fspath(path)):
+    for folder in _above(os.fsdecode(path)):
         with contextlib.suppress(OSError):
             status = os.stat(folder)
             if not status.st_mode & stat.S_ISVTX and (found := open_to_others(folder, status)) is not None:
@@ -77,10 +77,10 @@ def exposed_above(path: str | bytes) -> Exposure | None:
     return None
 
 
-def _above(path: str | bytes) -> Iterator[str]:
+def _above(path: str) -> Iterator[str]:
     """The folders above, as they are called and as they are once links are followed."""
     told: set[str] = set()
-    for one in (os.path.abspath(os.fsdecode(path)), os.path.realpath(os.fsdecode(path))):
+    for one in (os.path.abspath(path), os.path.realpath(path)):
         folder = one
         while folder != os.path.dirname(folder):
             folder = os.path.dirname(folder)

@@ -46,12 +46,16 @@ METHODS = frozenset(
         "check",
         "scan",
         "progress",
+        "journal",
     }
 )
 
 
-LISTS = frozenset({"people", "faces", "albums", "failures", "log", "review"})
+LISTS = frozenset({"people", "faces", "albums", "failures", "log", "review", "journal"})
 """The methods that give rows one by one."""
+
+PICTURED = frozenset({"who", "search", "box"})
+"""The methods that are about a picture, which may be handed to a daemon as an open file."""
 
 
 class Library(Protocol):
@@ -200,12 +204,19 @@ class Library(Protocol):
         """
 
     def box(
-        self, path: str, box: list[int], person: str | None = None, name: str | None = None, dry: bool = False
+        self,
+        path: str,
+        box: list[int],
+        person: str | None = None,
+        name: str | None = None,
+        dry: bool = False,
+        *,
+        opened: int | None = None,
     ) -> Row:
         """Add a face that was not found, in a box [left, top, right, bottom] of a photo of the library.
 
         It is that person's, or somebody new's of that name, or compared with all others. Returns {`face`, `photo`,
-        `box`, `quality`, `person` (id or null), `name`, `folder`, `decision`, `dry_run`}.
+        `box`, `quality`, `person` (id or null), `name`, `folder`, `decision`, `dry_run`}. `opened` is as in `who`.
         """
 
     def folders(self) -> Row:
@@ -231,8 +242,12 @@ class Library(Protocol):
         Returns {`made`, `removed`, `renamed` (folders), `problems` [text], `dry_run`}.
         """
 
-    def who(self, path: str) -> Row:
+    def who(self, path: str, *, opened: int | None = None) -> Row:
         """Everyone in any picture, also one outside the library.
+
+        A daemon opens what lies in a photo folder or in the people folder; any other picture is handed to it: `opened`
+        is the descriptor of that file, open for reading, and `path` only what it is called. Whoever asks through
+        `RemoteLibrary` need not care.
 
         {`path`, `width`, `height`, `faces` [{`number`, `box`, `confidence`, `quality`, `person` {`id`, `name`} or
         null, `evidence` or null, `distance` or null, `runner_up` {`id`, `name`, `evidence`, `distance`} or null}],
@@ -241,8 +256,8 @@ class Library(Protocol):
         the person's faces.
         """
 
-    def search(self, path: str, k: int = 20, face: int | None = None) -> Row:
-        """The k faces most like one in a picture.
+    def search(self, path: str, k: int = 20, face: int | None = None, *, opened: int | None = None) -> Row:
+        """The k faces most like one in a picture; `opened` is as in `who`.
 
         {`path`, `faces` [as in `who`, without people], `face` (the number searched, or null when there are several
         and none was chosen), `results` [{`file`, `face`, `photo`, `evidence`, `distance`, `person` (id or null),
@@ -280,6 +295,15 @@ class Library(Protocol):
 
     def failures(self) -> Iterable[Row]:
         """What could not be read: `file`, `reason`, `state`, `attempts`, `at`."""
+
+    def journal(self) -> Iterable[Row]:
+        """The last lines of the daemon's log, oldest first; of the one that ended last where none runs.
+
+        Keys: `at`, `level`, `from` (the part of the program), `message`, `template` (its fixed text) and `arguments`
+        [texts and numbers]: what the message was made from; where the line is about one, `file` (a path), `root` (a
+        photo folder), `photo` and `person` (ids); where something failed, `exception` {`type`, `text`, `frames`
+        [{`module`, `line`, `function`}]}.
+        """
 
     def check(self, repair: bool = False) -> Row:
         """Every cache against the catalogue: {`checks` [{`name`, `ok`, `detail`, `repaired`}]}."""

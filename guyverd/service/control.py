@@ -1,8 +1,9 @@
-"""The local API: a Unix socket on which the daemon answers, and the `Library` that asks it.
+"""The local API: where the Unix socket is on which the daemon answers (`serving`), and the `Library` that asks it.
 
 One request per connection, a line of JSON: `{"method": …, "params": {…}}`. The answer is lines of JSON: an object
 `{"result": …}`, or `{"item": …}` for each row of a list and then `{"end": true}`, or `{"error": …}` at any point.
-Only the user who runs the daemon, and root, are answered.
+Only the user who runs the daemon, and root, are answered. A picture to be asked about may come along with the line as
+an open file (SCM_RIGHTS).
 """
 
 from __future__ import annotations
@@ -10,28 +11,28 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import logging
 import os
 import socket
-import struct
+import stat
 import tempfile
-import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
-from io import BufferedRWPair
 from pathlib import Path
-from typing import Any
 
-from guyverd.errors import BadRequest, ControlError, DaemonSilent, GuyverError, StateError
-from guyverd.service.api import LISTS, METHODS, Library, Row
+from guyverd import private
+from guyverd.errors import ControlError, DaemonSilent, GuyverError, StateError
+from guyverd.service import handing
+from guyverd.service.api import Row
 from guyverd.service.lock import Holder
-from guyverd.service.metrics import Metrics
+from guyverd.service.peers import peer_uid
+from guyverd.service.serving import Server
 
-log = logging.getLogger(__name__)
-Stream = BufferedRWPair
+__all__ = ["RemoteLibrary", "Server", "socket_path"]
 
-_LONGEST_REQUEST = 1 << 20
 _LONGEST_SOCKET_PATH = 100
 _CONNECT = 5.0
+_QUEUE = 30.0
+"""Seconds a caller waits until there is room for one more."""
 _ANSWER = 900.0
 """Seconds a caller waits for an answer: `check --repair` of a large library takes minutes."""
 
@@ -54,108 +55,16 @@ def socket_path(state: Path) -> Path:
     for folder in _runtime_folders():
         with contextlib.suppress(OSError):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            status = folder.stat()
-            ours = status.st_uid == os.getuid() and not status.st_mode & 0o022
-            if ours and len(os.fsencode(folder / name)) <= _LONGEST_SOCKET_PATH:
+            if _is_private(folder) and len(os.fsencode(folder / name)) <= _LONGEST_SOCKET_PATH:
                 return folder / name
     raise StateError(path=tempfile.gettempdir(), detail="there is no folder for a socket that only you can write")
 
 
-class Server:
-    """Answers requests, each in a thread of its own, until it is closed."""
-
-    def __init__(self, library: Library, path: Path, metrics: Metrics | None = None) -> None:
-        self.path = path
-        self._library = library
-        self._metrics = metrics or Metrics()
-        with contextlib.suppress(FileNotFoundError):
-            # We hold the library's lock, so a socket that is there is a dead one's.
-            path.unlink()
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            before = os.umask(0o177)
-            try:
-                self._socket.bind(os.fspath(path))
-            finally:
-                os.umask(before)
-            self._socket.listen(16)
-        except OSError as problem:
-            self._socket.close()
-            raise StateError(path=path, detail=problem.strerror or str(problem)) from problem
-        self._thread = threading.Thread(target=self._serve, name="control", daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop listening; requests in hand are finished or dropped with the process."""
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-        self._thread.join(timeout=5)
-        with contextlib.suppress(OSError):
-            self.path.unlink()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._answer, args=(connection,), name="request", daemon=True).start()
-
-    def _answer(self, connection: socket.socket) -> None:
-        with connection, contextlib.suppress(OSError):
-            connection.settimeout(_CONNECT)
-            if _peer_uid(connection) not in (0, os.getuid()):
-                return
-            with connection.makefile("rwb") as stream:
-                self._converse(connection, stream)
-
-    def _converse(self, connection: socket.socket, stream: Stream) -> None:
-        method = "unknown"
-        try:
-            method, params = _request(stream.readline(_LONGEST_REQUEST))
-            connection.settimeout(_ANSWER)
-            with self._metrics.timing("request", method):
-                self._reply(stream, method, params)
-        except GuyverError as problem:
-            self._metrics.count("request_failures", label=method)
-            _send(stream, {"error": problem.to_wire()})
-        except OSError:
-            raise
-        except Exception as problem:
-            self._metrics.count("request_failures", label=method)
-            log.exception("The request %s failed", method)
-            _send(stream, {"error": ControlError(detail=f"{type(problem).__name__}: {problem}").to_wire()})
-
-    def _reply(self, stream: Stream, method: str, params: dict[str, Any]) -> None:
-        result = getattr(self._library, method)(**params)
-        if method in LISTS:
-            for item in result:
-                _send(stream, {"item": item})
-            _send(stream, {"end": True})
-        else:
-            _send(stream, {"result": result})
-
-
-def _request(line: bytes) -> tuple[str, dict[str, Any]]:
-    try:
-        request = json.loads(line)
-        method, params = request["method"], request.get("params", {})
-        if method not in METHODS or not isinstance(params, dict):
-            raise BadRequest(detail=f"{method!r} is no request")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
-        raise BadRequest(detail=str(problem)) from None
-    return method, params
-
-
-def _send(stream: Stream, message: Row) -> None:
-    stream.write(json.dumps(message).encode("ascii") + b"\n")
-
-
-def _peer_uid(connection: socket.socket) -> int:
-    size = struct.calcsize("3i")
-    _, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
-    return int(uid)
+def _is_private(folder: Path) -> bool:
+    """Whether it is a folder of ours, itself and no link to one, that nobody else can write or put another for."""
+    status = folder.lstat()
+    ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o022
+    return ours and private.exposed_above(folder) is None
 
 
 class RemoteLibrary:
@@ -251,10 +160,18 @@ class RemoteLibrary:
         return self._one("answer", **given, name=name, person=person)
 
     def box(
-        self, path: str, box: list[int], person: str | None = None, name: str | None = None, dry: bool = False
+        self,
+        path: str,
+        box: list[int],
+        person: str | None = None,
+        name: str | None = None,
+        dry: bool = False,
+        *,
+        opened: int | None = None,
     ) -> Row:
         """See `Library.box`."""
-        return self._one("box", path=path, box=box, person=person, name=name, dry=dry or None)
+        given = {"box": box, "person": person, "name": name, "dry": dry or None}
+        return self._pictured("box", path, opened, **given)
 
     def folders(self) -> Row:
         """See `Library.folders`."""
@@ -268,13 +185,13 @@ class RemoteLibrary:
         """See `Library.folders_rebuild`."""
         return self._one("folders_rebuild", dry=dry or None)
 
-    def who(self, path: str) -> Row:
+    def who(self, path: str, *, opened: int | None = None) -> Row:
         """See `Library.who`."""
-        return self._one("who", path=path)
+        return self._pictured("who", path, opened)
 
-    def search(self, path: str, k: int = 20, face: int | None = None) -> Row:
+    def search(self, path: str, k: int = 20, face: int | None = None, *, opened: int | None = None) -> Row:
         """See `Library.search`."""
-        return self._one("search", path=path, k=k, face=face)
+        return self._pictured("search", path, opened, k=k, face=face)
 
     def album(
         self,
@@ -304,6 +221,10 @@ class RemoteLibrary:
         """See `Library.failures`."""
         return self._many("failures")
 
+    def journal(self) -> Iterable[Row]:
+        """See `Library.journal`."""
+        return self._many("journal")
+
     def check(self, repair: bool = False) -> Row:
         """See `Library.check`."""
         return self._one("check", repair=repair)
@@ -316,8 +237,20 @@ class RemoteLibrary:
         """See `Library.progress`."""
         return self._one("progress")
 
+    def _pictured(self, method: str, path: str, opened: int | None, **params: object) -> Row:
+        """Hand the picture over, opened with the rights of whoever asks."""
+        file = handing.opened(path) if opened is None else opened
+        try:
+            return self._asked(method, {"path": path, **params}, file)
+        finally:
+            if opened is None:
+                os.close(file)
+
     def _one(self, method: str, **params: object) -> Row:
-        for message in self._messages(method, params):
+        return self._asked(method, params)
+
+    def _asked(self, method: str, params: dict[str, object], picture: int | None = None) -> Row:
+        for message in self._messages(method, params, picture):
             if "result" in message:
                 result: Row = message["result"]
                 return result
@@ -340,24 +273,38 @@ class RemoteLibrary:
             message = next(messages, None)
         raise DaemonSilent(pid=self._holder.pid)
 
-    def _messages(self, method: str, params: dict[str, object]) -> Iterator[Row]:
+    def _messages(self, method: str, params: dict[str, object], picture: int | None = None) -> Iterator[Row]:
         if self._holder.socket is None:
             raise DaemonSilent(pid=self._holder.pid)
+        request = {"method": method, "params": {key: value for key, value in params.items() if value is not None}}
+        line = json.dumps(request).encode("ascii") + b"\n"
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-                connection.settimeout(_CONNECT)
-                connection.connect(self._holder.socket)
+                self._connect(connection, self._holder.socket)
                 connection.settimeout(_ANSWER)
-                request = {
-                    "method": method,
-                    "params": {key: value for key, value in params.items() if value is not None},
-                }
-                connection.sendall(json.dumps(request).encode("ascii") + b"\n")
+                sent = 0 if picture is None else socket.send_fds(connection, [line], [picture])
+                connection.sendall(line[sent:])
                 with connection.makefile("rb") as stream:
-                    for line in stream:
-                        message = json.loads(line)
+                    for answer in stream:
+                        message = json.loads(answer)
                         if "error" in message:
                             raise GuyverError.from_wire(message["error"])
                         yield message
         except (OSError, ValueError) as problem:
             raise DaemonSilent(pid=self._holder.pid) from problem
+
+    def _connect(self, connection: socket.socket, address: str) -> None:
+        connection.settimeout(_CONNECT)
+        deadline = time.monotonic() + _QUEUE
+        while True:
+            try:
+                connection.connect(address)
+                break
+            except BlockingIOError:
+                # Too many are waiting already.
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+        # What is asked and handed over is for our own daemon. (Root may ask anybody's.)
+        if os.getuid() != 0 and (uid := peer_uid(connection)) not in (0, os.getuid()):
+            raise ControlError(detail=f"what answers at {address} is run by user {uid}")

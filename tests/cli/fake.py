@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,8 @@ class FakeLibrary:
     def __init__(self) -> None:
         self.calls: list[tuple[object, ...]] = []
         self.trouble: BaseException | None = None
+        self.handed: bytes | None = None
+        """What was read from the open file that came with the last picture."""
         self.warning = ""
         self.everyone: list[Row] = [
             {"id": 12, "name": "Alice", "faces": 1234, "photos": 1000, "folder": "/people/Alice", "hidden": False},
@@ -401,8 +404,16 @@ class FakeLibrary:
         return {"question": question, "answer": answer, "decisions": made, "moved": 7 * len(made)}
 
     def box(
-        self, path: str, box: list[int], person: str | None = None, name: str | None = None, dry: bool = False
+        self,
+        path: str,
+        box: list[int],
+        person: str | None = None,
+        name: str | None = None,
+        dry: bool = False,
+        *,
+        opened: int | None = None,
     ) -> Row:
+        self._picture(opened)
         self._asked("box", path, box, person, name, dry=dry)
         who = None if person is None else self._find(person)
         if name is not None:
@@ -481,7 +492,11 @@ class FakeLibrary:
         last = ("source", "moved", "moves", "kept", "dry_run", "photos", "folder")
         return {key: row[key] for key in (*first, *last)}
 
-    def who(self, path: str) -> Row:
+    def _picture(self, opened: int | None) -> None:
+        self.handed = None if opened is None else os.pread(opened, 1 << 20, 0)
+
+    def who(self, path: str, *, opened: int | None = None) -> Row:
+        self._picture(opened)
         self._asked("who", path)
         known = {
             "person": {"id": 12, "name": "Alice"},
@@ -493,7 +508,8 @@ class FakeLibrary:
         faces = [{**face, **(known if face["number"] == 1 else unknown)} for face in self._numbered(path)]
         return {"path": path, "width": 640, "height": 480, "enough": 3.9, "faces": faces}
 
-    def search(self, path: str, k: int = 20, face: int | None = None) -> Row:
+    def search(self, path: str, k: int = 20, face: int | None = None, *, opened: int | None = None) -> Row:
+        self._picture(opened)
         self._asked("search", path, k, face)
         faces = self._numbered(path)
         if face is not None and face > len(faces):
@@ -514,6 +530,18 @@ class FakeLibrary:
             "state": "failed",
             "attempts": 1,
             "at": "2024-05-01T12:00:00",
+        }
+
+    def journal(self) -> Iterable[Row]:
+        self._asked("journal")
+        yield {
+            "at": "2024-05-01T12:00:00.000+00:00",
+            "level": "warning",
+            "from": "guyverd.fake",
+            "message": f"{ODD}: truncated",
+            "template": "%s: %s",
+            "arguments": [ODD, "truncated"],
+            "file": ODD,
         }
 
     def check(self, repair: bool = False) -> Row:

@@ -143,10 +143,17 @@ class WorkingLibrary(Listing):
         return self._whole.recluster(apply, strictness, stamp)
 
     def box(
-        self, path: str, box: list[int], person: str | None = None, name: str | None = None, dry: bool = False
+        self,
+        path: str,
+        box: list[int],
+        person: str | None = None,
+        name: str | None = None,
+        dry: bool = False,
+        *,
+        opened: int | None = None,
     ) -> Row:
         """See `Library.box`."""
-        return self._whole.box(path, box, person, name, dry)
+        return self._whole.box(path, box, person, name, dry, opened=opened)
 
     def folders(self) -> Row:
         """See `Library.folders`."""
@@ -160,13 +167,13 @@ class WorkingLibrary(Listing):
         """See `Library.folders_rebuild`."""
         return self._whole.folders_rebuild(dry)
 
-    def who(self, path: str) -> Row:
+    def who(self, path: str, *, opened: int | None = None) -> Row:
         """See `Library.who`."""
-        return self._whole.who(path)
+        return self._whole.who(path, opened=opened)
 
-    def search(self, path: str, k: int = 20, face: int | None = None) -> Row:
+    def search(self, path: str, k: int = 20, face: int | None = None, *, opened: int | None = None) -> Row:
         """See `Library.search`."""
-        return self._whole.search(path, k, face)
+        return self._whole.search(path, k, face, opened=opened)
 
     def album(
         self,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
@@ -15,8 +17,6 @@ from guyverd.errors import (
     ControlError,
     FaceChoice,
     NoFaceFound,
-    PictureMissing,
-    PictureUnreadable,
 )
 from guyverd.model import Box, DetectedFace, PhotoReading
 from guyverd.people.directions import distance_at
@@ -24,10 +24,11 @@ from guyverd.people.evidence import evidence
 from guyverd.people.graph import rows_of
 from guyverd.people.recognition import Likeness, recognise
 from guyverd.service.api import Row
+from guyverd.service.journal import Journal
+from guyverd.service.pipeline.asked import Asked
 from guyverd.service.pipeline.checking import check
 from guyverd.service.pipeline.coordinator import Coordinator
 from guyverd.service.pipeline.keeping import whole
-from guyverd.service.pipeline.reading import Wanted
 from guyverd.service.pipeline.reclustering import Reclustering
 from guyverd.service.pipeline.review.inquiring import Inquiring
 from guyverd.service.pipeline.words.boxing import draw
@@ -52,9 +53,11 @@ _LIBRARIES = (
 class LocalLibrary(Inquiring):
     """Answers from a coordinator in this process; every method may be called from any thread."""
 
-    def __init__(self, coordinator: Coordinator, *, daemon: bool) -> None:
+    def __init__(self, coordinator: Coordinator, *, daemon: bool, journal: Journal | None = None) -> None:
         super().__init__(coordinator)
+        self._journal = journal
         self._reclustering = Reclustering(coordinator)
+        self._asked = Asked(coordinator.config, coordinator.reader, daemon=daemon)
         self._daemon = daemon
         self._since = datetime.now(UTC).isoformat(timespec="seconds")
 
@@ -199,12 +202,20 @@ class LocalLibrary(Inquiring):
         return self._reclustering.recluster(apply=apply, strictness=strictness, stamp=stamp)
 
     def box(
-        self, path: str, box: list[int], person: str | None = None, name: str | None = None, dry: bool = False
+        self,
+        path: str,
+        box: list[int],
+        person: str | None = None,
+        name: str | None = None,
+        dry: bool = False,
+        *,
+        opened: int | None = None,
     ) -> Row:
         """See `Library.box`."""
         known = None if person is None else self._resolved(person).id
         new_name = None if name is None else " ".join(name.split())
-        drawn = draw(self._at_work, path, Box(*box), known, new_name, dry=dry)
+        read = partial(self._asked.read, path, opened, search=False)
+        drawn = draw(self._at_work, read, path, Box(*box), person=known, name=new_name, dry=dry)
         said, box_ = drawn.done.said, drawn.face.box
         # What was added may have been grouped by now.
         held = self._catalogue.people.holdings([drawn.number])
@@ -236,21 +247,15 @@ class LocalLibrary(Inquiring):
 
     # ---- pictures ----------------------------------------------------------------------------------------------------
 
-    def _read(self, path: str) -> PhotoReading:
-        # A link in a person's folder is a picture too: what it points to is read.
-        real = os.path.realpath(os.fsencode(path))
-        if not os.path.exists(real):
-            raise PictureMissing(path=path)
-        if os.path.isdir(real):
-            raise PictureUnreadable(path=path, detail="it is a folder")
-        read = self._at_work.reader.one(Wanted((real,)))
+    def _read(self, path: str, opened: int | None) -> PhotoReading:
+        read = self._asked.read(path, opened)
         reading = read.reading
         self._at_work.renewing.check_comparable(read.engine)
         return reading
 
-    def who(self, path: str) -> Row:
+    def who(self, path: str, *, opened: int | None = None) -> Row:
         """See `Library.who`."""
-        reading = self._read(path)
+        reading = self._read(path, opened)
         if not reading.faces:
             raise NoFaceFound(path=path, smallest=f"{100 * self._at_work.config.faces.smallest:g} %")
         vectors = _stack(reading.faces)
@@ -281,9 +286,9 @@ class LocalLibrary(Inquiring):
             "faces": rows,
         }
 
-    def search(self, path: str, k: int = 20, face: int | None = None) -> Row:
+    def search(self, path: str, k: int = 20, face: int | None = None, *, opened: int | None = None) -> Row:
         """See `Library.search`."""
-        reading = self._read(path)
+        reading = self._read(path, opened)
         if not reading.faces:
             raise NoFaceFound(path=path, smallest=f"{100 * self._at_work.config.faces.smallest:g} %")
         count = len(reading.faces)
@@ -336,6 +341,10 @@ class LocalLibrary(Inquiring):
         return rows
 
     # ---- what went wrong ---------------------------------------------------------------------------------------------
+
+    def journal(self) -> Iterator[Row]:
+        """See `Library.journal`."""
+        return super().journal() if self._journal is None else iter(self._journal.rows())
 
     def check(self, repair: bool = False) -> Row:
         """See `Library.check`."""

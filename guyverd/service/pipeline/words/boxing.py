@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from guyverd.catalogue.store import Catalogue
-from guyverd.errors import BoxRefused, CannotDecide, PersonError, PictureMissing, PictureUnreadable, Unread
+from guyverd.errors import BoxRefused, CannotDecide, PersonError, Unread
 from guyverd.model import Author, Box, Decision, DecisionId, DecisionKind, DetectedFace, FaceId, PersonId, PhotoId
-from guyverd.service.pipeline.reading import Read, Reader, Wanted
+from guyverd.service.pipeline.reading import Read
 from guyverd.service.pipeline.words.deciding import Decided, record
 
 if TYPE_CHECKING:
@@ -32,18 +32,27 @@ class Drawn:
 
 
 def draw(
-    work: Coordinator, path: str, box: Box, person: PersonId | None, name: str | None, *, dry: bool = False
+    work: Coordinator,
+    read_photo: Callable[..., Read],
+    path: str,
+    box: Box,
+    *,
+    person: PersonId | None,
+    name: str | None,
+    dry: bool = False,
 ) -> Drawn:
     """Add the face in a box of a photo: it is `person`, or somebody new of that `name`, or is grouped like any other.
 
-    From any thread; it waits for a worker. With `dry` it is only tried. Raises BoxRefused for a box that is none, that
-    reaches past the picture, or where a face is known already; Unread for a picture that is not in the library;
-    CannotDecide for a name that is taken; PersonError for one that is no text; and what hinders the reading.
+    `read_photo` reads the photo, given `boxes`. From any thread; it waits for a worker. With `dry` it is only tried.
+    Raises BoxRefused for a box that is none, that reaches past the picture, or where a face is known already; Unread
+    for a picture that is not in the library; CannotDecide for a name that is taken; PersonError for one that is no
+    text; and what hinders the reading.
     """
     _check_size(path, box)
     if name is not None:
         _check_name(work.catalogue, name)
-    read = _described(work.reader, path, box)
+    read = read_photo(boxes=(box,))
+    _ = read.reading  # or what hindered it
     return work.decide(lambda: _decided(work.catalogue, path, read, person, name, dry=dry), of_new_faces=True, dry=dry)
 
 
@@ -62,17 +71,6 @@ def _check_name(catalogue: Catalogue, name: str) -> None:
         raise PersonError(detail=f"{name!a} is no name")
     if taken := catalogue.people.named(name):
         raise CannotDecide(detail=f"{name} is person {taken[0]} already", hint=f"Say `--person {taken[0]}` for them.")
-
-
-def _described(reader: Reader, path: str, box: Box) -> Read:
-    real = os.path.realpath(os.fsencode(path))
-    if not os.path.exists(real):
-        raise PictureMissing(path=path)
-    if os.path.isdir(real):
-        raise PictureUnreadable(path=path, detail="it is a folder")
-    read = reader.one(Wanted((real,), boxes=(box,), search=False))
-    _ = read.reading  # or what hindered it
-    return read
 
 
 def _decided(
