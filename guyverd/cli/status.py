@@ -11,6 +11,7 @@ Row = dict[str, Any]
 
 _WATCHED = {
     "events": "watched by events",
+    "partly": "partly watched by events, the rest polled",
     "polled": "polled",
     "offline": "not watched",
     "not running": "not watched: no daemon runs",

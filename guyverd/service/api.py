@@ -73,7 +73,8 @@ class Library(Protocol):
         `backlog` {`files`, `photos`, `faces`}, `rate` (photos per second over the last minute), `eta` (seconds or
         null), `workers` {`count`, `running`, `gentle`, `memory` (the most bytes one ever held), `seconds` (of their
         time, in all)},
-        `roots` [{`path`, `state`, `watched` ("events", "polled", "offline", "not running"), `detail`, `files`,
+        `roots` [{`path`, `state`, `watched` ("events", "partly", "polled", "offline", "not running"),
+        `folders_watched`, `folders_polled` (not watched, each with all that is in it), `detail`, `files`,
         `last_full_scan`}], `counts` {`files`, `photos`, `faces`, `people`, `named`, `failures`}, `sizes` {`catalogue`,
         `index`} in bytes, `versions` {library: version}, `notices` [text]: what a person should know, such as a
         paused removal, `metrics` {name: number}: what was counted and timed since the start, by the names of

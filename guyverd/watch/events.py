@@ -27,9 +27,9 @@ WATCH_LIMIT = (
 INSTANCE_LIMIT = (
     "the system's limit of watching programs is reached; `sudo sysctl fs.inotify.max_user_instances=1024` raises it"
 )
+_WHOLE = (b"",)
 MOST_POLLED = 256
 """Folders of one root that are compared one by one; more are taken together with their neighbours."""
-_WHOLE = (b"",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,13 @@ class Watching:
     events may come from there all the same, and are true."""
     folders: int = field(default=0, compare=False)
     """How many folders are watched."""
+    unwatched: int = field(default=0, compare=False)
+    """How many are not, with all that is in them; a file system that tells too little is one."""
+
+    @property
+    def word(self) -> str:
+        """In one word: events, partly (the rest is polled) or polled."""
+        return "events" if self.events else "polled" if self.polled == _WHOLE else "partly"
 
 
 @dataclass(slots=True)
@@ -181,9 +188,9 @@ class Observer:
 def _told_by(entry: _Root) -> Watching:
     tree = entry.tree
     if tree is None:
-        return Watching(False, entry.refused, _WHOLE)
+        return Watching(False, entry.refused, _WHOLE, unwatched=1)
     if tree.problem or not tree.alive():
-        return Watching(False, tree.problem or "the watch has ended", _WHOLE)
+        return Watching(False, tree.problem or "the watch has ended", _WHOLE, unwatched=1)
     told = []
     if left_out := tree.left_out():
         told.append(
@@ -195,8 +202,9 @@ def _told_by(entry: _Root) -> Watching:
         told.append(f"{where} does not tell all that is changed, and is compared from time to time")
     if tree.unwatched:
         told.append(f"folders in it that cannot be read: {tree.unwatched}")
-    polled = gather(left_out | {place for place, _ in entry.silent}, MOST_POLLED)
-    return Watching(not polled, "; ".join(told), polled, tree.watched)
+    unwatched = left_out | {place for place, _ in entry.silent}
+    polled = gather(unwatched, MOST_POLLED)
+    return Watching(not polled, "; ".join(told), polled, tree.watched, len(unwatched))
 
 
 def _relative(point: bytes, base: bytes) -> bytes:

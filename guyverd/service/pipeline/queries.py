@@ -81,11 +81,14 @@ class LocalLibrary(Inquiring):
         files = catalogue.files.count_by_root()
         for root in catalogue.files.roots():
             watched, detail = self._watched(root.path, root.state.value, root.detail)
+            watching = work.watcher.at(root.path)
             roots.append(
                 {
                     "path": os.fsdecode(root.path),
                     "state": root.state.value,
                     "watched": watched,
+                    "folders_watched": 0 if watching is None else watching.folders,
+                    "folders_polled": 0 if watching is None else watching.unwatched,
                     "detail": detail,
                     "files": files.get(root.id, 0),
                     "last_full_scan": root.scanned_at,
@@ -136,7 +139,7 @@ class LocalLibrary(Inquiring):
         watching = self._at_work.watcher.at(path)
         if watching is None:
             return "not running", detail
-        return ("events" if watching.events else "polled"), watching.detail or detail
+        return watching.word, watching.detail or detail
 
     def _notices(self) -> list[str]:
         work = self._at_work

@@ -37,7 +37,7 @@ def stand(work: Coordinator) -> Row:
         "path": str(work.config.people),
         "state": state,
         "detail": paused or ("" if problem is None else f"{problem.message} {problem.advice}".strip()),
-        "watched": "not running" if watching is None else "events" if watching.events else "polled",
+        "watched": "not running" if watching is None else watching.word,
         "layout": settings.layout,
         "links": settings.links,
         "folders": _folders(list(homes)),
