@@ -85,10 +85,12 @@ def _is_ours(cache: str) -> bool:
         os.makedirs(cache, mode=0o700, exist_ok=True)
         found = private.exposed(cache, os.stat(cache)) or private.exposed_above(cache)
     except OSError as problem:
-        log.info("%s cannot be used: %s", cache, problem)
+        log.info("%s cannot be used: %s", cache, problem, extra={"file": cache})
         return False
     if found is not None:
-        log.warning("Nothing is kept in %s: of %s %s. Cure: %s", cache, found.path, found.detail, found.cure)
+        about = {"file": found.path}
+        why = found.path, found.detail, found.cure
+        log.warning("Nothing is kept in %s: of %s %s. Cure: %s", cache, *why, extra=about)
     return found is None
 
 
@@ -164,7 +166,7 @@ def _kept(path: str, made_from: str) -> Model | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, IndexError, struct.error) as problem:
-        log.info("%s is made anew: %s", path, problem)
+        log.info("%s is made anew: %s", path, problem, extra={"file": path})
         return None
 
 
@@ -192,7 +194,7 @@ def _keep(path: str, model: Model) -> None:
         os.replace(beside, path)
         _tidy_up(os.path.dirname(path))
     except OSError as problem:
-        log.info("%s cannot be kept: %s", path, problem)
+        log.info("%s cannot be kept: %s", path, problem, extra={"file": path})
         if beside is not None:
             with contextlib.suppress(OSError):
                 os.unlink(beside)

@@ -23,8 +23,9 @@ from guyverd.config_file import load
 from guyverd.errors import ControlError, GuyverError
 from guyverd.service.access import owned
 from guyverd.service.control import Server, socket_path
+from guyverd.service.journal import Journal
 from guyverd.service.lock import Lock
-from guyverd.service.logs import configure
+from guyverd.service.logs import Log, configure
 from guyverd.service.notify import notify, watchdog_interval
 from guyverd.service.pipeline.coordinator import Coordinator
 from guyverd.service.pipeline.queries import LocalLibrary
@@ -139,21 +140,31 @@ def run(config_path: Path, config: Config, *, json_log: bool) -> None:
     Raises AlreadyRunning, StateError, CatalogueError, PeopleFolderError and the like when it cannot start, and
     ControlError when it had to give up.
     """
-    configure(config.log.level, as_json=json_log)
+    journal = Journal()
+    lines = configure(config.log.level, as_json=json_log, journal=journal)
     with Wishes() as wishes, owned(config.state, wishes.stopping_within) as lock:
-        while lock is not None and _life(config, lock, wishes):
-            wishes.begin_to_reread()
-            config = _reread(config_path, config)
-            configure(config.log.level, as_json=json_log)
+        try:
+            while lock is not None and _life(config, lock, wishes, lines, journal):
+                wishes.begin_to_reread()
+                config = _reread(config_path, config)
+                lines = configure(config.log.level, as_json=json_log, journal=journal)
+        except GuyverError as problem:
+            journal.give_up(problem)
+            raise
+        finally:
+            lines.tell(at_once=True)
+            if lock is not None:
+                journal.save(config.state)
 
 
-def _life(config: Config, lock: Lock, wishes: Wishes) -> bool:
+def _life(config: Config, lock: Lock, wishes: Wishes, lines: Log, journal: Journal) -> bool:
     """One life with one config. Returns whether the config is to be read again."""
     log.info("Starting on %s.", ", ".join(str(path) for path in config.photos))
     coordinator = Coordinator(config)
     try:
         coordinator.publishing.prepare()
-        library = LocalLibrary(coordinator, daemon=True)
+        coordinator.metrics.read_from("log_lines_held_back", lambda: lines.held_back)
+        library = LocalLibrary(coordinator, daemon=True, journal=journal)
         server = Server(library, socket_path(config.state), coordinator.metrics)
     except BaseException:
         coordinator.stop()

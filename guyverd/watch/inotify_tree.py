@@ -170,7 +170,8 @@ class InotifyTree:
             return
         self._reader.join(JOIN_SECONDS)
         if self._reader.is_alive():
-            log.warning("the watch on %s hangs in the file system and was left behind", os.fsdecode(self._root))
+            root = os.fsdecode(self._root)
+            log.warning("the watch on %s hangs in the file system and was left behind", root, extra={"root": root})
 
     # ---- events, in the reading thread -------------------------------------------------------------------------------
 
@@ -241,7 +242,9 @@ class InotifyTree:
                 self._sink(PathEvent(kind, self._root, path))
             except Exception:
                 # It would end the reading thread, and with it every later event.
-                log.exception("an event of %s was lost", os.fsdecode(self._root))
+                whole = os.fsdecode(os.path.join(self._root, path))
+                root = os.fsdecode(self._root)
+                log.exception("an event at %s was lost", whole, extra={"file": whole, "root": root})
 
     # ---- watches -----------------------------------------------------------------------------------------------------
 

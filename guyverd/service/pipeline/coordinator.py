@@ -400,7 +400,8 @@ class Coordinator:
         self.identifying.set_gentle(now.gentle)
         quiet_until = now.quiet_until if self._heeds_quiet else ""
         if bool(quiet_until) != bool(self.quiet_until):
-            log.info(f"Quiet hours: no photo is read until {quiet_until}." if quiet_until else "Quiet hours are over.")
+            told = "Quiet hours: no photo is read until %s." if quiet_until else "Quiet hours are over."
+            log.info(told, *filter(None, [quiet_until]))
         self.quiet_until = quiet_until
 
     def _inspect(self) -> None:

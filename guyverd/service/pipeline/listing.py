@@ -18,6 +18,7 @@ from guyverd.errors import AmbiguousPerson, UnknownPerson
 from guyverd.model import Person, PersonId
 from guyverd.published import of_album
 from guyverd.service.api import Row
+from guyverd.service.journal import last_lines
 from guyverd.service.pipeline.words.albums import people_in, photos_in
 from guyverd.service.pipeline.words.deciding import standing
 from guyverd.service.pipeline.words.pointing import face_at
@@ -103,6 +104,10 @@ class Listing:
                 "attempts": row.attempts,
                 "at": row.at,
             }
+
+    def journal(self) -> Iterator[Row]:
+        """See `Library.journal`."""
+        return iter(last_lines(Path(os.fsdecode(os.path.dirname(self._catalogue.path)))))
 
     def _folders(self) -> dict[PersonId, str]:
         """Where each person's links stand, as text."""

@@ -98,7 +98,7 @@ class Observing:
                 self._seen_before.add(before.id)
             if went:
                 self._seen_before.discard(before.id)
-                log.warning("%s is offline: %s", os.fsdecode(before.path), detail)
+                log.warning("%s is offline: %s", _shown(before), detail, extra={"root": _shown(before)})
                 self._surveys = [survey for survey in self._surveys if survey.root.id != before.id]
             self._stood[before.id] = (before.path, identity) if online else None
             found.append(Watched(before, came, went))
@@ -140,6 +140,8 @@ class Observing:
             self.survey(root, path)
             return False
         if isinstance(seen, Unreadable):
+            file = os.fsdecode(os.path.join(root.path, path))
+            log.warning("%s cannot be read: %s", file, seen.reason, extra={"file": file, "root": _shown(root)})
             return False
         known = self._catalogue.files.known_between(root.id, path, most=STEP)
         if len(known) == STEP:
@@ -330,10 +332,16 @@ class Survey:
     def _end(self) -> None:
         self.done = True
         for folder, reason in self._scan.unreadable:
-            log.warning("%s cannot be read: %s", os.fsdecode(os.path.join(self.root.path, folder)), reason)
+            file = os.fsdecode(os.path.join(self.root.path, folder))
+            log.warning("%s cannot be read: %s", file, reason, extra={"file": file, "root": _shown(self.root)})
         if not self.scope:
-            log.debug("%s compared: %d pictures.", os.fsdecode(self.root.path), self.found)
+            root = _shown(self.root)
+            log.debug("%s compared: %d pictures.", root, self.found, extra={"root": root})
             self._catalogue.files.scanned(self.root.id, self._catalogue.now())
+
+
+def _shown(root: RootRow) -> str:
+    return os.fsdecode(root.path)
 
 
 def _covers(outer: bytes, inner: bytes) -> bool:

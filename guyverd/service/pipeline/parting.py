@@ -77,6 +77,7 @@ class Parting:
             "Person %d was evidently several people: %d faces of theirs and of those near them changed hands.",
             person,
             len(found.moves),
+            extra={"person": person},
         )
         return found.moves
 

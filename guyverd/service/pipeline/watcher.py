@@ -62,7 +62,8 @@ class Watcher:
         detail = "" if watching is None or watching.events else watching.detail
         if detail != self._told.get(root, ""):
             self._told[root] = detail
-            log.warning("%s: %s", os.fsdecode(root), detail or "all of it is followed by events again")
+            shown = os.fsdecode(root)
+            log.warning("%s: %s", shown, detail or "all of it is followed by events again", extra={"root": shown})
 
     def unwatch(self, root: bytes) -> None:
         """Follow a folder no more."""

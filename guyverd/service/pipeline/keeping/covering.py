@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 
@@ -59,7 +60,8 @@ class Covering:
         except CancelledError:
             return None
         except (GuyverError, MemoryError, OSError, RuntimeError) as problem:
-            log.info("No cover from %s: %s", job.file.decode("utf-8", "replace"), problem)
+            file = os.fsdecode(job.file)
+            log.info("No cover from %s: %s", file, problem, extra={"file": file})
             return None
 
     def rest(self) -> None:

@@ -40,7 +40,7 @@ class Enrolling:
         file, changed = self._file(path, seen)
         if file is not None and (changed or self._catalogue.heard.enrolled().get(path) != (file, person)):
             self.heard += 1
-            log.info("People folder: you %s.", source, extra={"file": self._whole(path), "person": person})
+            log.info("People folder: you %s.", source, extra={"file": self.whole(path), "person": person})
             self._catalogue.heard.enrol(path, file, person, source, self._catalogue.now())
 
     def copied(self, path: bytes, photo: PhotoId, person: PersonId, source: str) -> None:
@@ -137,19 +137,19 @@ class Enrolling:
 
     def _asked(self, one: Enrolment) -> bool:
         if one.state == "waiting":
-            whole = self._whole(one.path)
+            whole = self.whole(one.path)
             about = {"file": whole, "photo": one.photo, "person": one.person}
             log.info("%s shows several who may be meant; `guyverd review` asks.", whole, extra=about)
             self._catalogue.heard.settle(one.path, "asked")
         return False
 
     def _in_vain(self, one: Enrolment, reason: str) -> bool:
-        whole = self._whole(one.path)
+        whole = self.whole(one.path)
         about = {"file": whole, "photo": one.photo, "person": one.person}
         log.warning("%s tells nothing of the person whose folder it is in: %s", whole, reason, extra=about)
         self._catalogue.heard.settle(one.path, "vain")
         return False
 
-    def _whole(self, path: bytes) -> str:
+    def whole(self, path: bytes) -> str:
         """A path of the people folder as whoever reads the log can find it."""
         return os.fsdecode(os.path.join(self._folder, path))

@@ -68,7 +68,8 @@ class Meaning:
         try:
             self._take(act, snapshot)
         except PersonError as problem:
-            log.warning("You %s, which cannot be: %s %s", act.source, problem.message, problem.advice)
+            about = self._about(act)
+            log.warning("You %s, which cannot be: %s %s", act.source, problem.message, problem.advice, extra=about)
             self.ignore(act)
 
     def take_copies(self, acts: Sequence[Shared], snapshot: Snapshot) -> None:
@@ -105,7 +106,7 @@ class Meaning:
     def _take(self, act: Act, snapshot: Snapshot) -> None:
         if not isinstance(act, Dropped) and self.is_news(act):  # the other is told when it is noted
             self.heard += 1
-            log.info("People folder: you %s.", act.source)
+            log.info("People folder: you %s.", act.source, extra=self._about(act))
         if isinstance(act, Rearranged):
             self._alone(self._follow(act.shifts, placed=True))
         elif isinstance(act, Moved):
@@ -161,7 +162,8 @@ class Meaning:
         if reason is None:
             self._deciding.merge(into, absorbed, source=act.source, first=job)
             return
-        log.warning("You %s, and %s; `guyverd review` asks what is right.", act.source, reason)
+        about = self._about(act)
+        log.warning("You %s, and %s; `guyverd review` asks what is right.", act.source, reason, extra=about)
         self._catalogue.heard.propose(Proposal(into, absorbed, act.source, reason), self._catalogue.now())
         self.ignore(act)
 
@@ -331,7 +333,29 @@ class Meaning:
             source = _copied(clear)
             self._deciding.confirm(to, sorted(faces), source=source, first=job)
             if len(acts) > 1:
-                log.info("People folder: you %s.", source)
+                log.info("People folder: you %s.", source, extra={"person": to})
+
+    def _about(self, act: Act) -> dict[str, object]:
+        """What a line in the log about an act is about, for machines: where, who, and which photo where it is one."""
+        path = act.shifts[0].link.path if act.shifts else None
+        photo = act.shifts[0].link.photo if len(act.shifts) == 1 else None
+        owner = None
+        if isinstance(act, Shared | Dropped):
+            path, owner = act.path, act.to
+            photo = act.photo if isinstance(act, Shared) else None
+        elif isinstance(act, Parted | Returned):
+            path = act.folder
+        elif isinstance(act, Moved):
+            path = act.new
+        elif isinstance(act, Given):
+            owner = act.to
+        if isinstance(act, Moved | Merged | Refused | Hidden | Returned):
+            owner = act.owner
+        return {
+            "file": None if path is None else self._enrolling.whole(path),
+            "person": None if owner is None else person_of(owner),
+            "photo": photo,
+        }
 
     # ---- inside ------------------------------------------------------------------------------------------------------
 
