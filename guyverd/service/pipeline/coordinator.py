@@ -20,7 +20,7 @@ from guyverd.catalogue.store import Catalogue
 from guyverd.config import Config
 from guyverd.errors import ControlError, GuyverError, PeopleFolderPaused
 from guyverd.service.metrics import Metrics
-from guyverd.service.pipeline.clocks import long_ago
+from guyverd.service.pipeline.clocks import Clocks
 from guyverd.service.pipeline.estimating import Estimating
 from guyverd.service.pipeline.grouping import Grouping
 from guyverd.service.pipeline.hours import next_change, pace
@@ -73,6 +73,7 @@ class Coordinator:
         """What is counted and timed, since the start."""
         self.reader = Reader(config.workers, config.faces, clock, metrics=self.metrics)
         self.observing = Observing(config, self.catalogue, self._unsettled, time.time)
+        self._clocks = Clocks(self.catalogue, config.watch.removal_grace)
         self.identifying = Identifying(self.catalogue, self.wake, self._unsettled_file, self.metrics)
         self.grouping = Grouping(config, self.catalogue, self.metrics)
         self.renewing = Renewing(self.catalogue, self.reader, self.grouping)
@@ -343,6 +344,7 @@ class Coordinator:
     def _turn(self) -> None:
         """One step of every stage that has something to do."""
         now = self.clock()
+        self._clocks.look()
         # Nothing that is not found is taken for gone before it is sure that its disk is there.
         if now >= self._next_inspection or self.observing.displaced():
             self._inspect()
@@ -524,7 +526,7 @@ class Coordinator:
         if self._housekept:
             return
         self._housekept = True
-        before = long_ago(self.catalogue, self.config.watch.removal_grace)
+        before = self._clocks.long_ago()
         overdue, total = self.catalogue.files.overdue(before)
         limit = max(10.0, self.config.watch.removal_limit * total)
         self.removal_paused = (overdue, total) if overdue > limit else None
