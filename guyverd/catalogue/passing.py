@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _KEY = "moment"
 _SLACK = 60.0
 """Seconds by which two clocks may differ without one of them having been set."""
+_FAR = 1e11
+"""Seconds, three thousand years: no clock says more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +53,15 @@ def moved(noted: str, by: float, now: datetime) -> str:
 
     It comes out too late rather than too early, where it is not known whether it was noted before or after that.
     """
-    then = datetime.fromisoformat(noted)
-    # Set on: what is later than that the old clock cannot have said. Set back: nor can the new one what is to come.
-    old = then <= now - timedelta(seconds=by) if by > 0 else then > now
-    return min(then + timedelta(seconds=by) if old else then, now).isoformat(timespec="seconds")
+    try:
+        then = datetime.fromisoformat(noted)
+        # Where the clock was set back, what it says is to come was noted before; the rest may have been noted since.
+        if by > 0 or then > now:
+            then += timedelta(seconds=by)
+        then = min(then, now)
+    except (ValueError, TypeError, OverflowError):
+        then = now  # no time that a clock may have told
+    return then.isoformat(timespec="seconds")
 
 
 class Passing:
@@ -90,7 +97,8 @@ class Passing:
 def _last(db: Utils) -> Moment | None:
     row = db.execute("SELECT value FROM meta WHERE key = ?", (_KEY,)).fetchone()
     try:
-        told = json.loads(row["value"]) if row is not None else None
-        return None if told is None else Moment(float(told["wall"]), float(told["running"]), str(told["boot"]))
-    except (LookupError, TypeError, ValueError):
+        told = json.loads(row["value"]) if row is not None else {}
+        found = Moment(float(told["wall"]), float(told["running"]), str(told["boot"]))
+    except (LookupError, TypeError, ValueError, RecursionError, OverflowError):
         return None
+    return found if max(abs(found.wall), abs(found.running)) < _FAR else None
