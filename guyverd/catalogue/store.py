@@ -20,6 +20,7 @@ from guyverd.catalogue.people import People
 from guyverd.catalogue.places import Places
 from guyverd.catalogue.renewal import Renewal
 from guyverd.catalogue.rows import Counts
+from guyverd.catalogue.restored import Restored
 from guyverd.catalogue.schema import FAILED_FILES, present
 from guyverd.catalogue.shelves import Shelves
 from guyverd.model import FaceId, IndexStamp
@@ -56,6 +57,7 @@ class Catalogue:
         self.shelves = Shelves(self._db)
         self.heard = Heard(self._db)
         self.renewal = Renewal(self._db)
+        self.restored = Restored(self._db, clock)
         self.passing = Passing(self._db)
 
     @functools.cached_property

@@ -143,6 +143,23 @@ class PeopleTree:
 
     def verify(self, published: Sequence[PublishedLink]) -> list[tuple[bytes, str]]:
         """Every link that is MISSING, CHANGED, DANGLING or UNREADABLE, by path. Changes nothing.
+    def move_back(self, moves: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """Move folders, each from one path to another where nothing is; returns those that could be.
+
+        Raises PeopleFolderError when the marker is gone.
+        """
+        self.check()
+        root = self._open()
+        done = []
+        try:
+            for old, new in moves:
+                with suppress(OSError):
+                    disk.rename_folder(root, old, new)
+                    done.append((old, new))
+        finally:
+            os.close(root)
+        return done
+
 
         Raises PeopleFolderError when the marker is gone: a lost mount is not a thousand missing links.
         """

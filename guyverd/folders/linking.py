@@ -155,6 +155,12 @@ def _parts(path: bytes) -> list[bytes]:
     return [part for part in path.split(b"/") if part not in (b"", b".")]
 
 
+def way(target: bytes, people_folder: bytes, folder: bytes) -> bytes:
+    """What a relative link to an absolute path says in a folder of the people folder, which is absolute and real."""
+    above, _, file = target.rpartition(b"/")
+    return _relative(above, _parts(people_folder) + _parts(folder)) + file
+
+
 def _relative(folder: bytes, start: Sequence[bytes]) -> bytes:
     """The way to `folder` from the folder `start`, with a slash at its end; empty from itself."""
     goal = _parts(folder)

@@ -116,8 +116,13 @@ def link_names(photos: Iterable[ShelfPhoto]) -> dict[bytes, bytes]:
     return found
 
 
+def shown_name(file: bytes) -> bytes:
+    """A file's name as it stands in its link's."""
+    return _CONTROL.sub(b"_", file)
+
+
 def _plain(photo: ShelfPhoto) -> bytes:
-    name = _CONTROL.sub(b"_", os.path.basename(photo.target))
+    name = shown_name(os.path.basename(photo.target))
     name = _date(photo.taken_at) + b"_" + name
     return with_suffix(name, b"") if len(name) > MAX_NAME else name
 

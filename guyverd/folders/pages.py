@@ -68,6 +68,20 @@ def contact_sheet(title: str, entries: Iterable[Entry]) -> bytes:
     return "\n".join(lines).encode()
 
 
+_LINES = (b"<h1>", b"<p>", b"<h2>", b"<ul>", b"</ul>", b'<li><a href="', b"<title>")
+
+
+def is_sheet(page: bytes) -> bool:
+    """Whether that is a whole contact sheet as it was made, and nobody wrote into it."""
+    begins, ends = contact_sheet("", ()).partition(b"<title>")[0], b"</body>\n</html>\n"
+    if not page.startswith(begins) or not page.endswith(ends):
+        return False
+    inner = page[len(begins) : -len(ends)]
+    style = f"<style>\n{_STYLE}\n</style>\n</head>\n<body>\n".encode()
+    title, found, body = inner.partition(style)
+    return bool(found) and all(line.startswith(_LINES) for line in (title + body).splitlines())
+
+
 def digest(content: bytes) -> bytes:
     """What tells one page from another, as the ledger keeps it."""
     return blake2b(content, digest_size=16).hexdigest().encode()

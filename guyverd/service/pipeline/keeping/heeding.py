@@ -20,6 +20,7 @@ from guyverd.folders.spare import parents
 from guyverd.published import OwnerId, of_album, of_person
 from guyverd.service.pipeline.keeping.enrolling import Enrolling
 from guyverd.service.pipeline.keeping.meaning import Meaning
+from guyverd.service.pipeline.keeping.readopting import Readopting
 from guyverd.service.pipeline.words.albums import removed
 from guyverd.service.pipeline.words.deciding import log_of, standing
 from guyverd.watch.events import EventKind, PathEvent
@@ -50,6 +51,7 @@ class Heeding:
         self._until = 0.0
         self.enrolling = Enrolling(config, catalogue)
         self._meaning = Meaning(catalogue, self.enrolling)
+        self._readopting = Readopting(config, catalogue, tree)
 
     # ---- what was touched --------------------------------------------------------------------------------------------
 
@@ -99,7 +101,7 @@ class Heeding:
         Raises PeopleFolderPaused where more changed than anybody means to say at once, or did before and nobody has
         said what to do, nor put everything back; PeopleFolderError where the folder is not there, or cannot be read.
         """
-        heard = False
+        heard = self._readopt()
         if (reason := self._catalogue.heard.paused()) is not None:
             if not self._is_put_back():
                 raise self._paused(reason)
@@ -166,7 +168,10 @@ class Heeding:
 
         Raises PeopleFolderError where the folder is not there.
         """
-        reading = self._compared(self._look((b"",)), math.inf)
+        snapshot = self._look((b"",))
+        if self._catalogue.restored.pending():
+            return []
+        reading = self._compared(snapshot, math.inf)
         return [act.source for act in reading.acts if self._meaning.is_news(act)]
 
     def resume(self, *, accept: bool) -> list[str]:
@@ -174,6 +179,7 @@ class Heeding:
 
         Raises PeopleFolderError where the folder is not there.
         """
+        self._readopt()
         self._touched = {b""}
         self._gone.clear()
         snapshot = self._look((b"",))
@@ -189,6 +195,15 @@ class Heeding:
         return [act.source for act in reading.acts]
 
     # ---- inside ------------------------------------------------------------------------------------------------------
+
+    def _readopt(self) -> bool:
+        """After a restore: nothing that stands there was said to this catalogue, so nothing is heard."""
+        if not self._catalogue.restored.pending():
+            return False
+        self._readopting.look(self._look)
+        self._gone.clear()
+        self._settled((b"",))
+        return True
 
     def _take(self, reading: Reading, snapshot: Snapshot) -> None:
         copies: dict[tuple[OwnerId, tuple[OwnerId, ...]], list[Shared]] = {}
