@@ -307,10 +307,9 @@ _IN_REACH = "root_id IN (SELECT id FROM roots WHERE configured AND state = 'onli
 """Only there does "not found" mean "gone"."""
 
 _OVERDUE = """
-    SELECT DISTINCT photo_id AS id FROM files WHERE photo_id IS NOT NULL AND missing_since < ?1 AND NOT EXISTS (
-        SELECT 1 FROM files AS other JOIN roots ON roots.id = other.root_id WHERE other.photo_id = files.photo_id
+    SELECT photo_id AS id FROM absent WHERE NOT EXISTS (
+        SELECT 1 FROM files AS other JOIN roots ON roots.id = other.root_id WHERE other.photo_id = absent.photo_id
         AND (other.missing_since IS NULL OR other.missing_since >= ?1 OR NOT configured OR roots.state <> 'online'))
-    UNION SELECT id FROM photos WHERE NOT EXISTS (SELECT 1 FROM files WHERE files.photo_id = photos.id)
 """
 """Photos all of whose files have been missing long enough, and contents that no path holds any more."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
-from guyverd.catalogue import schema
+from guyverd.catalogue import presence, schema
 
 migrations = Migrations(schema.MIGRATIONS)
 
@@ -79,6 +79,13 @@ def homes_remembered(db: Database) -> None:
 def custody_kept(db: Database) -> None:
     """By what the file is known for the very one that was open last, and the library by its backups."""
     for statement in _statements(schema.CUSTODY):
+        db.execute(statement)
+
+
+@migrations()
+def absent_photos(db: Database) -> None:
+    """Which photos are away, kept by triggers, and indexes that counts are made from."""
+    for statement in _statements(presence.ABSENT):
         db.execute(statement)
 
 

@@ -297,7 +297,7 @@ class Photos:
         """The faces, by photo and ordinal, of read photos up to id `through` that were not grouped yet."""
         rows = self._db.rows(
             # Few photos wait, and the index knows them; left to itself, SQLite goes through all faces.
-            "SELECT faces.id FROM photos INDEXED BY photos_ungrouped CROSS JOIN faces ON faces.photo_id = photos.id"
+            "SELECT faces.id FROM photos INDEXED BY photos_to_group CROSS JOIN faces ON faces.photo_id = photos.id"
             " WHERE grouped_at IS NULL AND state = 'done' AND photos.id <= ? ORDER BY photo_id, ordinal",
             (through,),
         )

@@ -401,6 +401,7 @@ KNOWN = frozenset(
         "people_folder_read",
         "homes_remembered",
         "custody_kept",
+        "absent_photos",
     )
 )
 """Every migration this program knows, by name; a catalogue that has others was written by a newer one."""

@@ -18,10 +18,10 @@ from guyverd.catalogue.links import Links
 from guyverd.catalogue.passing import Passing
 from guyverd.catalogue.people import People
 from guyverd.catalogue.places import Places
+from guyverd.catalogue.presence import COUNTS
 from guyverd.catalogue.renewal import Renewal
-from guyverd.catalogue.rows import Counts
 from guyverd.catalogue.restored import Restored
-from guyverd.catalogue.schema import FAILED_FILES, present
+from guyverd.catalogue.rows import Counts
 from guyverd.catalogue.shelves import Shelves
 from guyverd.model import FaceId, IndexStamp
 from guyverd.pairs import components
@@ -110,22 +110,7 @@ class Catalogue:
 
     def counts(self) -> Counts:
         """How much there is, of what is there."""
-        row = self._db.row(f"""
-            SELECT
-                (SELECT count(*) FROM present_files) AS files,
-                (SELECT count(DISTINCT photo_id) FROM present_files WHERE photo_id IS NOT NULL) AS photos,
-                (SELECT count(*) FROM faces WHERE {present("faces.photo_id")}) AS faces,
-                (SELECT count(*) FROM people WHERE EXISTS
-                    (SELECT 1 FROM faces WHERE person_id = people.id AND {present("faces.photo_id")})) AS people,
-                (SELECT count(*) FROM people WHERE name IS NOT NULL AND merged_into IS NULL) AS named,
-                (SELECT count(*) FROM present_files WHERE file_id IN ({FAILED_FILES})) AS failures,
-                (SELECT count(*) FROM files JOIN roots ON roots.id = root_id
-                    WHERE files.state = 'pending' AND missing_since IS NULL AND configured) AS pending_files,
-                (SELECT count(*) FROM photos WHERE state = 'pending' AND {present("photos.id")}) AS pending_photos,
-                (SELECT count(*) FROM photos JOIN faces ON faces.photo_id = photos.id
-                    WHERE grouped_at IS NULL AND photos.state = 'done') AS ungrouped_faces,
-                (SELECT count(*) FROM files WHERE missing_since IS NOT NULL) AS missing_files
-        """)
+        row = self._db.row(COUNTS)
         assert row is not None
         return Counts(**dict(row))
 
