@@ -31,6 +31,18 @@ EMBEDDING_SIZE = 128
 # ---- paths on disk ---------------------------------------------------------------------------------------------------
 
 
+def storable(number: int) -> int:
+    """A number of the file system's as one of 64 bits with a sign, as SQLite keeps them; different ones stay different.
+
+    Inodes have 64 bits without one, and where they are hashes, as on mergerfs, they use them. A time in nanoseconds
+    has more from the year 2262 on.
+    """
+    return number if -_HALF <= number < _HALF else (number + _HALF) % (2 * _HALF) - _HALF
+
+
+_HALF = 1 << 63
+
+
 @dataclass(frozen=True, slots=True)
 class Stamp:
     """What the file system says of a file; equal stamps mean it need not be read again.
@@ -41,8 +53,13 @@ class Stamp:
     size: int
     """Bytes."""
     mtime_ns: int
-    """Last modification, nanoseconds since 1970."""
+    """Last modification, nanoseconds since 1970; `storable`, as is the inode."""
     inode: int
+
+    def __post_init__(self) -> None:
+        if not (-_HALF <= self.mtime_ns < _HALF and -_HALF <= self.inode < _HALF):
+            object.__setattr__(self, "mtime_ns", storable(self.mtime_ns))
+            object.__setattr__(self, "inode", storable(self.inode))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +113,10 @@ class RootIdentity:
 
     device: int
     inode: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "device", storable(self.device))
+        object.__setattr__(self, "inode", storable(self.inode))
 
 
 # ---- photos and faces ------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from guyverd.folders.plan import Plan
 from guyverd.folders.removing import remove
 from guyverd.folders.spare import parents
 from guyverd.folders.work import Stopped, Work, batches
+from guyverd.model import storable
 from guyverd.published import Home, OwnerId, PublishedLink
 
 
@@ -49,7 +50,7 @@ def _found(work: Work, plan: Plan, at: Mapping[OwnerId, bytes]) -> list[Home]:
         try:
             path = path if home.owner in at else work.place(path)
             with disk.folder(work.root, path) as here:
-                homes.append(replace(home, path=path, inode=os.fstat(here).st_ino))
+                homes.append(replace(home, path=path, inode=storable(os.fstat(here).st_ino)))
         except OSError:
             homes.append(replace(home, path=path))
     return homes

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from enum import Enum
 from hashlib import blake2b
 
-from guyverd.model import Stamp
+from guyverd.model import Stamp, storable
 from guyverd.published import LinkKind, PublishedLink
 
 TEMPORARY = b".guyverd-tmp-"
@@ -105,7 +105,7 @@ def may_go(link: PublishedLink, seen: bytes | Stamp | Found) -> bool:
     if link.kind is not LinkKind.HARD or seen == link.stamp:
         return True
     try:
-        return isinstance(seen, Stamp) and os.stat(link.target).st_ino == seen.inode
+        return isinstance(seen, Stamp) and storable(os.stat(link.target).st_ino) == seen.inode
     except OSError:
         return False
 
@@ -125,7 +125,7 @@ def inode_of(root: int, path: bytes) -> int | None:
     """By what a folder of the tree is known; None where there is none, or none that can be looked at."""
     try:
         with folder(root, path) as here:
-            return os.fstat(here).st_ino
+            return storable(os.fstat(here).st_ino)
     except OSError:
         return None
 

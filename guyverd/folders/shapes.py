@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from guyverd.folders import disk
 from guyverd.folders.disk import Found
-from guyverd.model import Stamp
+from guyverd.model import Stamp, storable
 from guyverd.published import LinkKind, PublishedLink
 
 _FICLONE = 0x40049409
@@ -42,7 +42,7 @@ def as_wanted(link: PublishedLink, seen: bytes | Stamp | Found, here: int) -> bo
     if link.kind is LinkKind.HARD and isinstance(seen, Stamp):
         with suppress(OSError):
             status = os.stat(link.target)
-            return (status.st_ino, status.st_dev) == (seen.inode, os.fstat(here).st_dev)
+            return (storable(status.st_ino), status.st_dev) == (seen.inode, os.fstat(here).st_dev)
     return False
 
 

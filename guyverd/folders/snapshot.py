@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from guyverd.folders import disk
 from guyverd.folders.spare import parents
-from guyverd.model import Stamp
+from guyverd.model import Stamp, storable
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def take(people_folder: bytes, scopes: Iterable[bytes] = (b"",)) -> Snapshot:
             continue
         if stat.S_ISDIR(status.st_mode):
             if scope:
-                found.folders[scope] = status.st_ino
+                found.folders[scope] = storable(status.st_ino)
             waiting.append(scope)
     while waiting:
         folder = waiting.pop()
