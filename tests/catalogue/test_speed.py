@@ -29,6 +29,9 @@ ASKED_OFTEN: dict[str, Callable[[Catalogue], Any]] = {
     "backlog": lambda catalogue: catalogue.backlog(),
     "files.roots": lambda catalogue: catalogue.files.roots(),
     "files.known of one path": lambda catalogue: catalogue.files.known(RootId(1), b"a/b"),
+    "files.known_between": lambda catalogue: catalogue.files.known_between(RootId(1), b"a", b"a/b", b"a/c", 9),
+    "files.known_between of all": lambda catalogue: catalogue.files.known_between(RootId(1), b"", b"b", None, 9),
+    "files.known_of": lambda catalogue: catalogue.files.known_of([1, 2]),
     "files.pending": lambda catalogue: catalogue.files.pending(64),
     "files.paths_of": lambda catalogue: catalogue.files.paths_of([1, 2]),
     "photos.pending": lambda catalogue: catalogue.photos.pending(16),
@@ -81,7 +84,7 @@ WORDS: dict[str, Callable[[Deciding], Any]] = {
     "different": lambda deciding: deciding.different(FaceId(1), FaceId(2)),
     "hide": lambda deciding: deciding.hide(PersonId(1)),
 }
-_SMALL = r"(files|photos)_(pending|ungrouped|failed|new|apart)\b"
+_SMALL = r"(files|photos)_(pending|ungrouped|to_group|failed|new|apart)\b"
 LARGE = re.compile(rf"SCAN (files|photos|faces|moves)(?! USING (COVERING )?INDEX {_SMALL})")
 """A table gone through from end to end, other than by an index that holds only what is left to do."""
 
@@ -128,7 +131,9 @@ def test_one_path_is_found_by_its_path(listened: tuple[Listener, Catalogue], pat
     listener, catalogue = listened
     listener.statements.clear()
     catalogue.files.known(RootId(1), b"a/b")
-    ((_, steps),) = plans(path, listener.statements).items()
+    asked = plans(path, listener.statements)
+    assert len(asked) == 2, "the path, and what lies below it"
+    steps = [step for one in asked.values() for step in one]
     searches = [step for step in steps if "files" in step]
     assert len(searches) == 2
     assert all("path" in step for step in searches), steps
