@@ -105,7 +105,7 @@ def _list(people_folder: bytes, folder: bytes, found: Snapshot, waiting: list[by
                 if entry.is_symlink():
                     found.entries[path] = os.readlink(entry.path)
                 elif entry.is_dir(follow_symlinks=False):
-                    found.folders[path] = entry.inode()
+                    found.folders[path] = storable(entry.inode())
                     waiting.append(path)
                 elif entry.is_file(follow_symlinks=False):
                     found.entries[path] = disk.stamp_of(entry.stat(follow_symlinks=False))
