@@ -25,9 +25,6 @@ from guyverd.service import handing
 from guyverd.service.api import Row
 from guyverd.service.lock import Holder
 from guyverd.service.peers import peer_uid
-from guyverd.service.serving import Server
-
-__all__ = ["RemoteLibrary", "Server", "socket_path"]
 
 _LONGEST_SOCKET_PATH = 100
 _CONNECT = 5.0

@@ -22,7 +22,7 @@ from guyverd.config import Config
 from guyverd.config_file import load
 from guyverd.errors import ControlError, GuyverError
 from guyverd.service.access import owned
-from guyverd.service.control import Server, socket_path
+from guyverd.service.control import socket_path
 from guyverd.service.journal import Journal
 from guyverd.service.lock import Lock
 from guyverd.service.logs import Log, configure
@@ -30,6 +30,7 @@ from guyverd.service.notify import notify, watchdog_interval
 from guyverd.service.pipeline.coordinator import Coordinator
 from guyverd.service.pipeline.queries import LocalLibrary
 from guyverd.service.prometheus import Writer
+from guyverd.service.serving import Server
 
 log = logging.getLogger(__name__)
 
