@@ -17,7 +17,7 @@ from guyverd.model import DecisionKind, FaceId, Move, PersonId, PhotoId, Stamp
 from guyverd.people.decisions import held_of
 from guyverd.service.access import open_library
 from guyverd.service.api import Row
-from guyverd.service.control import RemoteLibrary, Server
+from guyverd.service.control import RemoteLibrary
 from guyverd.service.lock import Holder
 from guyverd.service.pipeline.checking import check
 from guyverd.service.pipeline.coordinator import Coordinator
@@ -26,6 +26,7 @@ from guyverd.service.pipeline.queries import LocalLibrary
 from guyverd.service.pipeline.words.agreeing import disagreements
 from guyverd.service.pipeline.words.deciding import Deciding, log_of, standing
 from guyverd.service.pipeline.words.undoing import undo
+from guyverd.service.serving import Server
 from tests.cli.fake import FakeLibrary
 from tests.service.conftest import ASTRONAUT, eventually, groups, scan, tree
 from tests.service.material import made_up
