@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 from contextlib import suppress
 from dataclasses import replace
 
@@ -28,10 +29,15 @@ def create(link: PublishedLink, here: int, name: bytes, root: int) -> PublishedL
         os.symlink(link.target, name, dir_fd=here)
         return replace(link, made=True)
     if link.kind is LinkKind.HARD:
-        os.link(os.path.realpath(link.target), name, dst_dir_fd=here, follow_symlinks=False)
+        _check_photo(os.lstat(link.target))
+        os.link(link.target, name, dst_dir_fd=here, follow_symlinks=False)
     else:
         _copy(link, here, name, root)
     status = os.stat(name, dir_fd=here, follow_symlinks=False)
+    if not stat.S_ISREG(status.st_mode):
+        # In that moment something else took the photo's place.
+        os.unlink(name, dir_fd=here)
+        _check_photo(status)
     return replace(link, made=True, stamp=disk.stamp_of(status))
 
 
@@ -51,7 +57,7 @@ def is_copy(link: PublishedLink, seen: bytes | Stamp | Found, here: int) -> bool
     if link.kind is not LinkKind.COPY or not isinstance(seen, Stamp):
         return False
     copied = os.open(os.path.basename(link.path), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=here)
-    with open(copied, "rb") as copy, open(link.target, "rb") as original:
+    with open(copied, "rb") as copy, open(_opened(link.target), "rb") as original:
         while True:
             ours, theirs = copy.read(_PIECE), original.read(_PIECE)
             if ours != theirs:
@@ -91,7 +97,7 @@ def put(temporary: bytes, root: int, name: bytes, here: int) -> None:
 
 
 def _write_copy(source: bytes, name: bytes, root: int) -> None:
-    reading = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+    reading = _opened(source)
     try:
         writing = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644, dir_fd=root)
         try:
@@ -106,6 +112,25 @@ def _write_copy(source: bytes, name: bytes, root: int) -> None:
             os.close(writing)
     finally:
         os.close(reading)
+
+
+def _opened(photo: bytes) -> int:
+    """A photo for reading, and nothing that somebody put in its place: the people folder may be seen by others.
+
+    A link could lead to what only we may read; a pipe would keep us waiting.
+    """
+    file = os.open(photo, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    try:
+        _check_photo(os.fstat(file))
+    except OSError:
+        os.close(file)
+        raise
+    return file
+
+
+def _check_photo(status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "something else took the photo's place")
 
 
 def _clone(writing: int, reading: int) -> bool:

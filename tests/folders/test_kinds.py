@@ -40,14 +40,27 @@ def test_files_are_made_and_taken_away(library: Library, links: str) -> None:
     assert read(a.target) == b"a.jpg"
 
 
+@pytest.mark.promise("paths")
+@pytest.mark.parametrize("what", ["a link", "a pipe", "a folder", "a device's link"])
 @pytest.mark.parametrize("links", FILES)
-def test_a_link_to_a_photo_gives_a_file_of_its_own(library: Library, links: str) -> None:
-    """A photo may itself be a symbolic link: a hard link or copy is of what it leads to."""
-    a = library.photo(b"a.jpg")
-    os.rename(a.target, a.target + b".real")
-    os.symlink(b"a.jpg.real", a.target)
-    library.publish(shelf(1, "Alice", a), style=library.style(links))
-    assert not os.path.islink(library.path(LINK))
+def test_nothing_that_took_a_photos_place_gets_into_the_people_folder(library: Library, links: str, what: str) -> None:
+    """Whoever can write a photo folder could else have us show what only we may read, or keep us waiting."""
+    a, b = library.photo(b"a.jpg"), library.photo(b"b.jpg")
+    os.rename(a.target, a.target + b".secret")
+    if what == "a link":
+        os.symlink(b"a.jpg.secret", a.target)
+    elif what == "a pipe":
+        os.mkfifo(a.target)
+    elif what == "a folder":
+        os.mkdir(a.target)
+    else:
+        os.symlink(b"/dev/zero", a.target)
+    plan = library.plan(shelf(1, "Alice", a, b), style=library.style(links))
+    applied = library.tree.apply(plan, library.ledger)
+    assert applied.made == 1
+    assert not os.path.lexists(library.path(LINK))
+    assert [path for path, _ in applied.problems] == [LINK]
+    assert os.path.exists(library.path(b"Alice/2024-05-17_b.jpg"))
 
 
 @pytest.mark.parametrize("before", STYLES)
