@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
 from collections.abc import Sequence
 
 from guyverd.catalogue.heard import Enrolment, settling
@@ -101,6 +102,9 @@ class Enrolling:
             status = os.stat(real, follow_symlinks=False)
         except OSError:
             return None, False
+        # Wherever it lies: whoever may put links here is the user. But only a picture is ever read.
+        if not stat.S_ISREG(status.st_mode):
+            return None, False
         return self._noted(ELSEWHERE, real.lstrip(b"/"), disk.stamp_of(status))
 
     def _noted(self, root: bytes, path: bytes, stamp: Stamp) -> tuple[FileId | None, bool]:
@@ -114,7 +118,7 @@ class Enrolling:
     def _decide(self, one: Enrolment) -> bool:
         catalogue = self._catalogue
         person = catalogue.people.survivor(one.person)
-        if person is None or one.failed or one.photo_state in (PhotoState.FAILED, PhotoState.QUARANTINED):
+        if person is None or one.photo_state in (PhotoState.FAILED, PhotoState.QUARANTINED):
             return self._in_vain(one, "it cannot be read")
         if one.photo is None or one.photo_state is not PhotoState.DONE or not one.grouped:
             return False
