@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from guyverd.catalogue import replacing
 from guyverd.catalogue.custody import Custody
+from guyverd.catalogue.lasting import anchor
 from guyverd.catalogue.schema import KNOWN, MIGRATIONS
 from guyverd.errors import CatalogueDamaged, CatalogueError, CatalogueNewer, GuyverError, StateError
 
@@ -216,6 +217,7 @@ class Database:
             try:
                 self._finish_replacing()
                 applied = self._applied()
+                self._anchor()
                 _closed_to_others(self._path)
                 connection = sqlite3.connect(self._path, isolation_level=None)
                 undo.callback(connection.close)
@@ -239,6 +241,14 @@ class Database:
             replacing.finish(self._path)
         except (OSError, ValueError, LookupError) as problem:
             raise StateError(path=self._display, detail=f"a restore could not be finished: {problem}") from problem
+
+    def _anchor(self) -> None:
+        """A new catalogue is in a folder that is there after a power cut; its own name SQLite sees to."""
+        if not os.path.exists(self._path):
+            try:
+                anchor(os.path.dirname(self._path) or b".")
+            except OSError as problem:
+                raise StateError(path=self._display, detail=problem.strerror or str(problem)) from problem
 
     def _applied(self) -> frozenset[str]:
         """The migrations that the file has, without a byte of it or of its WAL being changed.

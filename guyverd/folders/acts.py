@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from guyverd.model import PhotoId, Stamp
@@ -26,6 +27,13 @@ class Act:
     source: str
     """In words: what a person would say they did."""
 
+    def paths(self) -> Iterator[bytes]:
+        """All that is concerned, where it was and where it is, relative to the people folder."""
+        for shift in self.shifts:
+            yield shift.link.path
+            if shift.path is not None:
+                yield shift.path
+
 
 @dataclass(frozen=True, slots=True)
 class Rearranged(Act):
@@ -41,6 +49,10 @@ class Moved(Act):
     new: bytes
     name: str | None
     """What its owner is called from now on; None where that did not change."""
+
+    def paths(self) -> Iterator[bytes]:
+        """See `Act.paths`."""
+        yield from (self.old, self.new, *Act.paths(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +85,10 @@ class Parted(Act):
     folder: bytes
     name: str | None
 
+    def paths(self) -> Iterator[bytes]:
+        """See `Act.paths`."""
+        yield from (self.folder, *Act.paths(self))
+
 
 @dataclass(frozen=True, slots=True)
 class Hidden(Act):
@@ -88,6 +104,10 @@ class Returned(Act):
     owner: OwnerId
     folder: bytes
 
+    def paths(self) -> Iterator[bytes]:
+        """See `Act.paths`."""
+        yield from (self.folder, *Act.paths(self))
+
 
 @dataclass(frozen=True, slots=True)
 class Shared(Act):
@@ -99,6 +119,10 @@ class Shared(Act):
     """In whose folders it still is."""
     path: bytes
 
+    def paths(self) -> Iterator[bytes]:
+        """See `Act.paths`."""
+        yield from (self.path, *Act.paths(self))
+
 
 @dataclass(frozen=True, slots=True)
 class Dropped(Act):
@@ -108,3 +132,7 @@ class Dropped(Act):
     path: bytes
     seen: bytes | Stamp
     """What a link says, or the stamp of a file."""
+
+    def paths(self) -> Iterator[bytes]:
+        """See `Act.paths`."""
+        yield from (self.path, *Act.paths(self))

@@ -106,10 +106,11 @@ class PeopleTree:
     ) -> tuple[PublishedLink, ...]:
         """Bring the ledger to what a killed run left on disk: call it at start, before anything is read or planned.
 
-        Rows that were not `made` are if their link stands, and else forgotten; where that cannot be seen they stay as
-        they are. Of `homes`, those are noted whose folder was renamed and the run died before it said so. With
-        `missing`, rows are forgotten too whose link somebody took away, and folders left empty are removed: that is
-        to repair. Returns the links that are known then. Raises PeopleFolderError when the marker is gone.
+        Rows that were not `made` are if their link stands, and is settled, and else forgotten; where that cannot be
+        seen they stay as they are. Of `homes`, those are noted whose folder was renamed and the run died before it
+        said so. With `missing`, rows are forgotten too whose link somebody took away, and folders left empty are
+        removed: that is to repair. Returns the links that are known then. Raises PeopleFolderError when the marker is
+        gone.
         """
         self.check()
         root = self._open()
@@ -124,12 +125,13 @@ class PeopleTree:
             sure = {path: link for path, link in seen.items() if isinstance(link, PublishedLink)}
             lost = {path for path, link in seen.items() if link is Found.NOTHING}
             arrived = _arrived(root, homes, unsure)
-            if arrived:
-                ledger.settle(arrived)
             if missing:
                 lost |= {path for path, problem in _verify(root, known) if problem == MISSING}
             for path in sorted({os.path.dirname(path) for path in lost}):
                 disk.remove_empty(root, path)
+            disk.settle_all(root, {os.path.dirname(path) for path in (*sure, *lost)})
+            if arrived:
+                ledger.settle(arrived)
             for paths in batches(sorted(lost)):
                 ledger.forget(paths)
             for links in batches(list(sure.values())):
@@ -141,8 +143,6 @@ class PeopleTree:
             os.close(root)
         return tuple(sure.get(link.path, link) for link in known if link.path not in lost)
 
-    def verify(self, published: Sequence[PublishedLink]) -> list[tuple[bytes, str]]:
-        """Every link that is MISSING, CHANGED, DANGLING or UNREADABLE, by path. Changes nothing.
     def move_back(self, moves: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         """Move folders, each from one path to another where nothing is; returns those that could be.
 
@@ -160,6 +160,8 @@ class PeopleTree:
             os.close(root)
         return done
 
+    def verify(self, published: Sequence[PublishedLink]) -> list[tuple[bytes, str]]:
+        """Every link that is MISSING, CHANGED, DANGLING or UNREADABLE, by path. Changes nothing.
 
         Raises PeopleFolderError when the marker is gone: a lost mount is not a thousand missing links.
         """
@@ -167,6 +169,20 @@ class PeopleTree:
         root = self._open()
         try:
             return _verify(root, _current(root, published)[0])
+        except OSError as problem:
+            raise marker.explained(self.root, problem) from None
+        finally:
+            os.close(root)
+
+    def settle(self, paths: Collection[bytes]) -> None:
+        """Make what stands at these paths, or stands there no more, survive a power cut.
+
+        Before anything is concluded from it: what somebody did and the disk forgets would be taken for undone by them.
+        Raises PeopleFolderError.
+        """
+        root = self._open()
+        try:
+            disk.settle_all(root, {os.path.dirname(path) for path in paths})
         except OSError as problem:
             raise marker.explained(self.root, problem) from None
         finally:

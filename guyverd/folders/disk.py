@@ -10,11 +10,12 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from enum import Enum
 from hashlib import blake2b
 
+from guyverd.folders.spare import parents
 from guyverd.model import Stamp, storable
 from guyverd.published import LinkKind, PublishedLink
 
@@ -28,6 +29,10 @@ FATAL = frozenset(
     (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENOTCONN, errno.EMFILE)
 )
 """Errors after which trying the next link is pointless."""
+
+
+class Unsettled(OSError):
+    """It was done, but the disk would not say that it lasts: nobody knows what will be there when it is back."""
 
 
 class Found(Enum):
@@ -45,17 +50,24 @@ def open_root(path: bytes) -> int:
 
 
 @contextmanager
-def folder(root: int, path: bytes, *, create: bool = False) -> Iterator[int]:
+def folder(root: int, path: bytes, *, create: bool = False, begun: set[bytes] | None = None) -> Iterator[int]:
     """An open folder of the tree; with `create`, it and those above are made where missing.
 
-    Raises OSError: ENOENT where it is missing, one of NOT_A_FOLDER where something else stands in its place.
+    A folder in which one was made is settled at once, or is added to `begun` for the caller to do so. Raises OSError:
+    ENOENT where it is missing, one of NOT_A_FOLDER where something else stands in its place.
     """
     here = os.dup(root)
+    above: list[bytes] = []
     try:
         for name in path.split(b"/") if path else ():
             if create:
                 with suppress(FileExistsError):
                     os.mkdir(name, dir_fd=here)
+                    if begun is None:
+                        settle(here)
+                    else:
+                        begun.add(b"/".join(above))
+                above.append(name)
             inner = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=here)
             os.close(here)
             here = inner
@@ -143,7 +155,10 @@ def has_room(root: int, new: bytes, old: bytes) -> bool:
 
 
 def rename_folder(root: int, old: bytes, new: bytes) -> None:
-    """Move a folder; those above `new` are made. Raises OSError: ENOTEMPTY where a folder with content is there."""
+    """Move a folder; those above `new` are made.
+
+    Raises OSError: ENOTEMPTY where a folder with content is there, Unsettled where it may be here or there.
+    """
     with (
         folder(root, os.path.dirname(old)) as here,
         folder(root, os.path.dirname(new), create=True) as there,
@@ -155,23 +170,63 @@ def rename_folder(root: int, old: bytes, new: bytes) -> None:
 
 
 def remove_empty(root: int, path: bytes, keep: frozenset[bytes] = frozenset()) -> None:
-    """Remove a folder if nothing is in it, then the one above likewise; those in `keep` stay."""
+    """Remove a folder if nothing is in it, then the one above likewise; those in `keep` stay.
+
+    Raises Unsettled.
+    """
     while path and path not in keep:
         above, name = os.path.split(path)
         try:
             with folder(root, above) as parent:
                 os.rmdir(name, dir_fd=parent)
+                settle(parent)
         except FileNotFoundError:
             pass
+        except Unsettled:
+            raise
         except OSError:
             return  # a user's file is in it, or it is no folder of ours
         path = above
 
 
 def settle(parent: int) -> None:
-    """Make what was done in a folder survive a power cut; file systems that cannot promise it are taken as they are."""
-    with suppress(OSError):
+    """Make what was done in a folder survive a power cut; file systems that cannot promise it are taken as they are.
+
+    Raises Unsettled where one that can did not.
+    """
+    try:
         os.fsync(parent)
+    except OSError as problem:
+        if problem.errno in FATAL:
+            raise Unsettled(problem.errno, problem.strerror) from None
+
+
+def settle_all(root: int, paths: Iterable[bytes]) -> None:
+    """The same for these folders of the tree and all above them, as far as they are there. Raises OSError."""
+    for each in sorted({above for path in paths for above in (b"", *parents(path))}):
+        try:
+            with folder(root, each) as here:
+                settle(here)
+        except OSError as problem:
+            if problem.errno in FATAL:
+                raise
+
+
+def make_root(path: bytes) -> None:
+    """Make the people folder and those above it where missing, and have them survive a power cut. Raises OSError."""
+    os.makedirs(path, exist_ok=True)
+    # Not only those that were made just now: whoever made them may have been killed before they were safe.
+    above, device = os.path.dirname(os.path.realpath(path)), os.stat(path).st_dev
+    while os.stat(above).st_dev == device:
+        with suppress(PermissionError):
+            here = os.open(above, _FOLDER)
+            try:
+                settle(here)
+            finally:
+                os.close(here)
+        if above == os.path.dirname(above):
+            return
+        above = os.path.dirname(above)
 
 
 def temporary_name(path: bytes) -> bytes:

@@ -55,6 +55,7 @@ def _put(work: Work, here: int, item: Furnishing, row: PublishedLink | None) -> 
     if row is not None and disk.is_ours(row, there):
         if row.target == item.link.target and row.kind is item.link.kind:
             if not row.made or row.owner != item.link.owner:
+                disk.settle(here)
                 work.ledger.intend([replace(row, made=True, owner=item.link.owner)])
             return
     elif there is not Found.NOTHING:
@@ -81,6 +82,8 @@ def _put(work: Work, here: int, item: Furnishing, row: PublishedLink | None) -> 
         if there is not Found.NOTHING:
             work.ledger.forget([temporary])
         work.counts["made"] += 1
+    except disk.Unsettled:
+        raise
     except OSError:
         _take_back(work, here, path, row, temporary)
         raise

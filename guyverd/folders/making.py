@@ -11,7 +11,7 @@ from guyverd.folders import disk, shapes
 from guyverd.folders.disk import Found
 from guyverd.folders.removing import remove
 from guyverd.folders.spare import LAST_SPARE, spare_name
-from guyverd.folders.work import Work, batches, by_folder
+from guyverd.folders.work import Stopped, Work, batches, by_folder
 from guyverd.model import Stamp
 from guyverd.published import PublishedLink
 
@@ -64,6 +64,7 @@ def _look(
     allotted: set[bytes],
     found: _Batch,
 ) -> None:
+    before = len(found.right)
     try:
         with disk.folder(work.root, folder) as here:
             for link in links:
@@ -80,6 +81,9 @@ def _look(
                         found.lost.append(link.path)
                     spare, exists = _spare(work, here, link, allotted)
                     (found.right if exists else found.fresh).append(spare)
+        if len(found.right) > before:
+            # Whoever made them may have died before they were safe.
+            disk.settle_all(work.root, [folder])
     except FileNotFoundError:
         if folder in work.standing:
             # Made anew it would look as if only some links had been moved.
@@ -111,28 +115,59 @@ def _spare(work: Work, here: int, link: PublishedLink, allotted: set[bytes]) -> 
 
 
 def _make(work: Work, links: Sequence[PublishedLink], allotted: set[bytes]) -> None:
-    """A row is `made` when no power cut can take its link back: what is missing later, somebody took away."""
-    unmade = {link.path for link in links}
+    """A row is `made` when no power cut can take its link back: what is missing later, somebody took away.
+
+    Where the disk would not say so, rows stay as they are, for `PeopleTree.recover`.
+    """
     made: list[PublishedLink] = []
+    unsure: set[bytes] = set()
+    begun: set[bytes] = set()
     try:
         for folder, inside in by_folder(links):
-            before = len(made)
+            done: list[PublishedLink] = []
+            settled = True
             try:
-                with disk.folder(work.root, folder, create=True) as here:
+                with disk.folder(work.root, folder, create=True, begun=begun) as here:
                     try:
-                        made += filter(None, (_make_one(work, here, link, allotted) for link in inside))
+                        done += filter(None, (_make_one(work, here, link, allotted) for link in inside))
                     finally:
-                        if len(made) > before:
+                        if done:
                             disk.settle(here)
-            except OSError as problem:
-                disk.remove_empty(work.root, folder)
+            except disk.Unsettled as problem:
+                settled = False
+                unsure |= {link.path for link in (*inside, *done)}
                 work.failed(folder, problem)
+            except OSError as problem:
+                with suppress(disk.Unsettled):
+                    disk.remove_empty(work.root, folder)
+                work.failed(folder, problem)
+            finally:
+                made += done if settled else ()
     finally:
-        if made:
-            work.ledger.intend(made)
-        unmade -= {link.path for link in made}
-        if unmade:
-            work.ledger.forget(sorted(unmade))
+        _note(work, links, made, unsure, begun)
+
+
+def _note(
+    work: Work, links: Sequence[PublishedLink], made: list[PublishedLink], unsure: set[bytes], begun: set[bytes]
+) -> None:
+    """Write what became of links in folders some of which were only made now, in those that are `begun`."""
+    stopped: Stopped | None = None
+    try:
+        disk.settle_all(work.root, begun)
+    except OSError as problem:
+        unsure |= {link.path for link in (*links, *made)}
+        made = []
+        try:
+            work.failed(b"", disk.Unsettled(problem.errno, problem.strerror))
+        except Stopped as end:
+            stopped = end
+    if made:
+        work.ledger.intend(made)
+    unmade = {link.path for link in links} - {link.path for link in made} - unsure
+    if unmade:
+        work.ledger.forget(sorted(unmade))
+    if stopped is not None:
+        raise stopped
 
 
 def _make_one(work: Work, here: int, link: PublishedLink, allotted: set[bytes]) -> PublishedLink | None:
@@ -167,6 +202,7 @@ def _replace(work: Work, pairs: Sequence[tuple[PublishedLink, PublishedLink]]) -
     """
     if not pairs:
         return
+    # What is not settled keeps both its rows.
     old = {new.path: before for before, new in pairs}
     temporary = {new.path: disk.temporary_name(new.path) for _, new in pairs}
     work.ledger.intend(
@@ -177,6 +213,7 @@ def _replace(work: Work, pairs: Sequence[tuple[PublishedLink, PublishedLink]]) -
     )
     done: list[PublishedLink] = []
     lost: list[bytes] = []
+    unsure: set[bytes] = set()
     try:
         for folder, inside in by_folder(new for _, new in pairs):
             try:
@@ -191,11 +228,14 @@ def _replace(work: Work, pairs: Sequence[tuple[PublishedLink, PublishedLink]]) -
                     finally:
                         disk.settle(here)
             except OSError as problem:
+                if isinstance(problem, disk.Unsettled):
+                    unsure |= {link.path for link in inside}
                 work.failed(folder, problem)
     finally:
-        finished = {*(link.path for link in done), *lost}
+        finished = {*(link.path for link in done), *lost, *unsure}
+        done = [link for link in done if link.path not in unsure]
         work.ledger.intend([*done, *(before for path, before in old.items() if path not in finished)])
-        work.ledger.forget([*lost, *temporary.values()])
+        work.ledger.forget([*lost, *(name for path, name in temporary.items() if path not in unsure)])
 
 
 def _replace_one(

@@ -37,7 +37,7 @@ def prepare(root: bytes, *, expected: bool, links: str = "relative") -> None:
         check(root)
     else:
         try:
-            os.makedirs(root, exist_ok=True)
+            disk.make_root(root)
         except (FileExistsError, NotADirectoryError):
             raise failure(
                 root, "there is a file in its place", "Name another folder as `people` in the config."
@@ -54,6 +54,7 @@ def prepare(root: bytes, *, expected: bool, links: str = "relative") -> None:
             if set(map(os.fsencode, os.listdir(folder))) - _HARMLESS:
                 raise NotOurFolder(path=os.fsdecode(root))
             _write(folder)
+        disk.settle(folder)
         _try(folder, links)
     except OSError as problem:
         raise explained(root, problem, links) from None
@@ -98,7 +99,6 @@ def _write(folder: int) -> None:
         raise
     finally:
         os.close(file)
-    disk.settle(folder)
 
 
 def _try(folder: int, links: str) -> None:

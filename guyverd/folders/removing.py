@@ -34,15 +34,17 @@ def remove(work: Work, links: Iterable[PublishedLink]) -> None:
 
 
 def _remove_from(work: Work, folder: bytes, links: list[PublishedLink], gone: list[bytes]) -> None:
+    done: list[bytes] = []
     try:
         with disk.folder(work.root, folder) as here:
             try:
                 for link in links:
                     _remove_one(work, here, link)
-                    gone.append(link.path)
+                    done.append(link.path)
             finally:
                 # The ledger forgets a link only when no power cut can bring it back.
                 disk.settle(here)
+                gone += done
     except OSError as problem:
         if problem.errno not in disk.NOT_A_FOLDER and problem.errno != errno.ENOENT:
             work.failed(folder, problem)

@@ -64,6 +64,8 @@ class Work:
         self.foreign: dict[bytes, None] = {}
         self.problems: list[tuple[bytes, str]] = []
         self.otherwise: list[tuple[bytes, str]] = []
+        self.unsure = False
+        """Something was done of which nobody knows whether it lasts; its rows are not `made`."""
         self._places: dict[bytes, bytes] = {}
 
     def leave(self, path: bytes) -> None:
@@ -72,13 +74,17 @@ class Work:
 
     def failed(self, path: bytes, problem: OSError) -> None:
         """Note an error; raises Stopped where it is the whole disk's."""
+        self.unsure |= isinstance(problem, disk.Unsettled)
         self.problems.append((path, disk.reason(problem)))
         if problem.errno in disk.FATAL:
             raise Stopped from problem
 
     def tidy(self, folder: bytes) -> None:
-        """Remove a folder that fell empty, and those above it."""
-        disk.remove_empty(self.root, folder, self.busy)
+        """Remove a folder that fell empty, and those above it. Raises Stopped."""
+        try:
+            disk.remove_empty(self.root, folder, self.busy)
+        except disk.Unsettled as problem:
+            self.failed(folder, problem)
 
     def applied(self) -> Applied:
         """What became of it."""
@@ -89,6 +95,7 @@ class Work:
             kept_foreign=tuple(self.foreign),
             problems=tuple(self.problems),
             otherwise=tuple(self.otherwise),
+            unsure=self.unsure,
         )
 
     def place(self, folder: bytes) -> bytes:

@@ -69,20 +69,22 @@ class Furnish:
         rest = [link for link in published if not (link.owner in shown and self._is_cover(link, homes))]
         return self._tree.furnish(wanted, rest, self._catalogue.links)
 
-    def some_covers(self) -> None:
-        """Cut covers for a second or so. Raises PeopleFolderError."""
+    def some_covers(self) -> bool:
+        """Cut covers for a second or so. Tells whether all of them last. Raises PeopleFolderError."""
         if not self._waiting:
-            return
+            return True
+        sure = True
         began, homes = self._clock(), self._catalogue.links.homes()
         while self._waiting and not self._stopped:
             owner = next(iter(self._waiting))
             del self._waiting[owner]
             if owner in homes:
-                self._cover(owner, homes[owner])
+                sure &= self._cover(owner, homes[owner])
             if self._clock() - began >= _STEP:
                 break
         if not self._waiting:
             self._covering.rest()
+        return sure
 
     def forget(self) -> None:
         """Cut nothing until somebody's folder is looked at again."""
@@ -119,23 +121,23 @@ class Furnish:
                 found.append(Furnishing(link, page))
         return found
 
-    def _cover(self, owner: OwnerId, home: Home) -> None:
+    def _cover(self, owner: OwnerId, home: Home) -> bool:
         published = self._catalogue.links.published([owner])
         person = person_of(owner)
         faces = [] if person is None else self._catalogue.shelves.best_faces([person])
         if not faces or all(link.kind in FILES_OF_OURS for link in published):
-            return
+            return True
         made_of = b"%d.%d" % (faces[0].face, VERSION)
         link = PublishedLink(home.path + b"/" + COVER, made_of, owner, kind=LinkKind.COVER)
         there = next((one for one in published if one.path == link.path), None)
         if made_of in self._vain or (there is not None and self._is_right(there, link)):
-            return
+            return True
         content = self._covering.cover(Cut(faces[0].file, faces[0].box))
         if content is None:
             self._vain.add(made_of)
-            return
+            return True
         rows = [one for one in published if one.kind is not LinkKind.PAGE]
-        self._tree.furnish([Furnishing(link, content)], rows, self._catalogue.links)
+        return not self._tree.furnish([Furnishing(link, content)], rows, self._catalogue.links).unsure
 
     def _is_right(self, there: PublishedLink, wanted: PublishedLink) -> bool:
         """Whether nothing is to be cut: that very cover is there, or a link has its name."""

@@ -206,6 +206,8 @@ class Heeding:
         return True
 
     def _take(self, reading: Reading, snapshot: Snapshot) -> None:
+        # If the power fails, what somebody did must not seem to be undone where it was taken for their word.
+        self._tree.settle({path for act in reading.acts if self._meaning.is_news(act) for path in act.paths()})
         copies: dict[tuple[OwnerId, tuple[OwnerId, ...]], list[Shared]] = {}
         for act in reading.acts:
             if isinstance(act, Shared):

@@ -107,12 +107,15 @@ class Publishing:
     def cover(self) -> None:
         """Cut some of the covers that are wanted, while there is nothing better to do."""
         try:
-            self.furnishing.some_covers()
+            self._prepared &= self.furnishing.some_covers()
         except PeopleFolderError as problem:
             # They are looked for again with the rest, when the folder is in order.
             self.furnishing.forget()
             self._all_stale = True
             self._report(problem)
+        except BaseException:
+            self._prepared = False  # as below
+            raise
 
     def planned(self) -> Plan:
         """What would have to change now, in all folders."""
@@ -153,8 +156,13 @@ class Publishing:
             shelves, planned = self._planning.everything() if stale is None else self._planning.some(stale)
             applied = self.applied = self.tree.apply(planned, self._catalogue.links)
             done = not applied.problems
+            self._prepared = not applied.unsure
             self.heeding.leave([homes[owner].path for owner in planned.gone])
             furnished = self.furnishing.furnish(shelves, stale)
+        except BaseException:
+            # As after a kill, nobody knows which links stand: that is looked up before anything is read there.
+            self._prepared = False
+            raise
         finally:
             self._all_stale = not done and stale is None
             if not done and stale:
@@ -167,6 +175,7 @@ class Publishing:
             self._metrics.count(name, amount)
         self._tell(applied)
         if furnished is not None:
+            self._prepared = self._prepared and not furnished.unsure
             self._tell(furnished, "sheets")
         return done
 
