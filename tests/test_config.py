@@ -28,7 +28,7 @@ from guyverd.config import (
     parse,
     render,
 )
-from guyverd.config.units import FLAG, PROM_FILE
+from guyverd.config.units import FLAG, FOLDER, PROM_FILE
 from guyverd.errors import ConfigError
 
 HOME = Path("/home/ada")
@@ -348,6 +348,17 @@ def test_the_file_for_prometheus_lies_outside_of_what_is_only_read() -> None:
     assert read_text("photos: /a\npeople: /p\nlog: {metrics: ''}\n").log.metrics is None
 
 
+def test_backups_lie_outside_of_what_is_only_read() -> None:
+    for wrong in ("backups", "~/backups", 3, "/a\0"):
+        assert "expected an absolute path, or" in refused({**MINIMAL, "backup": {"folder": wrong}})
+    for inside in ("/a", "/a/x", "/p/b", "/b/../a/x"):
+        told = refused_text(f"photos: /a\npeople: /p\nbackup:\n  folder: {inside}\n")
+        assert "line 4" in told
+        assert "must lie outside" in told
+    assert read_text("photos: /a\npeople: /p\nbackup: {folder: //mnt/x/}\n").backup.folder == Path("/mnt/x")
+    assert read_text("photos: /a\npeople: /p\nbackup: {folder: ''}\n").backup.folder is None
+
+
 # ---- there and back --------------------------------------------------------------------------------------------------
 
 TEXT = st.text(
@@ -381,6 +392,8 @@ def values(default: object, unit: Unit) -> st.SearchStrategy[Any]:
         return st.none() | spans.map(lambda span: Hours(*span))
     if unit is PROM_FILE:
         return st.none() | TEXT.map(lambda text: Path(f"/zz/{text}.prom"))
+    if unit is FOLDER:
+        return st.none() | TEXT.map(lambda text: Path(f"/yy/{text}"))
     if unit.name.startswith("a whole number"):
         return st.integers(4, 1000)
     if unit.name.startswith("a number from"):

@@ -13,6 +13,7 @@ import gzip
 import io
 import json
 import os
+import re
 import sqlite3
 import tarfile
 import zlib
@@ -79,6 +80,8 @@ class Manifest:
     """UTC, ISO 8601."""
     guyverd: str
     """The version that made it."""
+    state: str
+    """The state folder it was in."""
     library: str
     """Of which library it is: see `custody` in docs/catalogue.md; empty where that was not noted yet."""
     steps: tuple[str, ...]
@@ -97,7 +100,14 @@ class Manifest:
 
 
 def save(
-    catalogue: bytes, target: bytes, room: bytes, *, made_at: str, version: str, config: bytes | None, stopped: Stopped
+    catalogue: bytes,
+    target: bytes,
+    room: bytes,
+    *,
+    made_at: str,
+    version: str,
+    config: bytes | None,
+    stopped: Stopped = lambda: False,
 ) -> Manifest:
     """Write a backup of the catalogue, which may be in use, to `target`, over a backup of this library at most.
 
@@ -105,12 +115,14 @@ def save(
     to save, NotABackup where something else has that name, BackupError where it cannot be written, BackupStopped.
     Whatever is raised, nothing is left behind and what was there is as it was.
     """
-    with _temporary(room) as copied:
+    if not os.path.exists(catalogue):
+        raise BackupError(path=os.fsdecode(catalogue), detail="there is no catalogue yet")
+    with temporary(room) as copied:
         _copy(catalogue, copied, stopped)
         manifest = _described(copied, made_at, version, catalogue, stopped)
         _refuse_other(target, manifest.library)
         folder = os.path.dirname(target) or b"."
-        with _temporary(folder) as draft:
+        with temporary(folder) as draft:
             try:
                 with open(draft, "r+b") as file:
                     _pack(file, manifest, config, copied, stopped)
@@ -123,6 +135,20 @@ def save(
             except OSError as problem:
                 raise failed(target, problem) from problem
     return manifest
+
+
+def library_of(catalogue: bytes) -> str:
+    """Which library it is, as its backups have it; empty where that cannot be read."""
+    with contextlib.suppress(sqlite3.Error, UnicodeDecodeError), _reading(catalogue) as reader:
+        row = reader.execute("SELECT value FROM custody WHERE key = 'library'").fetchone()
+        return "" if row is None else str(row[0])
+    return ""
+
+
+def steps_of(catalogue: bytes) -> frozenset[str]:
+    """The migrations that a catalogue has had. Raises sqlite3.Error."""
+    with _reading(catalogue) as reader:
+        return _steps(reader)
 
 
 def mark_of(catalogue: bytes) -> str:
@@ -138,15 +164,11 @@ def sweep(folder: bytes) -> None:
     """Remove what those who died while they made a backup left in a folder; what somebody is at work on stays."""
     with contextlib.suppress(OSError):
         for name in os.listdir(folder):
-            if name.startswith(_DRAFT) and name.endswith(_PART):
-                path = os.path.join(folder, name)
-                with contextlib.suppress(OSError):
-                    file = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
-                    try:
-                        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                        os.unlink(path)
-                    finally:
-                        os.close(file)
+            path, draft = os.path.join(folder, name), _DRAFTS.match(name)
+            if draft is not None and name == draft[0]:
+                _sweep_one(path)
+            elif draft is not None and not os.path.exists(os.path.join(folder, draft[0])):
+                os.unlink(path)  # what SQLite, or we, put beside a copy
 
 
 def failed(path: bytes, problem: OSError) -> BackupError:
@@ -155,10 +177,21 @@ def failed(path: bytes, problem: OSError) -> BackupError:
 
 
 _DRAFT, _PART = b".guyverd-backup-", b".part"
+_DRAFTS = re.compile(re.escape(_DRAFT) + b"[0-9a-f]{16}" + re.escape(_PART))
+
+
+def _sweep_one(path: bytes) -> None:
+    with contextlib.suppress(OSError):
+        file = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.unlink(path)
+        finally:
+            os.close(file)
 
 
 @contextlib.contextmanager
-def _temporary(folder: bytes) -> Iterator[bytes]:
+def temporary(folder: bytes) -> Iterator[bytes]:
     """An empty file of ours in a folder, removed at the end where it still has that name."""
     path = os.path.join(folder, _DRAFT + os.urandom(8).hex().encode() + _PART)
     try:
@@ -221,7 +254,8 @@ def _described(copied: bytes, made_at: str, version: str, catalogue: bytes, stop
     digest = blake2b(digest_size=32)
     with open(copied, "rb") as file:
         size = sum(_digested(digest.update, file, stopped, copied))
-    return Manifest(made_at, version, library, steps, size, digest.hexdigest(), counts, mark)
+    state = os.fsdecode(os.path.dirname(catalogue))
+    return Manifest(made_at, version, state, library, steps, size, digest.hexdigest(), counts, mark)
 
 
 def _digested(update: Callable[[bytes], object], file: IO[bytes], stopped: Stopped, path: bytes) -> Iterator[int]:
@@ -291,12 +325,17 @@ def verify(path: bytes, stopped: Stopped = lambda: False) -> Manifest:
 
 
 def unpack(path: bytes, target: bytes, stopped: Stopped = lambda: False) -> Manifest:
-    """Write the catalogue in a backup to a new file, verified as by `verify`. Raises OSError where it cannot."""
-    file = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with open(file, "wb") as copy:
-        manifest = _read_whole(path, path, copy.write, stopped)
-        copy.flush()
-        os.fsync(copy.fileno())
+    """Write the catalogue in a backup to an empty file, verified as by `verify`.
+
+    Raises what that raises, and BackupError where it cannot be written.
+    """
+    try:
+        with open(target, "r+b") as copy:
+            manifest = _read_whole(path, path, copy.write, stopped)
+            copy.flush()
+            os.fsync(copy.fileno())
+    except OSError as problem:
+        raise failed(target, problem) from problem
     return manifest
 
 
@@ -395,7 +434,15 @@ def _manifest(tar: tarfile.TarFile, told: str) -> Manifest:
 
 def _check_kinds(manifest: Manifest) -> None:
     """Raises ValueError where a field is of another kind than it should be."""
-    texts = (manifest.made_at, manifest.guyverd, manifest.library, manifest.hash, manifest.mark, *manifest.steps)
+    texts = (
+        manifest.made_at,
+        manifest.guyverd,
+        manifest.state,
+        manifest.library,
+        manifest.hash,
+        manifest.mark,
+        *manifest.steps,
+    )
     numbers = (manifest.size, *manifest.counts.values())
     if not all(isinstance(one, str) for one in texts) or not all(type(one) is int and one >= 0 for one in numbers):
         raise ValueError("a field is of another kind")

@@ -35,6 +35,11 @@ def replace(path: bytes, new: bytes, aside: bytes) -> None:
     finish(path)
 
 
+def of(path: bytes) -> list[bytes]:
+    """The catalogue and what may lie beside it."""
+    return [path + beside for beside in (b"", *_BESIDE)]
+
+
 def finish(path: bytes) -> None:
     """Carry out what was begun, if anything was. Raises OSError."""
     try:

@@ -19,6 +19,24 @@ RESTORED = "restored"
 """The key in `custody`; its value is JSON: when and from what, and the folders that are being moved back."""
 
 
+def prepare(path: bytes, at: str, source: str) -> None:
+    """Make an unpacked catalogue one of today, and note in it that it was restored, when and from what.
+
+    Its index is of another time, and is built anew. Raises CatalogueError and StateError.
+    """
+    database = Database(path)
+    try:
+        value = json.dumps({"at": at, "from": source})
+
+        def job(db: Utils) -> None:
+            db.execute("INSERT OR REPLACE INTO custody VALUES (?, ?)", (RESTORED, value))
+            db.execute("DELETE FROM meta WHERE key = 'index'")
+
+        database.write(job)
+    finally:
+        database.close()
+
+
 class Restored:
     """What is noted of it."""
 

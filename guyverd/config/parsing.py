@@ -61,6 +61,8 @@ def parse(
         raise reader.error(("watch", "ceiling"), "`ceiling` must not be shorter than `quiet`")
     if (metrics := config.log.metrics) is not None and any(metrics.is_relative_to(one) for one in (*photos, people)):
         raise reader.error(("log", "metrics"), f"{metrics} must lie outside the photo folders and the people folder")
+    if (backups := config.backup.folder) is not None and any(backups.is_relative_to(one) for one in (*photos, people)):
+        raise reader.error(("backup", "folder"), f"{backups} must lie outside the photo folders and the people folder")
     return config
 
 

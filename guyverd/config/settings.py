@@ -9,6 +9,7 @@ from typing import Any
 from guyverd.config.units import (
     DURATION,
     FLAG,
+    FOLDER,
     FOLDER_NAME,
     HOURS,
     PATTERNS,
@@ -148,6 +149,22 @@ class Folders:
 
 
 @dataclass(frozen=True, slots=True)
+class Backup:
+    """Copies of the catalogue, which alone holds what you said."""
+
+    every: float = setting(
+        86400.0,
+        DURATION,
+        "one is made this often, when there is nothing else to do and something changed; 0 s is never",
+    )
+    folder: Path | None = setting(
+        None, FOLDER, "where they go, best on another disk; empty means `backups` in the state folder"
+    )
+    days: int = setting(7, count(1, 10_000), "the newest of each of so many days is kept")
+    weeks: int = setting(4, count(0, 10_000), "and that of each of so many weeks")
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
     """What is told while it runs."""
 
@@ -174,6 +191,7 @@ class Config:
     workers: Workers = section(Workers, "The processes that read pictures")
     clustering: People = section(People, "How faces become people")
     folders: Folders = section(Folders, "How the people folder looks")
+    backup: Backup = section(Backup, "Copies of the catalogue, which alone holds what you said")
     log: Log = section(Log, "What is told while it runs")
 
 

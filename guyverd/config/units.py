@@ -125,7 +125,8 @@ def _file(ending: str) -> Callable[[object], Path | None]:
         if value is None or value == "":
             return None
         if not isinstance(value, str) or "\0" in value or not value.startswith("/") or not value.endswith(ending):
-            raise ValueError(f"expected an absolute path that ends in {ending}, or an empty text")
+            ends = f" that ends in {ending}" if ending else ""
+            raise ValueError(f"expected an absolute path{ends}, or an empty text")
         return Path(os.path.normpath("/" + value.lstrip("/")))
 
     return read
@@ -164,6 +165,7 @@ SIZE = _measure("memory: MB, GB", {"MB": "1e6", "GB": "1e9"}, "2 GB", "1 GB", "1
 SHARE = share()
 FLAG = Unit("yes or no", _flag, lambda value: "yes" if value else "no")
 PROM_FILE = Unit("a path", _file(".prom"), lambda value: '""' if value is None else quoted(str(value)))
+FOLDER = Unit("a folder's path", _file(""), lambda value: '""' if value is None else quoted(str(value)))
 FOLDER_NAME = Unit("a folder name", _folder_name, quoted)
 PATTERNS = Unit("a list of patterns", _texts, lambda value: "[" + ", ".join(map(quoted, value)) + "]")
 
