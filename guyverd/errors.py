@@ -10,7 +10,7 @@ what to do next; `exit_code` is what the command line returns. One family, one e
     │   ├── NoSuchQuestion 5   UnknownAlbum, TitleTaken, WhichPeople
     │   └── NoDay          5   DaysContradict
     ├── PictureError       6   PictureMissing, PictureUnreadable, NoFaceFound, FaceChoice, NoSuchFace, Unread, WhichFace
-    │   └── BoxRefused     6   NoFaceKnown, PictureElsewhere
+    │   └── BoxRefused     6   NoFaceKnown, PictureElsewhere, FileUnreadable
     ├── CatalogueError     7   CatalogueNewer, CatalogueDamaged, CatalogueCopied
     ├── StateError         8   StateExposed
     ├── PeopleFolderError  9   NotOurFolder, PeopleFolderPaused
@@ -233,6 +233,12 @@ class PictureElsewhere(PictureError):
     """{path} lies neither in a photo folder nor in the people folder."""
 
     hint = "The daemon opens nothing else by its path; `guyverd who` and `search` open any picture and hand it over."
+
+
+class FileUnreadable(PictureUnreadable):
+    """{path} could not be read: {detail}."""
+
+    hint = "Whatever it holds is not lost: it is tried again at each full comparison."
 
 
 class NoFaceFound(PictureError):

@@ -239,6 +239,15 @@ class Files:
         """Identify the files of a photo again: their bytes were no longer its bytes."""
         self._db.write(lambda db: db.execute("UPDATE files SET state = 'pending' WHERE photo_id = ?", (photo,)))
 
+    def unread(self, photo: PhotoId, reason: str) -> None:
+        """Note that a photo's files gave nothing when it was to be read; nothing is known against the photo."""
+        self._db.write(
+            lambda db: db.execute(
+                "UPDATE files SET state = 'failed', reason = ? WHERE photo_id = ? AND missing_since IS NULL",
+                (reason, photo),
+            )
+        )
+
     def paths_of(self, photos: Sequence[int]) -> dict[int, tuple[bytes, ...]]:
         """The present files of each photo, absolute, the one known longest first."""
         found: dict[int, list[bytes]] = {photo: [] for photo in photos}

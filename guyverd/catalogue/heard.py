@@ -33,8 +33,6 @@ class Enrolment:
     """None until the file is identified."""
     grouped: bool
     """Whether its faces were compared with everybody's."""
-    failed: bool
-    """Whether the file could not even be identified."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +76,7 @@ class Heard:
         """Those that wait and those that were asked about, in the order they were noted."""
         rows = self._db.rows(
             "SELECT enrolments.path, file_id, person_id, enrolments.state, source, photo_id,"
-            " photos.state AS photo_state, grouped_at IS NOT NULL AS grouped, files.state = 'failed' AS failed"
+            " photos.state AS photo_state, grouped_at IS NOT NULL AS grouped"
             " FROM enrolments JOIN files ON files.id = file_id LEFT JOIN photos ON photos.id = photo_id"
             " WHERE enrolments.state IN ('waiting', 'asked') ORDER BY at, enrolments.path"
         )
@@ -220,5 +218,4 @@ def _enrolment(row: Row) -> Enrolment:
         None if row["photo_id"] is None else PhotoId(row["photo_id"]),
         None if row["photo_state"] is None else PhotoState(row["photo_state"]),
         bool(row["grouped"]),
-        bool(row["failed"]),
     )

@@ -44,7 +44,11 @@ def widened(paths: Iterable[bytes]) -> tuple[bytes, ...]:
 
 
 def take(people_folder: bytes, scopes: Iterable[bytes] = (b"",)) -> Snapshot:
-    """Look at the people folder, or at some folders in it. Raises OSError where the people folder cannot be listed."""
+    """Look at the people folder, or at some folders in it.
+
+    Raises OSError where the people folder cannot be listed, or where its disk fails: nobody could tell then whether
+    what is not seen in one folder stands in another, by its new name or with a link that was moved.
+    """
     found = Snapshot(widened(scopes))
     waiting = []
     for scope in found.scopes:
@@ -56,9 +60,8 @@ def take(people_folder: bytes, scopes: Iterable[bytes] = (b"",)) -> Snapshot:
             if not scope:
                 raise
             continue
-        except OSError:
-            if not scope:
-                raise
+        except OSError as problem:
+            _refused(problem, scope)
             found.unreadable.add(scope)
             continue
         if stat.S_ISDIR(status.st_mode):
@@ -71,11 +74,17 @@ def take(people_folder: bytes, scopes: Iterable[bytes] = (b"",)) -> Snapshot:
             _list(people_folder, folder, found, waiting)
         except FileNotFoundError:
             found.folders.pop(folder, None)
-        except OSError:
-            if not folder:
-                raise
+        except OSError as problem:
+            _refused(problem, folder)
             found.unreadable.add(folder)
     return found
+
+
+def _refused(problem: OSError, folder: bytes) -> None:
+    """Raises the problem unless it is the folder alone that is not to be read: rights, or a link in its place."""
+    of_the_folder = isinstance(problem, PermissionError | NotADirectoryError) or problem.errno == errno.ELOOP
+    if not folder or not of_the_folder:
+        raise problem
 
 
 def _status(people_folder: bytes, scope: bytes) -> os.stat_result:

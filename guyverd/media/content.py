@@ -13,7 +13,7 @@ import os
 import stat
 from collections.abc import Iterator
 
-from guyverd.errors import PictureError, PictureMissing, PictureUnreadable
+from guyverd.errors import FileUnreadable, PictureError, PictureMissing, PictureUnreadable
 from guyverd.model import Stamp
 
 HASH_SIZE = 32
@@ -39,7 +39,7 @@ def hash_file(path: bytes) -> tuple[bytes, Stamp]:
     """BLAKE2b-256 of a file's bytes, read in pieces of 1 MiB, and the stamp it had all the while.
 
     Raises ContentChanged when the stamp changed while reading, PictureMissing when there is no such file, and
-    PictureUnreadable for anything that is no regular file or cannot be read.
+    PictureUnreadable for anything that is no regular file, FileUnreadable where the disk does not give it.
     """
     digest = hashlib.blake2b(digest_size=HASH_SIZE)
     with _opened(path) as (file, before):
@@ -85,7 +85,7 @@ def _opened(path: bytes) -> Iterator[tuple[int, Stamp]]:
         raise PictureMissing(path=os.fsdecode(path)) from None
     except OSError as problem:
         reason = problem.strerror or type(problem).__name__
-        raise PictureUnreadable(path=os.fsdecode(path), detail=reason) from problem
+        raise FileUnreadable(path=os.fsdecode(path), detail=reason) from problem
 
 
 def _stamp(status: os.stat_result) -> Stamp:

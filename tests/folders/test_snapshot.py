@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import sys
@@ -126,6 +127,36 @@ def test_a_folder_that_cannot_be_listed_hides_what_is_in_it(root: bytes, monkeyp
     assert not found.hides(b"Alice")
     assert not found.hides(b"Alice B./a.txt")
     assert not found.hides(b"Bob/c.txt")
+
+
+@pytest.mark.promise("disk", "any-order")
+@pytest.mark.parametrize("scopes", [[b""], [b"Alice", b"Bob"]])
+def test_where_the_disk_fails_nothing_is_concluded_from_the_rest(
+    root: bytes, monkeypatch: pytest.MonkeyPatch, scopes: list[bytes]
+) -> None:
+    """What is not seen in one folder may stand in that which cannot be read."""
+    make(root, b"Alice/a.txt", b"Bob/c.txt")
+    refuse(monkeypatch, root + b"/Alice", error=lambda: OSError(errno.EIO, "Input/output error"))
+    with pytest.raises(OSError, match="Input/output error"):
+        take(root, scopes)
+
+
+@pytest.mark.promise("disk", "any-order")
+def test_where_the_disk_does_not_tell_of_a_scope_nothing_is_concluded(
+    root: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be a folder by its new name."""
+    make(root, b"Alice/a.txt", b"Bob/c.txt")
+    asking = os.stat
+
+    def stat(path: bytes, **options: bool) -> os.stat_result:
+        if path == root + b"/Alice":
+            raise OSError(errno.EIO, "Input/output error")
+        return asking(path, **options)
+
+    monkeypatch.setattr(os, "stat", stat)
+    with pytest.raises(OSError, match="Input/output error"):
+        take(root, [b"Alice", b"Bob"])
 
 
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() == 0, reason="root may read everything")

@@ -15,6 +15,7 @@ from guyverd.catalogue.store import Catalogue
 from guyverd.errors import (
     DeadlineExceeded,
     EngineError,
+    FileUnreadable,
     PictureMissing,
     PictureUnreadable,
     WorkerDied,
@@ -25,7 +26,7 @@ from guyverd.model import Box, FaceId, PhotoId, PhotoReading
 from guyverd.service.pipeline.looking import MOST_AT_ONCE, MOST_ATTEMPTS, MOST_BYTES_AT_ONCE, Looking, Tally, batch
 from guyverd.service.pipeline.meter import Cost
 from guyverd.service.pipeline.reading import Read, Reader, Wanted
-from tests.catalogue.conftest import add, face
+from tests.catalogue.conftest import add, face, identify
 
 
 class Workers:
@@ -100,19 +101,39 @@ def test_the_workers_always_have_twice_as_many_batches_as_they_are(
     assert catalogue.counts().faces == 101
 
 
+@pytest.mark.promise("disk", "any-order")
+def test_a_photo_that_the_disk_did_not_give_is_read_when_its_file_was_tried_again(
+    catalogue: Catalogue, root: RootRow, workers: Workers, looking: Looking
+) -> None:
+    add(catalogue, root, {b"a.jpg": "a"})
+    looking.advance()
+    workers.answer(FileUnreadable(path="/photos/a.jpg", detail="Input/output error"))
+    looking.advance()
+    assert reasons(catalogue) == {b"/photos/a.jpg": ("failed", "Input/output error")}
+    assert not workers.jobs, "it is not tried over and over"
+    assert looking.tally.failed == 1
+    catalogue.files.retry_failed(root.id)
+    identify(catalogue, {b"a.jpg": "a"})
+    looking.advance()
+    workers.answer(1)
+    looking.advance()
+    assert (catalogue.counts().faces, reasons(catalogue)) == (1, {})
+
+
 SIZES = st.lists(st.integers(0, 2 * MOST_BYTES_AT_ONCE), max_size=200)
 
 
-@given(SIZES, st.integers(1, 64), st.booleans())
+@given(SIZES, st.integers(1, 64), st.booleans(), st.sets(st.integers(0, 20), max_size=3))
 def test_a_batch_is_neither_large_nor_empty_nor_more_than_its_share(
-    sizes: list[int], workers: int, single: bool
+    sizes: list[int], workers: int, single: bool, harmful: set[int]
 ) -> None:
-    line = [PendingPhoto(PhotoId(n), b"", 0, size, (b"/a",)) for n, size in enumerate(sizes)]
+    line = [PendingPhoto(PhotoId(n), b"", int(n in harmful), size, (b"/a",)) for n, size in enumerate(sizes)]
     count = batch(line, workers, single=single)
     assert (count > 0) == bool(sizes)
     assert count <= MOST_AT_ONCE
     if count > 1:
         assert not single
+        assert harmful.isdisjoint(range(count)), "who harmed a worker is read alone"
         assert sum(sizes[:count]) <= MOST_BYTES_AT_ONCE
         assert count * workers * 2 <= len(sizes)
 

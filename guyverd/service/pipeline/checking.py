@@ -71,6 +71,9 @@ def _index(work: Coordinator) -> list[str]:
     except IndexRefused as problem:
         return [f"the saved index cannot be used: {problem}"]
     missing = np.setdiff1d(saved.ids(), work.catalogue.photos.all_ids())
+    if len(missing):
+        # What was forgotten since, and not saved before a kill, is taken out when it is opened.
+        missing = np.setdiff1d(work.grouping.index.ids(), work.catalogue.photos.all_ids())
     return [f"{len(missing)} faces in the index are not in the catalogue"] if len(missing) else []
 
 

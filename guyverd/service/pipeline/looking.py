@@ -17,6 +17,7 @@ from guyverd.catalogue.store import Catalogue
 from guyverd.errors import (
     DeadlineExceeded,
     EngineError,
+    FileUnreadable,
     GuyverError,
     PictureError,
     PictureMissing,
@@ -68,12 +69,13 @@ def batch(line: Sequence[PendingPhoto], workers: int, *, single: bool) -> int:
     """How many photos from the head of the line one of so many workers gets next; at least one of a line of some.
 
     The fewer are left, the smaller the share, so that all workers finish together; `single` where the first results
-    are awaited.
+    are awaited. A photo that harmed a worker before is read alone, so that it takes no others along.
     """
     if single:
         return min(1, len(line))
     most = max(1, min(MOST_AT_ONCE, len(line) // (2 * workers)))
-    sizes = itertools.accumulate(photo.size for photo in itertools.islice(line, most))
+    harmless = itertools.takewhile(lambda photo: not photo.attempts, itertools.islice(line, most))
+    sizes = itertools.accumulate(photo.size for photo in harmless)
     return min(len(line), max(1, sum(size <= MOST_BYTES_AT_ONCE for size in sizes)))
 
 
@@ -243,7 +245,7 @@ class Looking:
                 if self._catalogue.files.paths_of([photo.id])[photo.id] == photo.paths:
                     self._catalogue.files.gone(photo.id, self._catalogue.now())
             except (PictureError, MemoryError) as problem:
-                self._fail(photo, PhotoState.FAILED, _in_words(problem), photo.attempts)
+                self._refuse(photo, problem)
             except Exception as problem:
                 # A fault of ours must not stop the rest; the log keeps its traceback.
                 log.exception("%s could not be read", os.fsdecode(photo.paths[0]), extra=_about(photo))
@@ -268,6 +270,17 @@ class Looking:
         attempts = photo.attempts + 1
         state = PhotoState.QUARANTINED if attempts >= MOST_ATTEMPTS else PhotoState.PENDING
         self._fail(photo, state, reason, attempts)
+
+    def _refuse(self, photo: PendingPhoto, problem: PictureError | MemoryError) -> None:
+        reason = _in_words(problem)
+        if not isinstance(problem, FileUnreadable):
+            self._fail(photo, PhotoState.FAILED, reason, photo.attempts)
+            return
+        # The disk does not give it now: it is read when its files were tried again with success.
+        self._catalogue.files.unread(photo.id, reason)
+        log.warning("%s cannot be read: %s", os.fsdecode(photo.paths[0]), reason, extra=_about(photo))
+        self.tally += Tally(1, 0, 1)
+        self._metrics.count("read_failures")
 
     def _fail(self, photo: PendingPhoto, state: PhotoState, reason: str, attempts: int) -> None:
         self._gone += self._catalogue.photos.failed(photo.id, state, reason, attempts, self._catalogue.now())

@@ -170,6 +170,9 @@ class Observing:
         for root in self._catalogue.files.roots():
             if root.id in self._seen_before:
                 self.survey(root)
+        for own in self._catalogue.files.own().values():
+            # What is in them is seen with the people folder; what could not be read there is tried again here.
+            self._catalogue.files.retry_failed(own)
 
     @property
     def surveying(self) -> bool:
