@@ -6,7 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from guyverd.catalogue.database import Database, Row
+from guyverd.catalogue.presence import OVERDUE
+from guyverd.catalogue.removal import digest
 from guyverd.catalogue.rows import PendingFile, RootRow, display, within
+from guyverd.errors import CannotDecide
 from guyverd.model import (
     Changes,
     FileId,
@@ -283,18 +286,28 @@ class Files:
 
         Photos in roots that are offline or no longer configured are never overdue.
         """
-        row = self._db.row(f"SELECT (SELECT count(*) FROM ({_OVERDUE})), (SELECT count(*) FROM photos)", (before,))
+        row = self._db.row(f"SELECT (SELECT count(*) FROM ({OVERDUE})), (SELECT count(*) FROM photos)", (before,))
         assert row is not None
         return row[0], row[1]
 
-    def forget(self, before: str) -> list[int]:
-        """Forget the overdue photos, their files and faces; returns the ids of the faces that went."""
+    def forget(self, before: str, expected: str | None = None) -> list[int]:
+        """Forget the overdue photos, their files and faces; returns the ids of the faces that went.
+
+        With `expected` only where the photos are those of that `removal.digest`; raises CannotDecide for others.
+        """
 
         def job(db: Utils) -> list[int]:
             connection = db.conn
             connection.execute("CREATE TEMP TABLE IF NOT EXISTS going (id INTEGER PRIMARY KEY)")
             connection.execute("DELETE FROM going")
-            connection.execute(f"INSERT INTO going {_OVERDUE}", (before,))
+            connection.execute(f"INSERT INTO going {OVERDUE}", (before,))
+            if expected is not None:
+                going = [row[0] for row in connection.execute("SELECT id FROM going ORDER BY id")]
+                if digest(going) != expected:
+                    raise CannotDecide(
+                        detail="what would be forgotten is not what was shown any more",
+                        hint="Look again: `guyverd forget`.",
+                    )
             faces = [
                 row[0] for row in connection.execute("SELECT id FROM faces WHERE photo_id IN (SELECT id FROM going)")
             ]
@@ -314,13 +327,6 @@ _KNOWN = "SELECT id, path, size, mtime_ns, inode, missing_since FROM files"
 
 _IN_REACH = "root_id IN (SELECT id FROM roots WHERE configured AND state = 'online')"
 """Only there does "not found" mean "gone"."""
-
-_OVERDUE = """
-    SELECT photo_id AS id FROM absent WHERE NOT EXISTS (
-        SELECT 1 FROM files AS other JOIN roots ON roots.id = other.root_id WHERE other.photo_id = absent.photo_id
-        AND (other.missing_since IS NULL OR other.missing_since >= ?1 OR NOT configured OR roots.state <> 'online'))
-"""
-"""Photos all of whose files have been missing long enough, and contents that no path holds any more."""
 
 
 def move_own(db: Utils, old: bytes, new: bytes) -> None:

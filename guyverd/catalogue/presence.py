@@ -79,3 +79,10 @@ SELECT
     (SELECT count(*) FROM files WHERE missing_since IS NOT NULL) AS missing_files
 """
 """The fields of `rows.Counts`: 0.2 s for a million files and photos; to ask of each whether it is there took 1 s."""
+
+OVERDUE = """
+    SELECT photo_id AS id FROM absent WHERE NOT EXISTS (
+        SELECT 1 FROM files AS other JOIN roots ON roots.id = other.root_id WHERE other.photo_id = absent.photo_id
+        AND (other.missing_since IS NULL OR other.missing_since >= ?1 OR NOT configured OR roots.state <> 'online'))
+"""
+"""Photos all of whose files have been missing long enough, and contents that no path holds any more."""

@@ -19,6 +19,7 @@ from guyverd.catalogue.passing import Passing
 from guyverd.catalogue.people import People
 from guyverd.catalogue.places import Places
 from guyverd.catalogue.presence import COUNTS
+from guyverd.catalogue.removal import Removal
 from guyverd.catalogue.renewal import Renewal
 from guyverd.catalogue.restored import Restored
 from guyverd.catalogue.rows import Counts
@@ -57,6 +58,7 @@ class Catalogue:
         self.shelves = Shelves(self._db)
         self.heard = Heard(self._db)
         self.renewal = Renewal(self._db)
+        self.removal = Removal(self._db)
         self.restored = Restored(self._db, clock)
         self.passing = Passing(self._db)
 

@@ -43,6 +43,7 @@ METHODS = frozenset(
         "album_rename",
         "album_remove",
         "failures",
+        "forget",
         "check",
         "scan",
         "progress",
@@ -76,9 +77,11 @@ class Library(Protocol):
         `roots` [{`path`, `state`, `watched` ("events", "partly", "polled", "offline", "not running"),
         `folders_watched`, `folders_polled` (not watched, each with all that is in it), `detail`, `files`,
         `last_full_scan`}], `counts` {`files`, `photos`, `faces`, `people`, `named`, `failures`}, `sizes` {`catalogue`,
-        `index`} in bytes, `versions` {library: version}, `notices` [text]: what a person should know, such as a
-        paused removal, `metrics` {name: number}: what was counted and timed since the start, by the names of
-        `service.metrics`; a summary is {`count`, `seconds`, `longest`}, and what has a label one for each value of it.
+        `index`} in bytes, `versions` {library: version}, `backup` {`every` (seconds, or null for never), `folder`, `last`
+        {`file`, `at`, `size`} or null, `problem` (why none could be made, or null)}, `notices` [text]: what a person
+        should know, such as a paused removal, `metrics` {name: number}: what was counted and timed since the start, by
+        the names of `service.metrics`; a summary is {`count`, `seconds`, `longest`}, and what has a label one for each
+        value of it.
         """
 
     def people(self, hidden: bool = False) -> Iterable[Row]:
@@ -304,6 +307,19 @@ class Library(Protocol):
         [texts and numbers]: what the message was made from; where the line is about one, `file` (a path), `root` (a
         photo folder), `photo` and `person` (ids); where something failed, `exception` {`type`, `text`, `frames`
         [{`module`, `line`, `function`}]}.
+        """
+
+    def forget(self, apply: bool = False, stamp: str | None = None) -> Row:
+        """What would be forgotten for good, for it has been gone for long; with `apply` and its `stamp`, forget it.
+
+        Only the plan that was shown with that stamp is applied: where some of the files are there again, or other
+        photos would be forgotten, CannotDecide is raised and nothing is. Nothing in a root that is offline is ever
+        among it. Keys: `stamp`, `photos` (that would be forgotten), `total` (all), `replaced` (of these photos:
+        contents whose file holds others now), `files` (that held them), `faces`, `spoken_of` (of these: somebody said
+        whose they are, or are not), `in_grace` (photos that are gone, and not long enough yet), `folders` [{`root`,
+        `folder`, `files`, `since`}]: where they were, most first, at most a hundred, `more_folders` (how many are not
+        listed), `people` [{`id`, `name`, `photos`, `left`}]: everybody with a name who loses some, and how many are
+        left, `nameless` (how many without a name do), `forgotten` (whether it was applied).
         """
 
     def check(self, repair: bool = False) -> Row:

@@ -67,8 +67,10 @@ def _is_private(folder: Path) -> bool:
 class RemoteLibrary:
     """The `Library` of a running daemon; every call is one connection."""
 
-    def __init__(self, holder: Holder) -> None:
+    def __init__(self, holder: Holder, patience: float = _ANSWER) -> None:
+        """`patience`: seconds to wait for a line of an answer."""
         self._holder = holder
+        self._patience = patience
 
     def status(self) -> Row:
         """See `Library.status`."""
@@ -222,6 +224,10 @@ class RemoteLibrary:
         """See `Library.journal`."""
         return self._many("journal")
 
+    def forget(self, apply: bool = False, stamp: str | None = None) -> Row:
+        """See `Library.forget`."""
+        return self._one("forget", apply=apply or None, stamp=stamp)
+
     def check(self, repair: bool = False) -> Row:
         """See `Library.check`."""
         return self._one("check", repair=repair)
@@ -278,7 +284,7 @@ class RemoteLibrary:
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
                 self._connect(connection, self._holder.socket)
-                connection.settimeout(_ANSWER)
+                connection.settimeout(self._patience)
                 sent = 0 if picture is None else socket.send_fds(connection, [line], [picture])
                 connection.sendall(line[sent:])
                 with connection.makefile("rb") as stream:

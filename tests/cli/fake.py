@@ -235,6 +235,12 @@ class FakeLibrary:
             "counts": {"files": 47, "photos": 41, "faces": 1242, "people": 3, "named": 2, "failures": 1},
             "sizes": {"catalogue": 1_234_567, "index": 890},
             "versions": {"python": "3.11.7", "dlib": "20.0.0"},
+            "backup": {
+                "every": 86400.0,
+                "folder": "/state/backups",
+                "last": {"file": "/state/backups/guyverd-1.tar.gz", "at": "2024-05-01T12:00:00+00:00", "size": 1_000_000},
+                "problem": None,
+            },
             "notices": ["5 photos would be forgotten: paused"],
             "metrics": Metrics().values(),
         }
@@ -525,6 +531,29 @@ class FakeLibrary:
             {"file": ODD, "face": 3, "evidence": -4, "distance": 0.9, "person": None, "name": None, "photo": 20},
         ]
         return {"path": path, "faces": faces, "face": chosen, "results": results[:k] if chosen else []}
+
+    def forget(self, apply: bool = False, stamp: str | None = None) -> Row:
+        self._asked("forget", apply, stamp)
+        if apply and stamp != "65a1b2c3-0d4e5f6a7b":
+            raise CannotDecide(detail="what would be forgotten is not what was shown any more", hint="Look again.")
+        return {
+            "stamp": "65a1b2c3-0d4e5f6a7b",
+            "photos": 0 if self.settled else 1200,
+            "total": 4000,
+            "replaced": 2,
+            "files": 1198,
+            "faces": 2300,
+            "spoken_of": 7,
+            "in_grace": 1,
+            "folders": [{"root": "/photos", "folder": "caf\udce9\u202e", "files": 1198, "since": "2024-05-01"}],
+            "more_folders": 3,
+            "people": [
+                {"id": 12, "name": "Alice", "photos": 900, "left": 100},
+                {"id": 3, "name": EVIL, "photos": 6, "left": 0},
+            ],
+            "nameless": 4,
+            "forgotten": apply,
+        }
 
     def failures(self) -> Iterable[Row]:
         self._asked("failures")

@@ -48,6 +48,7 @@ DATA = {
     "export": ["12", "OUT"],
     "crops": ["12", "--out", "OUT"],
     "failures": [],
+    "forget": [],
     "check": [],
     "evaluate": ["PHOTOS"],
     "tune": ["PHOTOS"],

@@ -22,6 +22,7 @@ from guyverd.errors import ControlError, GuyverError, PeopleFolderPaused
 from guyverd.service.metrics import Metrics
 from guyverd.service.pipeline.clocks import Clocks
 from guyverd.service.pipeline.estimating import Estimating
+from guyverd.service.pipeline.forgetting import Forgetting
 from guyverd.service.pipeline.grouping import Grouping
 from guyverd.service.pipeline.hours import next_change, pace
 from guyverd.service.pipeline.identifying import Identifying
@@ -31,6 +32,7 @@ from guyverd.service.pipeline.metering import measure
 from guyverd.service.pipeline.observing import Observing
 from guyverd.service.pipeline.reading import Reader
 from guyverd.service.pipeline.renewing import Renewing
+from guyverd.service.pipeline.safekeeping.nightly import Nightly
 from guyverd.service.pipeline.watcher import Watcher
 from guyverd.watch.debounce import Debouncer
 from guyverd.watch.events import EventKind, PathEvent
@@ -79,6 +81,7 @@ class Coordinator:
         self.renewing = Renewing(self.catalogue, self.reader, self.grouping)
         self.looking = Looking(self.catalogue, self.reader, self.wake, clock, self.renewing.kept, metrics=self.metrics)
         self.publishing = Publishing(config, self.catalogue, self.metrics)
+        self.backups = Nightly(config, clock)
         self._people = os.fsencode(config.people)
         self.estimating = Estimating(self.catalogue, self.looking, self.reader.width, clock)
         self.quiet_until = ""
@@ -91,8 +94,14 @@ class Coordinator:
         """Set when the first comparison with the disk is durable."""
         self.ended = threading.Event()
         self.phase = "idle"
-        self.removal_paused: tuple[int, int] | None = None
-        """Photos that would be forgotten, of how many, where that is more than the configured share."""
+        self.forgetting = Forgetting(
+            self.catalogue,
+            config.watch.removal_limit,
+            long_ago=self._clocks.long_ago,
+            drop=self.grouping.drop,
+            again=self._unsettled,
+            there=self.observing.there,
+        )
         self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._debouncer = Debouncer(config.watch.quiet, config.watch.ceiling)
         self.watcher = Watcher(self._notice, Rules(config.watch.ignore).pass_over)
@@ -126,6 +135,7 @@ class Coordinator:
         if watch:
             self.watcher.start()
             self.renewing.look()
+            self.backups.start()
         self._thread = threading.Thread(target=self._run, name="coordinator", daemon=True)
         self._thread.start()
 
@@ -137,8 +147,10 @@ class Coordinator:
         # Workers first: a photo may take minutes, and whatever they have in hand stays pending.
         self.reader.stop()
         self.publishing.furnishing.stop()
+        self.backups.give_up()
         if self._thread is not None:
             self._thread.join()
+        self.backups.stop()
         self.identifying.stop()
         try:
             self.grouping.save(now=True)
@@ -333,6 +345,8 @@ class Coordinator:
             moments.append(now + again)
         if (change := self._pace_changes()) is not None:
             moments.append(now + change)
+        if (backup := self.backups.deadline()) is not None:
+            moments.append(backup)
         return max(0.0, min(moments) - now)
 
     def _pace_changes(self) -> float | None:
@@ -381,6 +395,7 @@ class Coordinator:
         # Between two steps of a turn nothing may seem to be left, so others are told only now.
         self.phase = self._phase()
         self._at_rest = self._is_idle()
+        self.backups.advance(idle=self._at_rest)
 
     def _survey(self) -> bool:
         """One step of a comparison. Tells whether files changed."""
@@ -526,12 +541,6 @@ class Coordinator:
         if self._housekept:
             return
         self._housekept = True
-        before = self._clocks.long_ago()
-        overdue, total = self.catalogue.files.overdue(before)
-        limit = max(10.0, self.config.watch.removal_limit * total)
-        self.removal_paused = (overdue, total) if overdue > limit else None
-        if overdue and self.removal_paused is None:
-            self.grouping.drop(self.catalogue.files.forget(before))
-            log.info("Forgotten, for they were replaced or gone for long: %d photos.", overdue)
-        elif self.removal_paused:
-            log.warning("%d of %d photos are gone; so many are not forgotten by themselves.", overdue, total)
+        if self.forgetting.settle():
+            self._dirty_if(True)
+            self._housekept = True

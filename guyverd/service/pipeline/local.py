@@ -142,6 +142,10 @@ class WorkingLibrary(Listing):
         """See `Library.recluster`."""
         return self._whole.recluster(apply, strictness, stamp)
 
+    def forget(self, apply: bool = False, stamp: str | None = None) -> Row:
+        """See `Library.forget`."""
+        return self._whole.forget(apply, stamp)
+
     def box(
         self,
         path: str,

@@ -114,6 +114,10 @@ class Observing:
         whole = os.path.join(root, path) if path else root
         return not (whole + b"/").startswith((self._people + b"/", os.fsencode(self._config.people) + b"/"))
 
+    def there(self, root: bytes, path: bytes) -> bool:
+        """Whether a photo stands at a path of a root at this moment, or the disk does not say."""
+        return _stamp_at(root, path, self._rules) is not None
+
     # ---- what may have changed ---------------------------------------------------------------------------------------
 
     def settled(self, items: Iterable[Settled]) -> bool:
@@ -315,22 +319,8 @@ class Survey:
         )
 
     def _stamp_of(self, known: KnownFile) -> Stamp | str | None:
-        """What stands at a known path at this moment; a word where the disk does not say; None where it is gone.
-
-        A file that was made, or was moved there, after its folder had been listed is known by then and was not seen.
-        """
-        try:
-            os.lstat(os.path.join(self.root.path, known.path))
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as problem:
-            return str(problem)
-        match look(self.root.path, known.path, self._rules(), is_picture):
-            case SeenFile(stamp=stamp):
-                return stamp
-            case Unreadable(reason=reason):
-                return reason
-        return None
+        # A file that was made, or was moved there, after its folder had been listed is known by now and was not seen.
+        return _stamp_at(self.root.path, known.path, self._rules)
 
     def _end(self) -> None:
         self.done = True
@@ -345,6 +335,22 @@ class Survey:
 
 def _shown(root: RootRow) -> str:
     return os.fsdecode(root.path)
+
+
+def _stamp_at(root: bytes, path: bytes, rules: Callable[[], Rules]) -> Stamp | str | None:
+    """What stands at a path at this moment; a word where the disk does not say; None where no photo of ours is."""
+    try:
+        os.lstat(os.path.join(root, path))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as problem:
+        return str(problem)
+    match look(root, path, rules(), is_picture):
+        case SeenFile(stamp=stamp):
+            return stamp
+        case Unreadable(reason=reason):
+            return reason
+    return None
 
 
 def _covers(outer: bytes, inner: bytes) -> bool:

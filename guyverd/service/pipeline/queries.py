@@ -14,6 +14,7 @@ import numpy as np
 
 from guyverd import __version__
 from guyverd.errors import (
+    CannotDecide,
     ControlError,
     FaceChoice,
     NoFaceFound,
@@ -28,6 +29,7 @@ from guyverd.service.journal import Journal
 from guyverd.service.pipeline.asked import Asked
 from guyverd.service.pipeline.checking import check
 from guyverd.service.pipeline.coordinator import Coordinator
+from guyverd.service.pipeline.forgetting import plan
 from guyverd.service.pipeline.keeping import whole
 from guyverd.service.pipeline.reclustering import Reclustering
 from guyverd.service.pipeline.review.inquiring import Inquiring
@@ -129,6 +131,7 @@ class LocalLibrary(Inquiring):
             },
             "sizes": {"catalogue": catalogue.size(), "index": 0 if index is None else index.size},
             "versions": {"guyverd": __version__, **_versions()},
+            "backup": work.backups.told(),
             "notices": self._notices(),
             "metrics": work.metrics.values(),
         }
@@ -147,14 +150,15 @@ class LocalLibrary(Inquiring):
         for problem in (work.trouble, work.publishing.problem, work.looking.broken):
             if problem is not None:
                 found.append(f"{problem.message} {problem.advice}".strip())
+        if (failed := work.backups.problem) is not None:
+            found.append(f"No backup was made, which is tried again: {failed.message} {failed.advice}".strip())
         if work.config.faces.device == "gpu" and " cpu " in work.looking.engine:
             found.append("`faces.device` is gpu, but onnxruntime has none here that works: the cpu does it.")
         if work.quiet_until and work.catalogue.backlog()[1]:
             found.append(f"Reading waits until {work.quiet_until} (quiet hours).")
         found += work.renewing.notices(work.looking.engine)
-        if work.removal_paused is not None:
-            overdue, total = work.removal_paused
-            found.append(f"{overdue} of {total} photos are gone; so many at once are not forgotten by themselves.")
+        if (asks := work.forgetting.notice()) is not None:
+            found.append(asks)
         if begun := len(self._reviewing.begun()):
             told = "1 question waits" if begun == 1 else f"{begun} questions wait"
             found.append(f"{told} about what you did in the people folder; `guyverd review` asks first of all.")
@@ -342,6 +346,20 @@ class LocalLibrary(Inquiring):
                     }
                 )
         return rows
+
+    # ---- what is gone ------------------------------------------------------------------------------------------------
+
+    def forget(self, apply: bool = False, stamp: str | None = None) -> Row:
+        """See `Library.forget`."""
+        work = self._at_work
+        if apply and stamp is None:
+            raise CannotDecide(detail="nothing is forgotten unseen", hint="`guyverd forget` shows a plan.")
+        before = work.call(lambda: work.forgetting.cutoff(stamp))
+        shown = plan(work.catalogue, before, work.renewing.kept())
+        if not apply or stamp is None:
+            return shown
+        work.decide(lambda: work.forgetting.apply(stamp))
+        return {**shown, "stamp": stamp, "forgotten": True}
 
     # ---- what went wrong ---------------------------------------------------------------------------------------------
 
