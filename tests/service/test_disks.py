@@ -1,0 +1,116 @@
+"""Disks that come and go, for real: mounted and unmounted in a user namespace under a daemon at work."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from guyverd import config_file
+from guyverd.service.access import open_library
+from tests.service.conftest import Daemon, copy, eventually, groups, place
+from tests.service.disk import Stage, fenced, photo, run
+from tests.service.test_scan import EVERYBODY
+
+DISK = "mount -t tmpfs none /mnt"
+
+
+@pytest.mark.promise("offline")
+def test_a_disk_that_is_away_or_changed_for_another_takes_nobody_with_it(tmp_path: Path, negatives: Path) -> None:
+    fenced(scene_of_disks, tmp_path, negatives, probe=DISK)
+
+
+def scene_of_disks(stage: Stage, negatives: Path) -> None:
+    root = stage.folder / "photos"
+    stage.write(root)
+
+    def insert(source: Path | None, pattern: str = "*.jpg") -> None:
+        """Mount a disk of its own that holds these photos."""
+        run("mount", "-t", "tmpfs", "none", root)
+        if source is not None:
+            copy(source, root, pattern)
+
+    insert(negatives)
+    daemon = stage.start()
+    eventually(lambda: groups(stage.people) == EVERYBODY)
+    first = os.stat(root)
+    links, faces, photos = stage.links(), stage.faces(), stage.photos()
+    with open_library(config_file.load(stage.config)) as library:
+        library.name(str(next(iter(library.people()))["id"]), "Somebody")
+    eventually(lambda: any(link.startswith("Somebody/") for link in stage.links()))
+    links = stage.links()
+
+    def kept(state: str, detail: str = "") -> None:
+        """Nothing was taken away; the root stands like this."""
+        eventually(lambda: stage.root(root)["state"] == state and detail in stage.root(root)["detail"])
+        for _ in range(2):  # also after all that comes with the next look
+            _look_again(daemon, stage)
+            assert stage.root(root)["state"] == state, stage.root(root)
+            assert stage.present() == 9
+            assert stage.links() == links
+            assert (stage.faces(), stage.photos()) == (faces, photos)
+            with open_library(config_file.load(stage.config)) as library:
+                assert {row["photos"] for row in library.people()} == {5}
+
+    # Unmounted; what stands there is an empty folder.
+    run("umount", root)
+    kept("offline", "is its disk mounted?")
+    # Another disk, that is empty; then one with photos of its own, some of them under names that are known. Both have
+    # the numbers of device and directory that the first one had.
+    insert(None)
+    assert (os.stat(root).st_dev, os.stat(root).st_ino) == (first.st_dev, first.st_ino)
+    kept("offline", "is its disk mounted?")
+    run("umount", root)
+    insert(None)
+    for name in ("astronaut0.jpg", "hopper1.jpg", "others/1.jpg", "others/2.jpg"):
+        photo(root / name)
+    kept("offline", "another disk")
+    # So it is for a daemon that finds it like that.
+    assert daemon.stop() == 0
+    daemon = stage.start()
+    kept("offline", "another disk")
+    # The disk is back, with what was taken off and put on it elsewhere.
+    run("umount", root)
+    insert(negatives)
+    kept("online")
+    eventually(lambda: groups(stage.people) == EVERYBODY and not stage.dangling())
+    assert stage.root(root)["watched"] == "events"
+
+    # Another disk on top of it, while the first stays mounted beneath; the daemon was held up and sees it too late.
+    daemon.process.send_signal(signal.SIGSTOP)
+    place(root / "both.jpg", root / "beneath.jpg")
+    (root / "beneath.jpg").unlink()
+    insert(None)
+    for name in ("astronaut0.jpg", "hopper1.jpg", "new.jpg"):
+        photo(root / name)
+    daemon.process.send_signal(signal.SIGCONT)
+    kept("offline", "another disk")
+    run("umount", root)
+    kept("online")
+    # Cards changed between two looks.
+    daemon.process.send_signal(signal.SIGSTOP)
+    run("umount", root)
+    insert(None)
+    photo(root / "astronaut0.jpg")
+    daemon.process.send_signal(signal.SIGCONT)
+    kept("offline", "another disk")
+    # On a third, everything is, in another folder, and one photo more: it is the root, and comes back by itself.
+    run("umount", root)
+    insert(None)
+    copy(negatives, root / "sorted")
+    photo(root / "one more.jpg")
+    eventually(lambda: stage.root(root)["state"] == "online")
+    stage.settle(root)
+    eventually(lambda: groups(stage.people) == EVERYBODY and not stage.dangling())
+    assert (stage.faces(), {hash_: stage.photos()[hash_] for hash_ in photos}) == (faces, photos)
+    assert daemon.stop() == 0
+
+
+def _look_again(daemon: Daemon, stage: Stage) -> None:
+    """Have the daemon compare everything, and wait until it has nothing left to do."""
+    assert daemon.process.poll() is None
+    with open_library(config_file.load(stage.config)) as library:
+        library.scan()
+        eventually(lambda: not library.progress()["busy"])
