@@ -76,6 +76,13 @@ def names(config: Config, *, hidden: bool | None = None) -> list[str]:
     return names(config.state, hidden=hidden)
 
 
+def examine(path: Path) -> Iterator[dict[str, Any]]:
+    """What is wrong with the library of the config at `path`, verdict by verdict."""
+    from guyverd.service import report
+
+    return report.examine(path)
+
+
 class Session:
     """One run of the command line."""
 

@@ -64,6 +64,7 @@ def library(monkeypatch: pytest.MonkeyPatch) -> FakeLibrary:
             fake.calls.append(("close",))
 
     monkeypatch.setattr(session, "open_library", opened)
+    monkeypatch.setattr(session, "examine", fake.examine)
     return fake
 
 

@@ -169,6 +169,12 @@ class FakeLibrary:
             {"name": "index", "ok": True, "detail": "3 faces", "repaired": False},
             {"name": "links", "ok": True, "detail": "2 links", "repaired": False},
         ]
+        self.findings: list[Row] = [
+            {"name": "config", "verdict": "ok", "detail": f"{ODD} is right", "cure": ""},
+            {"name": "clock", "verdict": "unknown", "detail": "nobody knows", "cure": ""},
+            {"name": "daemon", "verdict": "warning", "detail": "no daemon runs", "cure": "guyverd run"},
+        ]
+        """What the doctor finds."""
         self.passes: list[Row] = [
             self._progress("scanning", total=0, done=0),
             self._progress("reading", total=40, done=10),
@@ -197,6 +203,11 @@ class FakeLibrary:
         self.dry = dry
         if self.trouble is not None:
             raise self.trouble
+
+    def examine(self, path: Path) -> Iterator[Row]:
+        """What stands behind `guyverd doctor`; no part of the Library."""
+        self.calls.append(("examine", path))
+        return iter(self.findings)
 
     def status(self) -> Row:
         self._asked("status")

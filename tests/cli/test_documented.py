@@ -50,6 +50,7 @@ DATA = {
     "failures": [],
     "forget": [],
     "check": [],
+    "doctor": [],
     "evaluate": ["PHOTOS"],
     "tune": ["PHOTOS"],
 }
@@ -155,7 +156,7 @@ def test_the_page_lists_the_keys_of_a_search_without_a_choice(run: Run, library:
 
 @pytest.mark.usefixtures("config")
 def test_the_page_lists_the_keys_of_what_is_inside(run: Run, library: FakeLibrary) -> None:
-    for name, key in (("person", "pictures"), ("review", "shown"), ("who", "faces"), ("check", "checks")):
+    for name, key in (("person", "pictures"), ("review", "shown"), ("who", "faces"), ("check", "checks"), ("doctor", "checks")):
         row = parsed(run(name, *DATA[name], "--json"))[0]
         match = re.search(rf"Each of `{key}` has ((?:(?:and )?`\w+`,?\s*)+)", " ".join(sections()[name].split()))
         assert match

@@ -1,0 +1,422 @@
+"""Verdicts on the library: what is kept, and where photos and links are. Pure: figures in, a finding out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from guyverd.errors import GuyverError
+from guyverd.service.doctor.finding import Figure, Finding, Value, Verdict, listed, size, span
+
+_MOST_LOG = 256e6
+"""Bytes of a write-ahead log beyond which it should have been taken into the catalogue."""
+_LATE = 2.0
+"""Of `watch.rescan`: a full comparison that is later than so many of them is overdue."""
+_NO_SYMBOLIC = ("vfat", "msdos", "exfat", "fat")
+_NO_HARD = (*_NO_SYMBOLIC, "cifs", "smb3", "smb2", "smbfs")
+_STALE_BACKUP = 14 * 86400.0
+
+
+def failed(check: str, problem: GuyverError) -> Finding:
+    """What an error of the program says of itself."""
+    return Finding(
+        check, Verdict.FAULT, "{problem}", "{advice}", {"problem": problem.message, "advice": problem.advice}
+    )
+
+
+def config(path: Path, problem: GuyverError | None) -> Finding:
+    """Whether the config can be used."""
+    if problem is not None:
+        return failed("config", problem)
+    return Finding("config", Verdict.OK, "{path} is right", "", {"path": path})
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """Who holds the library."""
+
+    pid: int | None
+    """None where nobody does."""
+    listens: bool = False
+    """Whether it is a daemon, and no command that works for a moment."""
+    answered: float | None = None
+    """Seconds that `status` took; None where it did not answer."""
+    waited: float = 0.0
+    """Seconds that an answer was waited for."""
+    stopped: bool = False
+    """Whether the process is stopped, as by Ctrl-Z."""
+
+
+def daemon(seen: Daemon) -> Finding:
+    """Whether the daemon runs and answers."""
+    fields: dict[str, Value] = {"pid": Figure(seen.pid), "waited": span(seen.waited)}
+    if seen.pid is None:
+        return Finding(
+            "daemon", Verdict.WARNING, "no daemon runs: what happens to your photos is not followed", "guyverd run"
+        )
+    if not seen.listens:
+        return Finding(
+            "daemon", Verdict.OK, "a command (process {pid}) is at work, or a daemon is starting", "", fields
+        )
+    if seen.stopped:
+        return Finding("daemon", Verdict.FAULT, "the daemon (process {pid}) is stopped", "kill -CONT {pid}", fields)
+    if seen.answered is None:
+        return Finding(
+            "daemon",
+            Verdict.FAULT,
+            "the daemon (process {pid}) did not answer within {waited}",
+            "If it stays so: kill {pid}, or kill -9 {pid} (nothing that was said is lost), and start it again.",
+            fields,
+        )
+    fields["answered"] = span(seen.answered)
+    if seen.answered > 2.0:
+        return Finding(
+            "daemon",
+            Verdict.WARNING,
+            "the daemon (process {pid}) took {answered} to answer",
+            "See the disks below.",
+            fields,
+        )
+    return Finding("daemon", Verdict.OK, "the daemon (process {pid}) answers within {answered}", "", fields)
+
+
+def state_folder(path: Path, *, exists: bool, problem: str, exposed: tuple[str, str] | None) -> Finding:
+    """Whether the state folder is there, can be written, and is nobody else's.
+
+    `problem` is what writing there met, `exposed` what is unsafe and its cure.
+    """
+    fields: dict[str, Value] = {"path": path, "problem": problem}
+    if not exists and not problem:
+        return Finding("state folder", Verdict.OK, "{path} is made at the first run", "", fields)
+    if exposed is not None:
+        fields |= {"detail": exposed[0], "cure": exposed[1]}
+        return Finding("state folder", Verdict.FAULT, "{path} is not yours alone: {detail}", "{cure}", fields)
+    if problem:
+        return Finding(
+            "state folder",
+            Verdict.FAULT,
+            "{path} cannot be written: {problem}",
+            "See who owns it and how it is mounted: ls -ld {path}; findmnt -T {path}",
+            fields,
+        )
+    return Finding("state folder", Verdict.OK, "{path} is yours alone and can be written", "", fields)
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """The people folder."""
+
+    path: Path
+    published: int | None
+    """Links in the ledger; None where the catalogue does not tell."""
+    there: bool
+    problem: GuyverError | None
+    """Why it cannot be kept, where it is there or should be."""
+    writable: bool
+    read_only: bool
+    links: str
+    """As configured."""
+    kind: str
+    """Of its file system; empty where it is not told."""
+    other_disk: bool
+    """Whether a photo folder is on another file system."""
+    paused: bool
+
+
+def people_folder(seen: People) -> Finding:
+    """Whether the people folder can be kept."""
+    name = "people folder"
+    fields: dict[str, Value] = {"path": seen.path, "links": seen.published or 0}
+    if not seen.there and not seen.published:
+        return Finding(name, Verdict.OK, "{path} is made when there is somebody to show", "", fields)
+    if seen.problem is not None:
+        return failed(name, seen.problem)
+    if seen.read_only or not seen.writable:
+        fields["why"] = Figure("its disk is mounted read-only" if seen.read_only else "you may not write there")
+        return Finding(name, Verdict.FAULT, "{path}: {why}", "See ls -ld {path} and findmnt -T {path}", fields)
+    if (refused := _links_refused(seen)) is not None:
+        return refused
+    if seen.paused:
+        return Finding(
+            name,
+            Verdict.WARNING,
+            "too much was changed there at once, so it is left as it is",
+            "`guyverd folders` tells what; then guyverd folders resume, or guyverd folders resume --accept",
+            fields,
+        )
+    return Finding(name, Verdict.OK, "{path} is kept, {links} links", "", fields)
+
+
+def _links_refused(seen: People) -> Finding | None:
+    """Why links as they are configured cannot be made there."""
+    symbolic = seen.links in ("relative", "absolute")
+    if (symbolic and seen.kind in _NO_SYMBOLIC) or (seen.links == "hard" and seen.kind in _NO_HARD):
+        return Finding(
+            "people folder",
+            Verdict.FAULT,
+            "its file system ({kind}) has no such links",
+            "Write `links: copy` below `folders:` in the config, or name a folder on another disk as `people`.",
+            {"kind": Figure(seen.kind)},
+        )
+    if seen.links == "hard" and seen.other_disk:
+        return Finding(
+            "people folder",
+            Verdict.FAULT,
+            "hard links cannot lead to another disk, and a photo folder is on one",
+            "Write `links: relative` below `folders:` in the config, or put `people` on the photos' disk.",
+        )
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A photo folder."""
+
+    number: int
+    path: Path
+    there: bool
+    state: str
+    """In the catalogue: "online", "offline", or "" where it is not known yet."""
+    detail: str
+    pictures: int
+    """Seen on disk."""
+    folders: int
+    unreadable: int
+    """Folders and files that cannot be looked at."""
+    first: tuple[Path, str] | None
+    """The first of these and why."""
+    counted_all: bool
+    kind: str
+    """Of the file system, where it sends no events; else empty."""
+    watched: str
+    """As `status` says; empty where no daemon answers."""
+    scanned: float | None
+    """Seconds since it was last compared in full; None for never."""
+
+
+def root(seen: Root, rescan: float) -> Finding:
+    """Whether a photo folder is there, can be read, and was compared lately; `rescan` as configured, in seconds."""
+    name = f"photo folder {seen.number}"
+    least = "" if seen.counted_all else "at least "
+    fields: dict[str, Value] = {
+        "path": seen.path,
+        "detail": seen.detail,
+        "pictures": Figure(f"{least}{seen.pictures:,}"),
+        "unreadable": Figure(f"{least}{seen.unreadable:,}"),
+        "kind": Figure(seen.kind),
+        "rescan": span(rescan),
+    }
+    if not seen.there:
+        return Finding(
+            name,
+            Verdict.FAULT,
+            "{path} is not there: nothing is taken for deleted, its people and links stay",
+            "Mount its disk (findmnt, mount -a), or take the folder out of `photos` in the config.",
+            fields,
+        )
+    if seen.state == "offline":
+        return Finding(
+            name,
+            Verdict.FAULT,
+            "{path} counts as offline: {detail}",
+            "Mount its disk. If the photos are gone for good, one photo put there is enough to bring it back.",
+            fields,
+        )
+    if seen.first is not None:
+        fields |= {"first": seen.first[0], "reason": seen.first[1]}
+        return Finding(
+            name,
+            Verdict.WARNING,
+            "{unreadable} places in {path} cannot be looked at, the first is {first}: {reason}",
+            "See ls -ld {first}; where it is yours: chmod -R u+rX {path}",
+            fields,
+        )
+    if seen.scanned is None:
+        told = "{path}, {pictures} pictures, was never compared in full yet"
+        return Finding(name, Verdict.WARNING, told, "guyverd scan", fields)
+    fields["scanned"] = span(seen.scanned)
+    if seen.scanned > _LATE * rescan:
+        return Finding(
+            name,
+            Verdict.WARNING,
+            "{path} was compared in full {scanned} ago, and should be every {rescan}",
+            "guyverd scan; and leave the daemon running",
+            fields,
+        )
+    if seen.kind:
+        how = "{path}, {pictures} pictures, compared in full {scanned} ago; {kind} sends no events, so it is polled"
+    elif seen.watched == "polled":
+        how = "{path}, {pictures} pictures, compared in full {scanned} ago; polled where no watch is left: {detail}"
+    else:
+        how = "{path}, {pictures} pictures, compared in full {scanned} ago"
+    return Finding(name, Verdict.OK, how, "", fields)
+
+
+def codecs(missing: Sequence[str], unread: Mapping[str, int]) -> Finding:
+    """Formats that cannot be decoded here, and files of kinds that guyverd does not read, by extension."""
+    fields = {"missing": Figure(", ".join(missing)), "unread": listed(unread)}
+    if missing:
+        return Finding(
+            "codecs",
+            Verdict.FAULT,
+            "this Pillow cannot read {missing}",
+            "pip install --force-reinstall --only-binary :all: Pillow pillow-heif",
+            fields,
+        )
+    if unread:
+        return Finding(
+            "codecs",
+            Verdict.WARNING,
+            "files of kinds that are not read, with no picture of that name beside them: {unread}",
+            "Export them as JPEG or HEIC beside the originals; a picture beside its raw file is enough.",
+            fields,
+        )
+    return Finding("codecs", Verdict.OK, "JPEG, PNG, WebP, AVIF, HEIF, TIFF, BMP and GIF can be read")
+
+
+def failures(reasons: Sequence[tuple[str, int]], quarantined: int) -> Finding:
+    """What could not be read: reasons, most frequent first, with how many files each; and photos that were given up."""
+    count = sum(number for _, number in reasons)
+    fields: dict[str, Value] = {"count": count, "quarantined": quarantined}
+    if not count:
+        return Finding("failures", Verdict.OK, "every file could be read", "", fields)
+    some = reasons[:3]
+    fields |= {f"reason{at}": reason for at, (reason, _) in enumerate(some)}
+    fields |= {f"number{at}": number for at, (_, number) in enumerate(some)}
+    told = "; ".join(f"{{number{at}}}: {{reason{at}}}" for at in range(len(some)))
+    more = "; and others" if len(reasons) > len(some) else ""
+    crashed = "; {quarantined} crashed or hung what read them" if quarantined else ""
+    return Finding(
+        "failures",
+        Verdict.WARNING,
+        f"{{count}} files could not be read ({told}{more}{crashed})",
+        "guyverd failures lists them; guyverd scan --all tries them again",
+        fields,
+    )
+
+
+def models(problem: GuyverError | None, runtime: str, device: str) -> Finding:
+    """Whether the face models give the right vectors; on what they run, and what is configured."""
+    if problem is not None:
+        return failed("models", problem)
+    fields = {"runtime": Figure(runtime)}
+    if device == "gpu" and " cpu" in f" {runtime}":
+        return Finding(
+            "models",
+            Verdict.WARNING,
+            "{runtime}: right, but `faces.device` is gpu, and none here works",
+            "Install an onnxruntime for your graphics card, such as onnxruntime-gpu, or write `device: cpu`.",
+            fields,
+        )
+    return Finding("models", Verdict.OK, "{runtime} gives dlib's vectors", "", fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The catalogue's file."""
+
+    path: Path
+    exists: bool
+    size: int
+    log_size: int
+    newer: bool
+    older: bool
+    """Whether it is still to be migrated."""
+    damage: Sequence[str] | None
+    """None where it could not be told."""
+    too_long: bool
+    problem: str
+    """Why it could not be looked at."""
+    has_backups: bool
+
+
+def catalogue(seen: Stored) -> Finding:
+    """Whether the catalogue is whole, and this program's."""
+    fields: dict[str, Value] = {"path": seen.path, "size": size(seen.size), "log": size(seen.log_size)}
+    if not seen.exists:
+        return Finding("catalogue", Verdict.OK, "there is none yet: the first run makes it", "", fields)
+    if (unusable := _unusable(seen)) is not None:
+        return unusable
+    if seen.damage is None:
+        told = "looking at {path} ({size}) took too long" if seen.too_long else "{path} could not be looked at"
+        return Finding("catalogue", Verdict.UNKNOWN, told, "guyverd check", fields)
+    if seen.log_size > _MOST_LOG:
+        return Finding(
+            "catalogue",
+            Verdict.WARNING,
+            "whole, {size}, but its write-ahead log has {log}",
+            "Close programs that have it open (fuser {path}), then restart guyverd.",
+            fields,
+        )
+    told = "whole, {size}; it is brought up to date at the next start" if seen.older else "whole, {size}"
+    return Finding("catalogue", Verdict.OK, told, "", fields)
+
+
+def _unusable(seen: Stored) -> Finding | None:
+    """Why nothing can be done with the file."""
+    if seen.newer:
+        return Finding(
+            "catalogue",
+            Verdict.FAULT,
+            "{path} was written by a newer guyverd, and is left alone",
+            "Install that version or a later one.",
+            {"path": seen.path},
+        )
+    damage = seen.damage[0] if seen.damage else ""
+    if not damage and not seen.problem:
+        return None
+    back = "guyverd restore brings back the newest backup" if seen.has_backups else "restore it from your own backup"
+    told = "{path} is damaged: {damage}" if damage else "{path} cannot be read: {problem}"
+    fields: dict[str, Value] = {"path": seen.path, "damage": damage, "problem": seen.problem, "back": Figure(back)}
+    return Finding("catalogue", Verdict.FAULT, told, "Stop guyverd, keep a copy of the file, then: {back}.", fields)
+
+
+def index(count: int | None, refused: str) -> Finding:
+    """Whether the saved index is the one that was saved: faces in it, or None where none was saved; or why not."""
+    fields: dict[str, Value] = {"count": count or 0, "refused": refused}
+    if count is None:
+        return Finding("index", Verdict.OK, "none was saved yet: it is built when it is needed")
+    if refused:
+        return Finding(
+            "index",
+            Verdict.WARNING,
+            "{refused}; it is rebuilt from the catalogue at the next start",
+            "guyverd check --repair",
+            fields,
+        )
+    return Finding("index", Verdict.OK, "{count} faces, exactly as it was saved", "", fields)
+
+
+def backup(count: int, age: float | None, *, nightly: bool, decisions: int) -> Finding:
+    """Backups there are, seconds since the newest, whether they are made by themselves; and what there is to lose."""
+    fields: dict[str, Value] = {"count": count, "decisions": decisions}
+    if age is not None:
+        fields["age"] = span(age)
+    if not count or age is None:
+        if not decisions:
+            return Finding("backup", Verdict.OK, "none, and nothing was said yet that could be lost", "", fields)
+        return Finding(
+            "backup",
+            Verdict.WARNING,
+            "none, and {decisions} decisions are in the catalogue alone",
+            "guyverd backup; the config can have it done by itself",
+            fields,
+        )
+    if age > _STALE_BACKUP or (nightly and age > 3 * 86400.0):
+        return Finding("backup", Verdict.WARNING, "the newest of {count} is {age} old", "guyverd backup", fields)
+    return Finding("backup", Verdict.OK, "the newest of {count} is {age} old", "", fields)
+
+
+def workers(died: int, overdue: int, hours: float) -> Finding:
+    """Worker processes that died, or were ended because they hung, since the daemon started so many hours ago."""
+    fields: dict[str, Value] = {"died": died, "overdue": overdue, "since": span(hours * 3600)}
+    if died + overdue == 0:
+        return Finding("workers", Verdict.OK, "none died since the daemon started {since} ago", "", fields)
+    return Finding(
+        "workers",
+        Verdict.WARNING,
+        "{died} died and {overdue} took too long since the daemon started {since} ago",
+        "guyverd failures names the photos; were it the memory, the kernel tells: dmesg | grep -i oom",
+        fields,
+    )
