@@ -137,6 +137,26 @@ def test_a_root_in_whose_place_stands_another_with_pictures_is_offline_until_wha
 
 
 @pytest.mark.promise("offline")
+def test_a_comparison_on_whose_way_the_disk_is_changed_takes_nothing_over(watcher: Watcher, photos: Path) -> None:
+    (root,) = watcher.catalogue.files.roots()
+    before = watcher.catalogue.files.known(root.id)
+    photos.rename(photos.with_name("old"))
+    photos.mkdir()
+    for name in ("1.jpg", "new.jpg"):
+        (photos / name).write_text("another picture of this name")
+    watcher.observing.settled([Settled(root.path, b"1.jpg", False), Settled(root.path, b"new.jpg", False)])
+    watcher.observing.survey(root)
+    for _ in range(3):
+        assert not watcher.observing.advance()
+        assert watcher.observing.surveying, "it is put off until the root was inspected"
+    assert watcher.catalogue.files.known(root.id) == before
+    assert watcher.observing.displaced()
+    assert watcher.observing.inspect_roots()[0].went
+    assert not watcher.observing.displaced()
+    assert not watcher.observing.surveying
+
+
+@pytest.mark.promise("offline")
 def test_a_backup_put_back_is_the_root(watcher: Watcher, photos: Path) -> None:
     old = photos.with_name("old")
     photos.rename(old)

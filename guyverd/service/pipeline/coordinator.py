@@ -76,10 +76,13 @@ class Coordinator:
         self.reader = Reader(config.workers, config.faces, clock, metrics=self.metrics)
         self.observing = Observing(config, self.catalogue, self._unsettled, time.time)
         self._clocks = Clocks(self.catalogue, config.watch.removal_grace)
-        self.identifying = Identifying(self.catalogue, self.wake, self._unsettled_file, self.metrics)
+        lost = self.observing.displaced
+        self.identifying = Identifying(self.catalogue, self.wake, self._unsettled_file, self.metrics, lost)
         self.grouping = Grouping(config, self.catalogue, self.metrics)
         self.renewing = Renewing(self.catalogue, self.reader, self.grouping)
-        self.looking = Looking(self.catalogue, self.reader, self.wake, clock, self.renewing.kept, metrics=self.metrics)
+        self.looking = Looking(
+            self.catalogue, self.reader, self.wake, clock, self.renewing.kept, metrics=self.metrics, lost=lost
+        )
         self.publishing = Publishing(config, self.catalogue, self.metrics)
         self.backups = Nightly(config, clock)
         self._people = os.fsencode(config.people)

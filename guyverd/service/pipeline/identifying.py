@@ -36,8 +36,13 @@ class Identifying:
         wake: Callable[[], None],
         unsettled: Callable[[PendingFile], None],
         metrics: Metrics | None = None,
+        lost: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Begin with nothing in hand; `unsettled` is told of files that changed while they were hashed."""
+        """Begin with nothing in hand; `unsettled` is told of files that changed while they were hashed.
+
+        While a root is `lost`, as when its disk was pulled out a moment ago, nothing that is not found is gone.
+        """
+        self._lost = lost
         self._metrics = metrics or Metrics()
         self._unsettled = unsettled
         self._catalogue = catalogue
@@ -86,7 +91,8 @@ class Identifying:
             try:
                 hash_, stamp = future.result()
             except PictureMissing:
-                self._catalogue.files.vanished(file.id, self._catalogue.now())
+                if not self._lost():
+                    self._catalogue.files.vanished(file.id, self._catalogue.now())
             except ContentChanged:
                 path = os.fsdecode(file.path)
                 log.debug("%s changed while it was read", path, extra={"file": path})

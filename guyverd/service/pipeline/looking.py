@@ -91,8 +91,13 @@ class Looking:
         kept: Callable[[], Collection[FaceId]] = frozenset,
         *,
         metrics: Metrics | None = None,
+        lost: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`kept` tells of which faces something was said: they stay, whatever is found when a photo is read again."""
+        """`kept` tells of which faces something was said: they stay, whatever is found when a photo is read again.
+
+        While a root is `lost`, as when its disk was pulled out a moment ago, no photo that is not found is gone.
+        """
+        self._lost = lost
         self._clock = clock
         self._kept = kept
         self._metrics = metrics or Metrics()
@@ -242,7 +247,7 @@ class Looking:
                 self._catalogue.files.again(photo.id)
             except PictureMissing:
                 # It may have been moved, and found again, while it stood in line.
-                if self._catalogue.files.paths_of([photo.id])[photo.id] == photo.paths:
+                if not self._lost() and self._catalogue.files.paths_of([photo.id])[photo.id] == photo.paths:
                     self._catalogue.files.gone(photo.id, self._catalogue.now())
             except (PictureError, MemoryError) as problem:
                 self._refuse(photo, problem)

@@ -153,7 +153,7 @@ class Observing:
             self.survey(root, path)
             return False
         changes = reconcile(known, [seen] if isinstance(seen, SeenFile) else [])
-        if changes.gone and not self._stands(root):
+        if changes and not self._stands(root):
             return False
         self._catalogue.files.apply(root.id, changes, self._catalogue.now())
         return bool(changes)
@@ -196,6 +196,8 @@ class Observing:
         if survey.done and survey in self._surveys:
             self._surveys.remove(survey)
             self.done += 1
+            if survey.lost:
+                self.survey(survey.root, survey.scope)
         return changed
 
     def _stands(self, root: RootRow) -> bool:
@@ -237,6 +239,8 @@ class Survey:
         self.found = 0
         self.begun = False
         self.done = False
+        self.lost = False
+        """It ended for another directory stood in the root's place; nothing was concluded from that."""
         self._catalogue = catalogue
         self._rules = rules
         self._young = young
@@ -270,6 +274,10 @@ class Survey:
         changes = next(self._pieces, None)
         if changes is None:
             return self._conclude()
+        # Looked at after the files: these may be another disk's, some of them under names that are known.
+        if not self._stands(self.root):
+            self.done = self.lost = True
+            return False
         self._not_seen.extend(changes.gone)
         changes = self._held_back(replace(changes, gone=(), returned=self._still_there(changes.returned)))
         self._catalogue.files.apply(self.root.id, changes, self._catalogue.now())
