@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from guyverd.errors import AlreadyRunning, CatalogueError, ConfigError, PeopleFolderError, StateError
+from tests.confined import settings_of
+
+pytestmark = pytest.mark.promise("units")
 
 UNITS = Path(__file__).parent.parent / "systemd"
 USER, SYSTEM = UNITS / "guyverd.service", UNITS / "guyverd@.service"
@@ -18,14 +21,6 @@ BOTH = pytest.mark.parametrize("unit", [USER, SYSTEM], ids=["user", "system"])
 needs_systemd = pytest.mark.skipif(
     shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed (Debian: systemd)"
 )
-
-
-def settings_of(unit: Path) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for line in unit.read_text().splitlines():
-        if match := re.fullmatch(r"(\w+)=(.*)", line):
-            found.setdefault(match[1], []).append(match[2])
-    return found
 
 
 def analyze(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
@@ -68,6 +63,9 @@ def test_a_misspelt_key_would_be_noticed(tmp_path: Path) -> None:
 def test_systemd_finds_it_well_walled_in(unit: Path, tmp_path: Path) -> None:
     told = analyze("security", "--offline=true", "--no-pager", "--threshold=20", str(unit), home=tmp_path)
     assert told.returncode == 0, told.stdout + told.stderr
+    exposed = re.search(r"Overall exposure level for \S+: ([0-9.]+)", told.stdout)
+    assert exposed is not None, told.stdout
+    assert float(exposed[1]) <= 1.5, "2.0 is asked; this is what it has been"
 
 
 @BOTH
@@ -78,6 +76,16 @@ def test_only_state_people_and_runtime_folder_can_be_written(unit: Path) -> None
     assert settings["ProtectHome"] == ["read-only"]
     assert settings["ReadWritePaths"] == [f"{home}/.local/share/guyverd", f"{home}/People"]
     assert settings["RuntimeDirectory"] == ["guyverd" if unit == USER else "guyverd/%i"]
+
+
+@BOTH
+def test_what_it_may_take_is_bounded(unit: Path) -> None:
+    settings = settings_of(unit)
+    assert settings["MemoryMax"] == ["75%"]
+    assert settings["MemoryHigh"] == ["60%"]
+    assert int(settings["TasksMax"][0]) <= 512
+    assert settings["LimitCORE"] == ["0"]
+    assert int(settings["LimitNOFILE"][0]) >= 1024
 
 
 @BOTH
