@@ -122,6 +122,14 @@ def accept(path: bytes) -> list[str]:
     return found
 
 
+def accepted(path: bytes) -> list[str]:
+    """The same; what is no database any more is a problem as others are."""
+    try:
+        return accept(path)
+    except (sqlite3.Error, UnicodeDecodeError) as problem:
+        return [str(problem)]
+
+
 def problems(connection: sqlite3.Connection) -> list[str]:
     """What SQLite finds wrong with a file and its references; empty when all is well."""
     found = [row[0] for row in connection.execute("PRAGMA integrity_check(20)") if row[0] != "ok"]

@@ -12,6 +12,7 @@ import click
 from guyverd import __version__
 from guyverd.cli import (
     albums,
+    backups,
     boxes,
     completion,
     decisions,
@@ -86,6 +87,9 @@ for _command in (
     library.failures,
     forget.forget,
     library.check,
+    backups.backup,
+    backups.backups,
+    backups.restore,
     doctor.doctor,
     evaluate.evaluate,
     evaluate.tune,

@@ -15,14 +15,16 @@ from guyverd.cli import output, progress, session
 from guyverd.cli import status as status_screen
 from guyverd.cli.format import duration, number, plural
 from guyverd.cli.guard import INTERRUPTED
-from guyverd.cli.output import Column
+from guyverd.cli.output import Column, Row
 from guyverd.cli.session import Session, json_option, pass_session
-from guyverd.errors import CheckFailed, ConfigError
+from guyverd.errors import CatalogueDamaged, CheckFailed, ConfigError
 
 if TYPE_CHECKING:
     from guyverd.config import Config
 
 FOLDER = click.Path(path_type=Path)
+FILE_CHECK = "catalogue file"
+"""What the check of the catalogue itself is called in `Library.check`."""
 
 
 def _photo_folder(path: Path) -> Path:
@@ -216,7 +218,8 @@ def status(here: Session, as_json: bool) -> None:
 def check(here: Session, repair: bool, as_json: bool) -> None:
     """Check every cache against the catalogue.
 
-    Exits with 13 when something is wrong at the end.
+    Exits with 13 when something is wrong at the end. A catalogue that is damaged is replaced, with --repair, by the
+    newest backup that is sound, or, where there is none, by what can still be read of it; it is kept aside.
 
     \b
     Examples:
@@ -224,9 +227,14 @@ def check(here: Session, repair: bool, as_json: bool) -> None:
       guyverd check --repair
       guyverd check --json | jq '.checks[] | select(.ok | not)'
     """
-    with here.library() as library:
-        answer = library.check(repair)
-    checks = answer["checks"]
+    checks, problem = _checked(here, repair=repair)
+    if problem is not None and repair:
+        done = session.repair(here.config, problem)
+        kept = f" (the damaged one is in {done['aside']})" if done["aside"] else ""
+        checks, problem = _checked(here, repair=True)
+        told = {"name": FILE_CHECK, "ok": problem is None, "detail": done["detail"] + kept, "repaired": problem is None}
+        checks = [told, *(row for row in checks if row["name"] != FILE_CHECK)]
+    answer = {"checks": checks}
     if as_json:
         output.record(answer)
     else:
@@ -239,9 +247,24 @@ def check(here: Session, repair: bool, as_json: bool) -> None:
     wrong = sum(not row["ok"] and not row["repaired"] for row in checks)
     if wrong:
         failed = CheckFailed(count=wrong, total=len(checks))
-        if repair:
+        if problem is not None:
+            failed.hint = problem.advice
+        elif repair:
             failed.hint = "This could not be rebuilt; the log of guyverd tells more."
         raise failed
+
+
+def _checked(here: Session, *, repair: bool) -> tuple[list[Row], CatalogueDamaged | None]:
+    """Every check, and why the catalogue itself cannot be relied on; then the others may tell nothing."""
+    try:
+        with here.library() as library:
+            checks: list[Row] = library.check(repair)["checks"]
+    except CatalogueDamaged as problem:
+        return [{"name": FILE_CHECK, "ok": False, "detail": problem.message, "repaired": False}], problem
+    for row in checks:
+        if row["name"] == FILE_CHECK and not row["ok"]:
+            return checks, CatalogueDamaged(path=str(here.config.state / "catalogue.db"), detail=row["detail"])
+    return checks, None
 
 
 @click.command()

@@ -1,7 +1,7 @@
 """What every command shares: which config is meant, and the library behind it.
 
-`open_library`, `run_daemon`, `evaluate`, `tune`, `crop`, `save_crops` and `names` are the only doors to the
-service. They import it when they are called, so that help and completion stay quick; tests put a fake behind them.
+The functions here are the only doors to the service. They import it when they are called, so that help and completion
+stay quick; tests put a fake behind them.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from guyverd.cli import output
 
 if TYPE_CHECKING:
     from guyverd.config import Config
+    from guyverd.errors import CatalogueDamaged
     from guyverd.service.api import Library
     from guyverd.service.crops import Saved
     from guyverd.service.evaluation import Audience, Extras, Task
@@ -34,11 +35,48 @@ def open_library(config: Config) -> AbstractContextManager[Library]:
     return opened(config)
 
 
+def backup(config: Config, to: Path | None) -> dict[str, Any]:
+    """Save the catalogue in one file."""
+    from guyverd.service import backups as service
+
+    return service.backup(config, to)
+
+
+def backups(config: Config) -> Iterator[dict[str, Any]]:
+    """The backups there are, newest first."""
+    from guyverd.service import backups as service
+
+    return service.backups(config)
+
+
+def restore(config: Config, file: Path, *, check: bool) -> dict[str, Any]:
+    """Prove a backup, and put it in the catalogue's place."""
+    from guyverd.service import backups as service
+
+    return service.restore(config, file, check=check)
+
+
+def repair(config: Config, problem: CatalogueDamaged) -> dict[str, Any]:
+    """Make a catalogue that cannot be used usable again."""
+    from guyverd.service import backups as service
+
+    return service.repair(config, problem)
+
+
+def advised(config: Config) -> AbstractContextManager[None]:
+    """Within it, a catalogue that is damaged is told with the newest backup."""
+    from guyverd.service.backups import advised as told
+
+    return told(config)
+
+
 def run_daemon(path: Path, config: Config, *, json_log: bool) -> None:
     """Be the daemon until told to stop."""
+    from guyverd.service.backups import advised
     from guyverd.service.daemon import run
 
-    run(path, config, json_log=json_log)
+    with advised(config):
+        run(path, config, json_log=json_log)
 
 
 def evaluate(task: Task, extras: Extras, audience: Audience) -> dict[str, Any]:
@@ -107,7 +145,7 @@ class Session:
     @contextlib.contextmanager
     def library(self) -> Iterator[Library]:
         """The library, for as long as its rows are read."""
-        with output.logging_as_notes(), open_library(self.config) as library:
+        with output.logging_as_notes(), advised(self.config), open_library(self.config) as library:
             yield library
 
 

@@ -35,6 +35,8 @@ def screen(status: Row) -> Iterator[str]:
     yield f"  people folder  {status['people_folder']}"
     yield f"  state folder   {status['state']}"
     yield f"                 catalogue {size(sizes['catalogue'])}, index {size(sizes['index'])}"
+    if (backup := status.get("backup")) is not None:
+        yield f"  last backup    {_backup(backup)}"
     yield ""
     for root in status["roots"]:
         yield f"  photo folder   {root['path']}"
@@ -50,6 +52,13 @@ def _daemon(daemon: Row) -> str:
     if not daemon["running"]:
         return "no daemon runs (`guyverd run` starts it)"
     return f"the daemon runs as process {daemon['pid']} since {daemon['since']}"
+
+
+def _backup(backup: Row) -> str:
+    last = backup["last"]
+    if last is None:
+        return "none" + (" yet" if backup["every"] else "; none are made by themselves") + " (see guyverd backup)"
+    return f"{last['at']} ({size(last['size'])}), {last['file']}"
 
 
 def _backlog(status: Row) -> str:

@@ -64,6 +64,8 @@ def library(monkeypatch: pytest.MonkeyPatch) -> FakeLibrary:
             fake.calls.append(("close",))
 
     monkeypatch.setattr(session, "open_library", opened)
+    for name in ("backup", "backups", "restore", "repair"):
+        monkeypatch.setattr(session, name, getattr(fake, f"{name}_"))
     monkeypatch.setattr(session, "examine", fake.examine)
     return fake
 

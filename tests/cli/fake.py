@@ -9,7 +9,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from guyverd.errors import CannotDecide, FaceChoice, NameTaken, NoFaceFound, NoSuchQuestion, UnknownPerson
+from guyverd.errors import (
+    CannotDecide,
+    CatalogueDamaged,
+    FaceChoice,
+    NameTaken,
+    NoFaceFound,
+    NoSuchQuestion,
+    UnknownPerson,
+)
 from guyverd.service.api import Library
 from guyverd.service.metrics import Metrics
 
@@ -165,6 +173,8 @@ class FakeLibrary:
         self.in_album = 4
         self.changes: list[str] = []
         self.saved = [US]
+        self.damaged: CatalogueDamaged | None = None
+        """What every check meets until it is repaired."""
         self.checks: list[Row] = [
             {"name": "index", "ok": True, "detail": "3 faces", "repaired": False},
             {"name": "links", "ok": True, "detail": "2 links", "repaired": False},
@@ -249,7 +259,11 @@ class FakeLibrary:
             "backup": {
                 "every": 86400.0,
                 "folder": "/state/backups",
-                "last": {"file": "/state/backups/guyverd-1.tar.gz", "at": "2024-05-01T12:00:00+00:00", "size": 1_000_000},
+                "last": {
+                    "file": "/state/backups/guyverd-1.tar.gz",
+                    "at": "2024-05-01T12:00:00+00:00",
+                    "size": 1_000_000,
+                },
                 "problem": None,
             },
             "notices": ["5 photos would be forgotten: paused"],
@@ -588,8 +602,29 @@ class FakeLibrary:
             "file": ODD,
         }
 
+    def backup_(self, config: object, to: Path | None) -> Row:
+        self._asked("backup", to)
+        return {**BACKUP, **({} if to is None else {"file": str(to)})}
+
+    def backups_(self, config: object) -> Iterator[Row]:
+        self._asked("backups")
+        yield BACKUP
+
+    def restore_(self, config: object, file: Path, *, check: bool) -> Row:
+        self._asked("restore", file, check)
+        aside = None if check else "/state/replaced-20240501T120000Z"
+        told = {"restored": not check, "upgraded": False, "aside": aside, "other": False}
+        return {**BACKUP, "file": str(file), **told}
+
+    def repair_(self, config: object, problem: CatalogueDamaged) -> Row:
+        self._asked("repair", problem.message)
+        self.damaged = None
+        return {"how": "restored", "detail": f"restored from {BACKUP['file']}", "aside": "/state/replaced"}
+
     def check(self, repair: bool = False) -> Row:
         self._asked("check", repair)
+        if self.damaged is not None:
+            raise self.damaged
         return {"checks": self.checks}
 
     def scan(self, again: bool = False, every: bool = False) -> Row:
@@ -603,6 +638,18 @@ class FakeLibrary:
             self.warning = ""
         return self.passes.pop(0)
 
+
+BACKUP: Row = {
+    "file": "/state/backups/guyverd-20240501T120000Z.tar.gz",
+    "at": "2024-05-01T12:00:00+00:00",
+    "size": 1_000_000,
+    "guyverd": "0.1.0",
+    "photos": 41,
+    "faces": 1242,
+    "people": 3,
+    "named": 2,
+    "decisions": 7,
+}
 
 _: Library = FakeLibrary()
 """mypy compares the fake with the Protocol here."""

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guyverd.catalogue.store import Catalogue
+from guyverd.model import FaceId
 from guyverd.service.pipeline.words.agreeing import disagreements
 from guyverd.service.pipeline.words.deciding import Deciding
 from tests.promises import scaled
@@ -100,7 +101,7 @@ def test_a_merge_since_is_parted_again(home: Household) -> None:
 def test_somebody_new_since_is_not_known(home: Household) -> None:
     """The folder of a person with a name might be the user's own, and stays; that of a number is ours and goes."""
     then, last = saved(home), home.catalogue.decisions.last()
-    Deciding(home.catalogue).split(BOB, [5, 6])
+    Deciding(home.catalogue).split(BOB, [FaceId(5), FaceId(6)])
     calm(home)
     assert home.tree()["Unnamed/0004"] == {"5", "6"}
     again = restored(home, then)

@@ -50,9 +50,13 @@ class Nightly:
         """From now on they are made, if the config says so."""
         self._started = self._config.backup.every > 0
 
+    def give_up(self) -> None:
+        """Have what is under way end soon, and begin nothing more."""
+        self._stopping.set()
+
     def stop(self) -> None:
         """Give up what is under way, and leave nothing of it."""
-        self._stopping.set()
+        self.give_up()
         if self._thread is not None:
             self._thread.join()
 

@@ -63,7 +63,7 @@ def _proved(config: Config, file: Path, *, put: bool) -> Row:
             # What was begun before is finished first, whatever it was.
             replacing.finish(catalogue)
             before = archive.library_of(catalogue)
-            aside = _aside(config, now)
+            aside = aside_of(config, now)
             stood = any(os.path.lexists(path) for path in replacing.of(catalogue))
             replacing.replace(catalogue, copy, os.fsencode(aside))
         except OSError as problem:
@@ -72,7 +72,8 @@ def _proved(config: Config, file: Path, *, put: bool) -> Row:
     return {**row, "aside": str(aside) if stood else None, "other": bool(before) and before != manifest.library}
 
 
-def _aside(config: Config, now: datetime) -> Path:
+def aside_of(config: Config, now: datetime) -> Path:
+    """A new name in the state folder for a catalogue that is replaced."""
     stem, number = f"replaced-{now:%Y%m%dT%H%M%SZ}", 2
     path = config.state / stem
     while path.exists():
