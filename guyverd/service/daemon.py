@@ -20,7 +20,7 @@ from typing import Any
 
 from guyverd.config import Config
 from guyverd.config_file import load
-from guyverd.errors import ControlError, GuyverError
+from guyverd.errors import ControlError, GuyverError, StateError
 from guyverd.service.access import owned
 from guyverd.service.control import socket_path
 from guyverd.service.journal import Journal
@@ -219,6 +219,8 @@ def _attend(coordinator: Coordinator, library: LocalLibrary, wishes: Wishes) -> 
         began = time.monotonic()
         try:
             alive = library.alive(interval)
+        except StateError:
+            alive = True  # a full disk is an answer too, and a new start would not empty it
         except (GuyverError, TimeoutError):
             continue
         if alive and time.monotonic() - began < interval:
