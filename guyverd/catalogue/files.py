@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from guyverd.catalogue.database import Database, Row
@@ -24,6 +25,10 @@ from guyverd.model import (
 
 if TYPE_CHECKING:
     from sqlite_utils import Database as Utils
+
+
+NOTHING_TAKEN: Mapping[FileId, Stamp] = MappingProxyType({})
+"""No stamps: what is told of a file counts whatever became of it."""
 
 
 class Files:
@@ -173,18 +178,24 @@ class Files:
             for row in rows
         ]
 
-    def identified(self, found: Iterable[tuple[FileId, Stamp, bytes]]) -> int:
-        """Files and the hash of their bytes, in the order given; returns how many photos are new.
+    def identified(
+        self, found: Iterable[tuple[FileId, Stamp, bytes]], taken: Mapping[FileId, Stamp] = NOTHING_TAKEN
+    ) -> int:
+        """Files, the stamp they had and the hash of their bytes, in the order given; returns how many photos are new.
 
         A known hash is a known photo: nothing of it is computed again. Missing files of the same photo are forgotten,
-        for their content has moved.
+        for their content has moved. `taken` are the stamps with which files were taken up: one that has got another
+        since stays pending, for what was read of it is not what it holds now.
         """
 
         def job(db: Utils) -> int:
             connection, new = db.conn, 0
             for file, stamp, hash_ in found:
-                if connection.execute("SELECT 1 FROM files WHERE id = ?", (file,)).fetchone() is None:
-                    continue  # its row went while it was read: nothing may be concluded for other files
+                if (
+                    connection.execute(f"SELECT 1 FROM files WHERE {_AS_TAKEN}", _as_taken(file, taken)).fetchone()
+                    is None
+                ):
+                    continue  # its row went or changed while it was read: nothing may be concluded for other files
                 row = connection.execute("SELECT id FROM photos WHERE hash = ?", (hash_,)).fetchone()
                 if row is None:
                     inserted = connection.execute(
@@ -204,16 +215,26 @@ class Files:
 
         return self._db.write(job)
 
-    def failed(self, failures: Iterable[tuple[FileId, str]]) -> None:
-        """Note why files could not be read at all; "cannot read" is not "deleted": they keep their photo."""
+    def failed(self, failures: Iterable[tuple[FileId, str]], taken: Mapping[FileId, Stamp] = NOTHING_TAKEN) -> None:
+        """Note why files could not be read at all; "cannot read" is not "deleted": they keep their photo.
+
+        `taken` as in `identified`.
+        """
 
         def job(db: Utils) -> None:
             db.conn.executemany(
-                "UPDATE files SET state = 'failed', reason = ? WHERE id = ?",
-                ((reason, file) for file, reason in failures),
+                f"UPDATE files SET state = 'failed', reason = :reason WHERE {_AS_TAKEN}",
+                (_as_taken(file, taken) | {"reason": reason} for file, reason in failures),
             )
 
         self._db.write(job)
+
+    def retry_at(self, root: RootId, path: bytes) -> bool:
+        """Try a file that could not be read, or changed while it was, once more; tells whether there is such a one."""
+        row = self._db.row("SELECT id FROM files WHERE root_id = ? AND path = ? AND state = 'failed'", (root, path))
+        if row is not None:
+            self._db.write(lambda db: db.execute("UPDATE files SET state = 'pending' WHERE id = ?", (row["id"],)))
+        return row is not None
 
     def retry_failed(self, root: RootId) -> None:
         """Try the files of a root that could not be read once more: permissions and disks get mended."""
@@ -221,19 +242,27 @@ class Files:
             lambda db: db.execute("UPDATE files SET state = 'pending' WHERE root_id = ? AND state = 'failed'", (root,))
         )
 
-    def vanished(self, file: FileId, at: str) -> None:
-        """A file that was gone when it was to be read; in a root that is offline it may well be there."""
+    def vanished(self, file: FileId, at: str, taken: Mapping[FileId, Stamp] = NOTHING_TAKEN) -> None:
+        """A file that was gone when it was to be read; in a root that is offline it may well be there.
+
+        `taken` as in `identified`.
+        """
         self._db.write(
             lambda db: db.execute(
-                f"UPDATE files SET missing_since = ? WHERE id = ? AND missing_since IS NULL AND {_IN_REACH}", (at, file)
+                f"UPDATE files SET missing_since = :at WHERE {_AS_TAKEN} AND missing_since IS NULL AND {_IN_REACH}",
+                _as_taken(file, taken) | {"at": at},
             )
         )
 
     def gone(self, photo: PhotoId, at: str) -> None:
-        """None of a photo's files was there when it was to be read; those in roots that are offline may well be."""
+        """None of a photo's files was there when it was to be read; those in roots that are offline may well be.
+
+        Nor is one gone that has changed since, and waits to be identified.
+        """
         self._db.write(
             lambda db: db.execute(
-                f"UPDATE files SET missing_since = ? WHERE photo_id = ? AND missing_since IS NULL AND {_IN_REACH}",
+                "UPDATE files SET missing_since = ? WHERE photo_id = ? AND missing_since IS NULL AND state <> 'pending'"
+                f" AND {_IN_REACH}",
                 (at, photo),
             )
         )
@@ -324,6 +353,22 @@ class Files:
 _ROOT = "SELECT id, path, device, inode, state, detail, scanned_at FROM roots"
 
 _KNOWN = "SELECT id, path, size, mtime_ns, inode, missing_since FROM files"
+
+_AS_TAKEN = "id = :file AND (NOT :taken OR (size = :size AND mtime_ns = :mtime AND inode = :inode))"
+"""A file that still has the stamp with which it was taken up; one of which that is not said."""
+
+
+def _as_taken(file: FileId, taken: Mapping[FileId, Stamp]) -> dict[str, object]:
+    stamp = taken.get(file)
+    known = stamp or Stamp(0, 0, 0)
+    return {
+        "file": file,
+        "taken": stamp is not None,
+        "size": known.size,
+        "mtime": known.mtime_ns,
+        "inode": known.inode,
+    }
+
 
 _IN_REACH = "root_id IN (SELECT id FROM roots WHERE configured AND state = 'online')"
 """Only there does "not found" mean "gone"."""

@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import os
 import stat
+import time
 from collections.abc import Iterator
 
 from guyverd.errors import FileUnreadable, PictureError, PictureMissing, PictureUnreadable
@@ -78,6 +79,9 @@ def _opened(path: bytes) -> Iterator[tuple[int, Stamp]]:
             status = os.fstat(file)
             if not stat.S_ISREG(status.st_mode):
                 raise PictureUnreadable(path=os.fsdecode(path), detail="it is not a regular file")
+            if (wait := settling_time(status.st_mtime_ns, time.time_ns())) > 0:
+                time.sleep(wait)
+                status = os.fstat(file)
             yield file, _stamp(status)
         finally:
             os.close(file)
@@ -86,6 +90,17 @@ def _opened(path: bytes) -> Iterator[tuple[int, Stamp]]:
     except OSError as problem:
         reason = problem.strerror or type(problem).__name__
         raise FileUnreadable(path=os.fsdecode(path), detail=reason) from problem
+
+
+def settling_time(modified: int, now: int) -> float:
+    """Seconds until whatever is written to a file gets it another time of modification; both in ns since 1970. Pure.
+
+    File systems count time in steps: in ticks of the kernel of up to 10 ms, FAT in steps of 2 s. What is written within
+    the step of the last change, and leaves the size as it is, cannot be told by the stamp; so reading begins after it.
+    """
+    step = 2_000_000_000 if modified % 1_000_000_000 == 0 else 20_000_000
+    age = now - modified
+    return (step - age) / 1e9 if 0 <= age < step else 0.0
 
 
 def _stamp(status: os.stat_result) -> Stamp:

@@ -84,15 +84,20 @@ class Identifying:
     def _record(self) -> bool:
         found: list[tuple[FileId, Stamp, bytes]] = []
         failed: list[tuple[FileId, str]] = []
+        taken: dict[FileId, Stamp] = {}
         count = 0
         while self._window and self._window[0][1].done():
             file, future = self._window.popleft()
+            taken[file.id] = file.stamp
             count += 1
             try:
                 hash_, stamp = future.result()
             except PictureMissing:
-                if not self._lost():
-                    self._catalogue.files.vanished(file.id, self._catalogue.now())
+                if os.path.lexists(file.path):
+                    # Another was put in its place, or it was brought back, a moment after.
+                    self._unsettled(file)
+                elif not self._lost():
+                    self._catalogue.files.vanished(file.id, self._catalogue.now(), taken)
             except ContentChanged:
                 path = os.fsdecode(file.path)
                 log.debug("%s changed while it was read", path, extra={"file": path})
@@ -107,9 +112,9 @@ class Identifying:
             else:
                 found.append((file.id, stamp, hash_))
         if found:
-            self._catalogue.files.identified(found)
+            self._catalogue.files.identified(found, taken)
         if failed:
-            self._catalogue.files.failed(failed)
+            self._catalogue.files.failed(failed, taken)
         return count > 0
 
     def stop(self) -> None:

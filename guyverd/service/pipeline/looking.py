@@ -246,9 +246,7 @@ class Looking:
             except ContentChanged:
                 self._catalogue.files.again(photo.id)
             except PictureMissing:
-                # It may have been moved, and found again, while it stood in line.
-                if not self._lost() and self._catalogue.files.paths_of([photo.id])[photo.id] == photo.paths:
-                    self._catalogue.files.gone(photo.id, self._catalogue.now())
+                self._missed(photo)
             except (PictureError, MemoryError) as problem:
                 self._refuse(photo, problem)
             except Exception as problem:
@@ -270,6 +268,14 @@ class Looking:
         for engine, readings in read.items():
             self._gone += self._catalogue.photos.read(readings, engine, self._catalogue.now(), kept)
         return count > 0
+
+    def _missed(self, photo: PendingPhoto) -> None:
+        if any(map(os.path.lexists, photo.paths)):
+            # Another was put in its place, or it was brought back, a moment after.
+            self._catalogue.files.again(photo.id)
+        elif not self._lost() and self._catalogue.files.paths_of([photo.id])[photo.id] == photo.paths:
+            # Else it was moved, and found again, while it stood in line.
+            self._catalogue.files.gone(photo.id, self._catalogue.now())
 
     def _died(self, photo: PendingPhoto, reason: str) -> None:
         attempts = photo.attempts + 1

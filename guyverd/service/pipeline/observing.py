@@ -156,7 +156,9 @@ class Observing:
         if changes and not self._stands(root):
             return False
         self._catalogue.files.apply(root.id, changes, self._catalogue.now())
-        return bool(changes)
+        # It was touched: what kept it from being read may be over, though it looks as it did.
+        again = isinstance(seen, SeenFile) and not changes and self._catalogue.files.retry_at(root.id, path)
+        return bool(changes) or again
 
     # ---- surveys -----------------------------------------------------------------------------------------------------
 
