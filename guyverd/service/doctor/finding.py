@@ -70,8 +70,10 @@ class Finding:
 
 
 def plain(value: Value) -> str:
-    """A field as it is."""
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    """A field as it is, on one line."""
+    if isinstance(value, int):
+        return f"{value:,}"
+    return " ".join(value.split()) if type(value) is str else str(value)
 
 
 def quoted(value: Value) -> str:
