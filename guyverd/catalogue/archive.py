@@ -163,7 +163,8 @@ def mark_of(catalogue: bytes) -> str:
 def sweep(folder: bytes) -> None:
     """Remove what those who died while they made a backup left in a folder; what somebody is at work on stays."""
     with contextlib.suppress(OSError):
-        for name in os.listdir(folder):
+        # A copy before what lies beside it.
+        for name in sorted(os.listdir(folder)):
             path, draft = os.path.join(folder, name), _DRAFTS.match(name)
             if draft is not None and name == draft[0]:
                 _sweep_one(path)
@@ -218,7 +219,7 @@ def _copy(catalogue: bytes, target: bytes, stopped: Stopped) -> None:
             reader.set_progress_handler(stopped, _STEPS)
             if newer := _steps(reader) - KNOWN:
                 raise CatalogueNewer(path=shown, step=", ".join(sorted(newer)))
-            reader.execute("VACUUM INTO ?", (target,))
+            reader.execute("VACUUM INTO ?", (f"file:{uri_path(target)}",))
     except sqlite3.Error as problem:
         raise _told(problem, catalogue, target) from problem
 
@@ -230,7 +231,9 @@ def _told(problem: sqlite3.Error, catalogue: bytes, target: bytes) -> Exception:
     if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
         place = catalogue if code == sqlite3.SQLITE_CANTOPEN else os.path.dirname(target)
         return BackupError(path=os.fsdecode(place), detail=str(problem))
-    return CatalogueDamaged(path=os.fsdecode(catalogue), detail=str(problem))
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or str(problem).startswith("no such"):
+        return CatalogueDamaged(path=os.fsdecode(catalogue), detail=str(problem))
+    return BackupError(path=os.fsdecode(catalogue), detail=str(problem))
 
 
 def _described(copied: bytes, made_at: str, version: str, catalogue: bytes, stopped: Stopped) -> Manifest:

@@ -51,7 +51,7 @@ class Custody:
         if OPEN in notes:
             if notes[OPEN] != _known_by(self._path + MARK):
                 raise CatalogueCopied(path=self._display, detail="it is not the file that was open then")
-            if not os.path.exists(self._path + b"-wal"):
+            if not _has_content(self._path + b"-wal"):
                 detail = "its write-ahead log is gone, and with it what was written last"
                 raise CatalogueCopied(path=self._display, detail=detail)
             self._noted = True
@@ -141,6 +141,14 @@ def problems(connection: sqlite3.Connection) -> list[str]:
 def place_of(path: bytes) -> str:
     """Where a file is, as far as that stays the same over mounts and restarts."""
     return json.dumps({"disk": os.statvfs(path).f_fsid, "inode": os.stat(path).st_ino})
+
+
+def _has_content(log: bytes) -> bool:
+    """A log is never emptied while the catalogue is open; who only looks makes an empty one where there is none."""
+    try:
+        return os.path.getsize(log) > 0
+    except OSError:
+        return False
 
 
 def _known_by(mark: bytes) -> str:
