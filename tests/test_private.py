@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from guyverd import private
 from guyverd.private import exposed, exposed_above, open_to_others
 
 pytestmark = [pytest.mark.promise("state"), pytest.mark.promise("config")]
@@ -30,9 +29,9 @@ def groups(monkeypatch: pytest.MonkeyPatch) -> None:
         OURS: grp.struct_group(("ada", "x", OURS, [])),
         FAMILY: grp.struct_group(("family", "x", FAMILY, ["ada", "bob"])),
     }
-    monkeypatch.setattr(private.pwd, "getpwuid", lambda uid: {US: ada}[uid])
-    monkeypatch.setattr(private.pwd, "getpwall", lambda: [ada, bob])
-    monkeypatch.setattr(private.grp, "getgrgid", lambda gid: known[gid])
+    monkeypatch.setattr(pwd, "getpwuid", lambda uid: {US: ada}[uid])
+    monkeypatch.setattr(pwd, "getpwall", lambda: [ada, bob])
+    monkeypatch.setattr(grp, "getgrgid", lambda gid: known[gid])
 
 
 def status(mode: int, uid: int = US, gid: int = OURS) -> os.stat_result:
@@ -62,7 +61,7 @@ def test_a_group_of_ones_own_may_write_and_no_other(mode: int, gid: int, detail:
 @pytest.mark.usefixtures("groups")
 def test_a_group_that_is_another_users_first_one_may_not_write(monkeypatch: pytest.MonkeyPatch) -> None:
     bob = pwd.struct_passwd(("bob", "x", 4_000_003, OURS, "", "/home/bob", "/bin/sh"))
-    monkeypatch.setattr(private.pwd, "getpwall", lambda: [bob])
+    monkeypatch.setattr(pwd, "getpwall", lambda: [bob])
     found = open_to_others("/x", status(0o100664))
     assert found is not None
     assert found.detail == "the group ada may write it"
@@ -97,7 +96,7 @@ def test_an_access_list_is_read(
 ) -> None:
     """The mask stands where the group's bits are, so the bits alone would say that our own group may write."""
     acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
-    monkeypatch.setattr(private.os, "getxattr", lambda path, name: acl)
+    monkeypatch.setattr(os, "getxattr", lambda path, name: acl)
     found = open_to_others("/x", status(0o100660))
     assert (found is not None) == told
     if found is not None:

@@ -27,8 +27,8 @@ from guyverd.service.control import RemoteLibrary, socket_path
 from guyverd.service.lock import Holder, holder
 from guyverd.service.serving import LONGEST_REQUEST, MOST_AT_WORK, MOST_LISTING, MOST_WAITING, Server
 from tests.cli.fake import FakeLibrary
-from tests.promises import scaled
-from tests.service.conftest import Daemon, eventually
+from tests.promises import scaled, torture
+from tests.service.conftest import Daemon, copy, eventually
 
 pytestmark = pytest.mark.promise("socket")
 
@@ -136,7 +136,7 @@ def test_what_is_run_by_somebody_else_is_not_asked(
 ) -> None:
     """A picture is handed to our own daemon only."""
     monkeypatch.setattr(control, "peer_uid", lambda _: OTHER)
-    monkeypatch.setattr(control.os, "getuid", lambda: OTHER + 1)
+    monkeypatch.setattr(os, "getuid", lambda: OTHER + 1)
     with pytest.raises(ControlError, match=f"run by user {OTHER}"):
         remote.status()
 
@@ -327,7 +327,7 @@ def test_thousands_who_say_nothing_keep_nobody_out(served: Path, remote: RemoteL
     flooding.start()
     try:
         asked = 0
-        while flooding.is_alive() and asked < scaled(6, 200):
+        while flooding.is_alive() and asked < scaled(3, 100):
             assert remote.status()
             asked += 1
             most_threads = max(most_threads, threading.active_count())
@@ -335,7 +335,7 @@ def test_thousands_who_say_nothing_keep_nobody_out(served: Path, remote: RemoteL
     finally:
         stop.set()
         flooding.join()
-    assert asked > 3
+    assert asked >= 3
     assert made > MOST_WAITING
     assert most_threads < 30
     assert remote.status()
@@ -480,9 +480,10 @@ def listening(pids: set[int]) -> list[str]:
 
 
 def test_nothing_listens_but_the_one_socket(
-    photos: Path, write_config: Callable[..., Path], start: Callable[..., Daemon]
+    negatives: Path, tmp_path: Path, write_config: Callable[..., Path], start: Callable[..., Daemon]
 ) -> None:
     """From the start to the end of the first pass, in the daemon and all its workers; and no socket to the network."""
+    photos = copy(negatives, tmp_path / "photos", "*.jpg" if torture() else "both.jpg")
     path = write_config(photos)
     state = config_file.load(path).state
     daemon = start(path)
@@ -497,7 +498,7 @@ def test_nothing_listens_but_the_one_socket(
             assert open_to_the_net(everybody) == []
             most = max(most, len(everybody))
             progress = library.progress()
-            if not progress["busy"] and progress["photos_done"] == 9:
+            if not progress["busy"] and progress["photos_done"] == len(list(photos.iterdir())):
                 break
             time.sleep(0.02)
     assert most > 1, "workers were there"

@@ -124,7 +124,9 @@ def test_a_daemon_that_is_stopped_is_silent_and_goes_on(
 @pytest.mark.parametrize("problem", [StateError(path="/state", detail="No space left on device"), TimeoutError()])
 def test_a_full_disk_is_an_answer_too(problem: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     """To be started again would not empty it; work is paused and goes on by itself."""
-    said, looks, ended = [], [], threading.Event()
+    said: list[str] = []
+    looks: list[float] = []
+    ended = threading.Event()
 
     class Work:
         ready = threading.Event()
