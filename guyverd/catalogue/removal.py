@@ -80,6 +80,21 @@ class Removal:
         )
         return Going(digest(photos), len(photos), total, replaced, found, losses, len(losing) - len(losses))
 
+    def matter(self, before: str) -> int:
+        """How many of them somebody could miss: a file of theirs is gone, or they have a face.
+
+        The others are contents without a face that no path holds any more, such as what a file was while it was being
+        written.
+        """
+        row = self._db.row(
+            f"{_GOING} SELECT count(*) FROM going WHERE EXISTS (SELECT 1 FROM files WHERE photo_id = going.id)"
+            " OR EXISTS (SELECT 1 FROM faces WHERE photo_id = going.id)",
+            (before,),
+        )
+        assert row is not None
+        found: int = row[0]
+        return found
+
     def files(self, before: str) -> Iterator[tuple[bytes, bytes, bool, str]]:
         """The files that held what would be forgotten: root, path in it, whether the root is guyverd's own, since when.
 

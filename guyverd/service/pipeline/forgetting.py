@@ -67,7 +67,8 @@ class Forgetting:
         """Forget what has been missing long enough, unless it is too much. Tells whether anything was forgotten."""
         before = self._settled_roots()
         overdue, total = self._catalogue.files.overdue(before)
-        waiting = (overdue, total) if overdue > max(ALWAYS, self._limit * total) else None
+        most = max(ALWAYS, self._limit * total)
+        waiting = (overdue, total) if overdue > most and self._catalogue.removal.matter(before) > most else None
         if waiting is not None and waiting != self.waiting:
             log.warning("%s", _asking(overdue, total))
         self.waiting = waiting
