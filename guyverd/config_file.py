@@ -127,7 +127,7 @@ def write(path: Path, config: Config) -> None:
     """Write a commented config, never over an existing file. Raises ConfigExists or ConfigError."""
     try:
         # Whatever the umask, nobody else may write it: `load` would refuse that.
-        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        private.make_folder(path.absolute().parent, 0o755)
     except OSError as problem:
         raise ConfigError(where=str(path), detail=f"its folder cannot be made: {problem.strerror}") from problem
     try:

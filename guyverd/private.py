@@ -1,7 +1,7 @@
 """Whether files and folders are ours alone: whom their permissions let in besides us and root.
 
-Nothing here raises on what it finds, and nothing is changed: an `Exposure` says what is wrong and the cure, and whoever
-asked makes an error of it.
+What looks raises nothing, and changes nothing: an `Exposure` says what is wrong and the cure, and whoever asked makes
+an error of it.
 """
 
 from __future__ import annotations
@@ -29,6 +29,21 @@ class Exposure:
     """As in "PATH is not safe: …"."""
     cure: str
     """What to type."""
+
+
+def make_folder(path: str | os.PathLike[str], mode: int) -> None:
+    """Make a folder, and those above that are missing, so that nobody else can write any of them, whatever the umask.
+
+    Some machines, such as NAS boxes, run everything with umask 000. Raises OSError; a folder that is there is left.
+    """
+    try:
+        os.mkdir(path, mode)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise
+    except FileNotFoundError:
+        make_folder(os.path.dirname(os.path.abspath(path)), 0o755)
+        make_folder(path, mode)
 
 
 def exposed(path: str | bytes, status: os.stat_result, *, root_may_own: bool = False) -> Exposure | None:

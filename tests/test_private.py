@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from guyverd import private
 from guyverd.private import exposed, exposed_above, open_to_others
 
 pytestmark = [pytest.mark.promise("state"), pytest.mark.promise("config")]
@@ -138,6 +139,24 @@ def test_the_folders_behind_a_link_count_too(tree: Callable[..., Path], tmp_path
     found = exposed_above(link / "x")
     assert found is not None
     assert found.path == str(inside.parent)
+
+
+def test_folders_are_made_so_that_nobody_else_can_write_them(tmp_path: Path) -> None:
+    """As it is on machines that run everything with umask 000."""
+    before = os.umask(0)
+    try:
+        private.make_folder(tmp_path / "a" / "b" / "c", 0o700)
+        private.make_folder(tmp_path / "a" / "b" / "c", 0o755)
+    finally:
+        os.umask(before)
+    modes = [(tmp_path / path).stat().st_mode & 0o777 for path in ("a", "a/b", "a/b/c")]
+    assert modes == [0o755, 0o755, 0o700]
+    assert exposed_above(tmp_path / "a" / "b" / "c" / "x") is None
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"exists|Not a directory"):
+        private.make_folder(tmp_path / "file", 0o700)
+    with pytest.raises(NotADirectoryError):
+        private.make_folder(tmp_path / "file" / "deeper", 0o700)
 
 
 def test_what_is_not_there_exposes_nothing(tmp_path: Path) -> None:

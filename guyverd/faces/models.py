@@ -82,7 +82,7 @@ def remember_verified(weights: Weights, cache: str, model: Model, runtime: str) 
 def _is_ours(cache: str) -> bool:
     """Make the cache, or see whether only we can write it; tells why not, and the cure."""
     try:
-        os.makedirs(cache, mode=0o700, exist_ok=True)
+        private.make_folder(cache, 0o700)
         found = private.exposed(cache, os.stat(cache)) or private.exposed_above(cache)
     except OSError as problem:
         log.info("%s cannot be used: %s", cache, problem, extra={"file": cache})

@@ -51,7 +51,7 @@ def socket_path(state: Path) -> Path:
     name = f"{hashlib.sha256(os.fsencode(state.absolute())).hexdigest()[:16]}.sock"
     for folder in _runtime_folders():
         with contextlib.suppress(OSError):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private.make_folder(folder, 0o700)
             if _is_private(folder) and len(os.fsencode(folder / name)) <= _LONGEST_SOCKET_PATH:
                 return folder / name
     raise StateError(path=tempfile.gettempdir(), detail="there is no folder for a socket that only you can write")

@@ -25,7 +25,7 @@ def claim(state: Path) -> None:
     or looked at.
     """
     try:
-        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private.make_folder(state, 0o700)
         _refuse(private.exposed_above(state))
         status = state.stat()
         _refuse(private.exposed(os.fspath(state), status))
