@@ -149,7 +149,8 @@ def eventually(what: Callable[[], bool], seconds: float = 30.0) -> None:
 class Daemon:
     """A guyverd of its own process, with a supervisor's socket."""
 
-    def __init__(self, config: Path, folder: Path, **environment: str) -> None:
+    def __init__(self, config: Path, folder: Path, *before: str, **environment: str) -> None:
+        """`before`: a program with its arguments that becomes the daemon, such as `setpriv`."""
         self.config = config
         address = folder / "notify"
         with contextlib.suppress(FileNotFoundError):
@@ -163,7 +164,7 @@ class Daemon:
         known = {"NOTIFY_SOCKET": str(address), "RUNTIME_DIRECTORY": str(runtime), **environment}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "guyverd", "--config", str(config), "run"],
+                [*before, sys.executable, "-m", "guyverd", "--config", str(config), "run"],
                 env={**os.environ, **known},
                 stderr=log,
                 stdout=log,
@@ -191,8 +192,8 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
     """Start daemons; what is left of them at the end is killed."""
     running: list[Daemon] = []
 
-    def started(config: Path, **environment: str) -> Daemon:
-        running.append(Daemon(config, tmp_path, **environment))
+    def started(config: Path, *before: str, **environment: str) -> Daemon:
+        running.append(Daemon(config, tmp_path, *before, **environment))
         return running[-1]
 
     yield started
