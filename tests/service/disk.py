@@ -51,9 +51,13 @@ class Stage:
     def start(self) -> Daemon:
         """A daemon that has compared everything once."""
         daemon = Daemon(self.config, self.folder)
-        self._daemons.append(daemon)
+        self.own(daemon)
         daemon.told("READY=1")
         return daemon
+
+    def own(self, daemon: Daemon) -> None:
+        """End it with the stage."""
+        self._daemons.append(daemon)
 
     def end(self) -> None:
         """Kill what still runs."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from guyverd import config_file
 from guyverd.service.access import open_library
 from tests.service.conftest import Daemon, copy, eventually, groups, place
-from tests.service.disk import Stage, fenced, photo, run
+from tests.service.disk import SLEEPY, Stage, fenced, photo, run
 from tests.service.test_scan import EVERYBODY
 
 DISK = "mount -t tmpfs none /mnt"
@@ -106,6 +107,47 @@ def scene_of_disks(stage: Stage, negatives: Path) -> None:
     eventually(lambda: groups(stage.people) == EVERYBODY and not stage.dangling())
     assert (stage.faces(), {hash_: stage.photos()[hash_] for hash_ in photos}) == (faces, photos)
     assert daemon.stop() == 0
+
+
+@pytest.mark.promise("offline")
+def test_a_disk_pulled_out_in_the_middle_of_the_first_pass(tmp_path: Path) -> None:
+    fenced(scene_of_a_disk_pulled_out, tmp_path, probe=DISK)
+
+
+def scene_of_a_disk_pulled_out(stage: Stage) -> None:
+    root, count = stage.folder / "photos", 1500
+
+    def insert() -> None:
+        run("mount", "-t", "tmpfs", "none", root)
+        for number in range(count):
+            photo(root / f"{number % 40}" / f"{number}.jpg", f"{number} " * 4000)
+
+    stage.write(root, workers=SLEEPY)
+    insert()
+    daemon = Daemon(stage.config, stage.folder)
+    stage.own(daemon)
+    eventually(stage.database.exists)
+    identified = "SELECT count(*) FROM files WHERE state = 'identified'"
+    for step in (1, count // 3):
+        eventually(lambda least=step: _count(stage, identified) >= least)
+        daemon.process.send_signal(signal.SIGSTOP)
+        known = _count(stage, "SELECT count(*) FROM files")
+        run("umount", "--lazy", root)  # whoever reads a file there may go on with it
+        daemon.process.send_signal(signal.SIGCONT)
+        eventually(lambda: _count(stage, "SELECT count(*) FROM roots WHERE state = 'offline'") == 1)
+        assert _count(stage, "SELECT count(*) FROM files") >= known
+        assert _count(stage, "SELECT count(*) FROM files WHERE missing_since IS NOT NULL OR state = 'failed'") == 0
+        insert()
+    stage.settle(root)
+    assert daemon.stop() == 0
+
+
+def _count(stage: Stage, sql: str) -> int:
+    try:
+        ((count,),) = stage.rows(sql)
+    except sqlite3.OperationalError:  # the daemon has only begun to make it
+        return 0
+    return int(count)
 
 
 def _look_again(daemon: Daemon, stage: Stage) -> None:

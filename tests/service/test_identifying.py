@@ -12,6 +12,7 @@ import pytest
 
 from guyverd.catalogue.rows import RootRow
 from guyverd.catalogue.store import Catalogue
+from guyverd.errors import PictureMissing
 from guyverd.model import Changes, SeenFile, Stamp
 from guyverd.service.pipeline import identifying
 from guyverd.service.pipeline.identifying import Identifying
@@ -78,6 +79,26 @@ def test_hashing_lets_others_go_first_unless_it_is_to_be_quick(
     own = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
     assert set(seen) == {min(19, own + 10) if gentle else own}
     assert len(catalogue.photos.pending(100)) == 20
+
+
+@pytest.mark.promise("offline")
+def test_what_is_not_found_while_a_disk_is_away_is_not_gone(
+    catalogue: Catalogue, root: RootRow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hash_file(path: bytes) -> tuple[bytes, Stamp]:
+        raise PictureMissing(path=os.fsdecode(path))
+
+    away = True
+    hashing = Identifying(catalogue, lambda: None, lambda file: None, lost=lambda: away)
+    monkeypatch.setattr(identifying, "hash_file", hash_file)
+    found(catalogue, root, 3)
+    for _ in range(20):
+        hashing.advance()
+        time.sleep(0.001)
+    assert not any(known.missing for known in catalogue.files.known(root.id))
+    away = False
+    eventually(lambda: (hashing.advance() or True) and all(known.missing for known in catalogue.files.known(root.id)))
+    hashing.stop()
 
 
 def test_a_change_of_priority_loses_nothing(

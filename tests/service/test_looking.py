@@ -246,6 +246,19 @@ def test_a_photo_whose_files_are_gone_is_let_go(
     assert catalogue.counts().missing_files == 1
 
 
+@pytest.mark.promise("offline")
+def test_a_photo_that_is_not_found_while_a_disk_is_away_is_not_gone(
+    catalogue: Catalogue, root: RootRow, workers: Workers
+) -> None:
+    looking = Looking(catalogue, cast(Reader, workers), lambda: None, lost=lambda: True)
+    add(catalogue, root, {b"away.jpg": "away"})
+    looking.advance()
+    workers.answer(PictureMissing(path="away.jpg"))
+    looking.advance()
+    assert catalogue.counts().missing_files == 0
+    assert [photo.paths for photo in catalogue.photos.pending(10)] == [(b"/photos/away.jpg",)]
+
+
 def test_without_models_nothing_is_tried_in_vain_and_nothing_is_lost(
     catalogue: Catalogue, root: RootRow, workers: Workers, looking: Looking
 ) -> None:

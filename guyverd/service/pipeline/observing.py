@@ -68,6 +68,8 @@ class Observing:
         self._seen_before: set[RootId] = set()
         self._stood: dict[RootId, tuple[bytes, RootIdentity | None] | None] = {}
         self._surveys: list[Survey] = []
+        self._put_off: list[tuple[RootId, bytes]] = []
+        """Surveys of roots in whose place something else stood, until these are inspected."""
         self._people = os.path.realpath(os.fsencode(config.people))
         self._unsettled = unsettled
         own = (os.fsencode(config.people), ELSEWHERE)
@@ -102,6 +104,9 @@ class Observing:
                 self._surveys = [survey for survey in self._surveys if survey.root.id != before.id]
             self._stood[before.id] = (before.path, identity) if online else None
             found.append(Watched(before, came, went))
+            for scope in [scope for root, scope in self._put_off if root == before.id and online]:
+                self.survey(before, scope)
+        self._put_off.clear()
         return found
 
     def displaced(self) -> bool:
@@ -199,7 +204,7 @@ class Observing:
             self._surveys.remove(survey)
             self.done += 1
             if survey.lost:
-                self.survey(survey.root, survey.scope)
+                self._put_off.append((survey.root.id, survey.scope))
         return changed
 
     def _stands(self, root: RootRow) -> bool:
