@@ -172,7 +172,7 @@ def rename_folder(root: int, old: bytes, new: bytes) -> None:
 def remove_empty(root: int, path: bytes, keep: frozenset[bytes] = frozenset()) -> None:
     """Remove a folder if nothing is in it, then the one above likewise; those in `keep` stay.
 
-    Raises Unsettled.
+    Raises OSError where the disk fails.
     """
     while path and path not in keep:
         above, name = os.path.split(path)
@@ -182,9 +182,9 @@ def remove_empty(root: int, path: bytes, keep: frozenset[bytes] = frozenset()) -
                 settle(parent)
         except FileNotFoundError:
             pass
-        except Unsettled:
-            raise
-        except OSError:
+        except OSError as problem:
+            if problem.errno in FATAL:
+                raise
             return  # a user's file is in it, or it is no folder of ours
         path = above
 

@@ -138,7 +138,7 @@ def _make(work: Work, links: Sequence[PublishedLink], allotted: set[bytes]) -> N
                 unsure |= {link.path for link in (*inside, *done)}
                 work.failed(folder, problem)
             except OSError as problem:
-                with suppress(disk.Unsettled):
+                with suppress(OSError):
                     disk.remove_empty(work.root, folder)
                 work.failed(folder, problem)
             finally:

@@ -35,6 +35,7 @@ def remove(work: Work, links: Iterable[PublishedLink]) -> None:
 
 def _remove_from(work: Work, folder: bytes, links: list[PublishedLink], gone: list[bytes]) -> None:
     done: list[bytes] = []
+    settled: list[bytes] = []
     try:
         with disk.folder(work.root, folder) as here:
             try:
@@ -44,16 +45,19 @@ def _remove_from(work: Work, folder: bytes, links: list[PublishedLink], gone: li
             finally:
                 # The ledger forgets a link only when no power cut can bring it back.
                 disk.settle(here)
-                gone += done
+                settled = done
     except OSError as problem:
         if problem.errno not in disk.NOT_A_FOLDER and problem.errno != errno.ENOENT:
+            gone += settled
             work.failed(folder, problem)
             return
         # The folder itself is gone (removing one link never raises these), and what we made in it with it.
         if problem.errno != errno.ENOENT:
             work.leave(folder)
-        gone += [link.path for link in links]
+        settled = [link.path for link in links]
+    # While their rows are there, a folder that could not be removed is tried again.
     work.tidy(folder)
+    gone += settled
 
 
 def _remove_one(work: Work, here: int, link: PublishedLink) -> None:

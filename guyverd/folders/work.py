@@ -83,7 +83,7 @@ class Work:
         """Remove a folder that fell empty, and those above it. Raises Stopped."""
         try:
             disk.remove_empty(self.root, folder, self.busy)
-        except disk.Unsettled as problem:
+        except OSError as problem:
             self.failed(folder, problem)
 
     def applied(self) -> Applied:

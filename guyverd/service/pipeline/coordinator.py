@@ -104,6 +104,7 @@ class Coordinator:
             drop=self.grouping.drop,
             again=self._unsettled,
             there=self.observing.there,
+            kept=self.renewing.kept,
         )
         self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._debouncer = Debouncer(config.watch.quiet, config.watch.ceiling)
@@ -337,7 +338,7 @@ class Coordinator:
         if self.publishing.furnishing.busy and self._dirty_since is None:
             moments.append(now)
         if self._dirty_since is not None:
-            moments.append(max(self._next_publish, self._dirty_since + _PATIENCE))
+            moments.append(max(self._next_publish, self._dirty_since + _PATIENCE if self._is_moving() else now))
         if (reading := self._next_reading()) is not None:
             moments.append(reading)
         if (rest := self.reader.rest()) is not None:
@@ -496,11 +497,13 @@ class Coordinator:
         now = self.clock()
         if self._dirty_since is None or now < self._next_publish:
             return
-        moving = self.observing.surveying or self.identifying.busy or len(self._debouncer)
-        # Nor is anything published into a folder that somebody is at work in.
-        moving = moving or self.publishing.heeding.deadline() is not None
-        if not moving or now - self._dirty_since > _PATIENCE:
+        if not self._is_moving() or now - self._dirty_since > _PATIENCE:
             self._publish()
+
+    def _is_moving(self) -> bool:
+        """Whether publishing waits: files may be on the move, or somebody is at work in the people folder."""
+        moving = self.observing.surveying or self.identifying.busy or bool(len(self._debouncer))
+        return moving or self.publishing.heeding.deadline() is not None
 
     def _cover_when_idle(self) -> None:
         if self._dirty_since is None and self._inbox.empty():
