@@ -121,6 +121,13 @@ def examine(path: Path) -> Iterator[dict[str, Any]]:
     return report.examine(path)
 
 
+def bundle(path: Path, target: Path) -> dict[str, Any]:
+    """A report on the library of the config at `path`, into a new file."""
+    from guyverd.service import report
+
+    return report.bundle(path, target)
+
+
 class Session:
     """One run of the command line."""
 

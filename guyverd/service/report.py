@@ -18,3 +18,23 @@ def examine(path: Path) -> Iterator[Row]:
     from guyverd.service.pipeline.examining.examination import Examination  # noqa: PLC0415  it loads the rooms
 
     return (finding.told() for finding in Examination(path).findings())
+
+
+def bundle(path: Path, target: Path) -> Row:
+    """Put a report on the library of the config at `path` into a new file, without pictures or names.
+
+    Returns {`file`, `size`, `contents` [{`name`, `size`, `about`}]}. Raises ExportError.
+    """
+    from guyverd import config_file  # noqa: PLC0415
+    from guyverd.errors import GuyverError  # noqa: PLC0415
+    from guyverd.service.pipeline import bundling  # noqa: PLC0415  it loads the rooms
+
+    try:
+        config = config_file.load(path)
+        sacred = [*config.photos, config.people]
+    except GuyverError:
+        sacred = []
+    parts = bundling.collect(path)
+    size = bundling.write(target, parts, sacred)
+    contents = [{"name": part.name, "size": len(part.content), "about": bundling.ABOUT[part.name]} for part in parts]
+    return {"file": str(target), "size": size, "contents": contents}

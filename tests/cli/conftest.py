@@ -67,6 +67,7 @@ def library(monkeypatch: pytest.MonkeyPatch) -> FakeLibrary:
     for name in ("backup", "backups", "restore", "repair"):
         monkeypatch.setattr(session, name, getattr(fake, f"{name}_"))
     monkeypatch.setattr(session, "examine", fake.examine)
+    monkeypatch.setattr(session, "bundle", fake.bundle)
     return fake
 
 

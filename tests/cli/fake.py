@@ -214,6 +214,12 @@ class FakeLibrary:
         if self.trouble is not None:
             raise self.trouble
 
+    def bundle(self, path: Path, target: Path) -> Row:
+        """What stands behind `guyverd bundle`; no part of the Library."""
+        self.calls.append(("bundle", path, target))
+        contents = [{"name": "doctor.json", "size": 1234, "about": "what was found"}]
+        return {"file": str(target), "size": 567, "contents": contents}
+
     def examine(self, path: Path) -> Iterator[Row]:
         """What stands behind `guyverd doctor`; no part of the Library."""
         self.calls.append(("examine", path))

@@ -54,6 +54,7 @@ DATA = {
     "backups": [],
     "restore": ["FILE"],
     "doctor": [],
+    "bundle": ["OUT"],
     "evaluate": ["PHOTOS"],
     "tune": ["PHOTOS"],
 }
@@ -159,7 +160,8 @@ def test_the_page_lists_the_keys_of_a_search_without_a_choice(run: Run, library:
 
 @pytest.mark.usefixtures("config")
 def test_the_page_lists_the_keys_of_what_is_inside(run: Run, library: FakeLibrary) -> None:
-    for name, key in (("person", "pictures"), ("review", "shown"), ("who", "faces"), ("check", "checks"), ("doctor", "checks")):
+    inner = {"person": "pictures", "review": "shown", "who": "faces", "check": "checks"}
+    for name, key in {**inner, "doctor": "checks", "bundle": "contents"}.items():
         row = parsed(run(name, *DATA[name], "--json"))[0]
         match = re.search(rf"Each of `{key}` has ((?:(?:and )?`\w+`,?\s*)+)", " ".join(sections()[name].split()))
         assert match
