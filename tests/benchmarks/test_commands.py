@@ -19,6 +19,7 @@ SAYS = {
     "embedding.py": ["dlib", "ours against dlib as installed, faces/s", "ours against sgemm, GFLOP/s"],
     "folders.py": ["made from nothing", "one new photo of two people with few", "read back, nothing done there"],
     "library.py": ["guyverd, 2 workers", "face_recognition (HOG), 1 process", "faces"],
+    "million.py": ["first comparison", "slowest `status`", "2,000 files, 2,000 photos"],
     "people.py": ["set", "BCubed F", "portraits", "1.000"],
     "photos.py": ["face_recognition (HOG)", "guyverd against face_recognition (HOG)"],
     "rescan.py": ["photo files opened", "worker processes seen", "IMG_000000.jpg"],
