@@ -16,6 +16,8 @@ from guyverd.service.lock import Holder
 from guyverd.service.serving import Server
 from tests.cli.fake import FakeLibrary
 
+pytestmark = pytest.mark.promise("socket")
+
 ODD = os.fsdecode(b"caf\xe9\nx\xff.jpg")
 
 

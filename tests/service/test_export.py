@@ -93,6 +93,7 @@ def test_missing_originals_are_told_and_stop_nothing(photos: Path, tmp_path: Pat
     assert len(seen) == 3
 
 
+@pytest.mark.promise("read-only")
 @pytest.mark.parametrize("inside", ["", "sub/deep", "a/../new"])
 def test_photo_folders_are_sacred(photos: Path, tmp_path: Path, inside: str) -> None:
     before = sorted(photos.rglob("*"))
