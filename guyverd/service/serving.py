@@ -294,9 +294,11 @@ class Server:
 
 
 def _listening(path: Path) -> socket.socket:
-    with contextlib.suppress(FileNotFoundError):
+    try:
         # We hold the library's lock, so a socket that is there is a dead one's.
-        path.unlink()
+        path.unlink(missing_ok=True)
+    except OSError as problem:
+        raise StateError(path=path, detail=problem.strerror or str(problem)) from problem
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         before = os.umask(0o177)
