@@ -11,6 +11,7 @@ import click
 
 from guyverd import __version__
 from guyverd.cli import (
+    accept,
     albums,
     backups,
     boxes,
@@ -86,6 +87,7 @@ for _command in (
     people.export,
     people.crops,
     library.failures,
+    accept.accept,
     forget.forget,
     library.check,
     backups.backup,

@@ -43,6 +43,7 @@ METHODS = frozenset(
         "album_rename",
         "album_remove",
         "failures",
+        "accept",
         "forget",
         "check",
         "scan",
@@ -307,6 +308,14 @@ class Library(Protocol):
         [texts and numbers]: what the message was made from; where the line is about one, `file` (a path), `root` (a
         photo folder), `photo` and `person` (ids); where something failed, `exception` {`type`, `text`, `frames`
         [{`module`, `line`, `function`}]}.
+        """
+
+    def accept(self, folder: str, dry: bool = False) -> Row:
+        """What stands at the absolute path of a photo folder that is offline is that folder from now on.
+
+        What is known from it and is not there is gone, as if it had been deleted. CannotDecide is raised for what is no
+        photo folder, is not there, or is online. Returns {`path`, `detail` (why it was offline), `known` (files known
+        from it), `dry_run`}.
         """
 
     def forget(self, apply: bool = False, stamp: str | None = None) -> Row:

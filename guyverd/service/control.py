@@ -224,6 +224,10 @@ class RemoteLibrary:
         """See `Library.journal`."""
         return self._many("journal")
 
+    def accept(self, folder: str, dry: bool = False) -> Row:
+        """See `Library.accept`."""
+        return self._one("accept", folder=folder, dry=dry or None)
+
     def forget(self, apply: bool = False, stamp: str | None = None) -> Row:
         """See `Library.forget`."""
         return self._one("forget", apply=apply or None, stamp=stamp)

@@ -115,7 +115,7 @@ def state_of(before: RootIdentity | None, now: RootIdentity | None, sight: Sight
     return Standing(
         RootState.OFFLINE,
         "another folder stands in its place, with other photos than those known from it: is another disk mounted there?"
-        " `guyverd accept` makes it the photo folder",
+        " `guyverd accept FOLDER` takes it as it is",
     )
 
 

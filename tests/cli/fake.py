@@ -563,6 +563,12 @@ class FakeLibrary:
         ]
         return {"path": path, "faces": faces, "face": chosen, "results": results[:k] if chosen else []}
 
+    def accept(self, folder: str, dry: bool = False) -> Row:
+        self._asked("accept", folder, dry)
+        if folder == "/photos":
+            raise CannotDecide(detail="/photos is there, and is what it was", hint="Nothing is to be done.")
+        return {"path": folder, "detail": "the folder is not there", "known": 5, "dry_run": dry}
+
     def forget(self, apply: bool = False, stamp: str | None = None) -> Row:
         self._asked("forget", apply, stamp)
         if apply and stamp != "65a1b2c3-0d4e5f6a7b":

@@ -48,6 +48,7 @@ DATA = {
     "export": ["12", "OUT"],
     "crops": ["12", "--out", "OUT"],
     "failures": [],
+    "accept": ["/mnt/nas"],
     "forget": [],
     "check": [],
     "backup": [],
@@ -202,6 +203,7 @@ def test_the_fake_has_the_documented_keys(method: str) -> None:
         "box": ["/x", [1, 2, 30, 40], "12"],
         "who": ["/x"],
         "search": ["/x"],
+        "accept": ["/mnt/nas"],
     }
     answer = getattr(FakeLibrary(), method)(*arguments.get(method, []))
     related = {"person": ["people"], "merge": ["people"], "scan": ["progress"]}

@@ -142,6 +142,10 @@ class WorkingLibrary(Listing):
         """See `Library.recluster`."""
         return self._whole.recluster(apply, strictness, stamp)
 
+    def accept(self, folder: str, dry: bool = False) -> Row:
+        """See `Library.accept`."""
+        return self._whole.accept(folder, dry)
+
     def forget(self, apply: bool = False, stamp: str | None = None) -> Row:
         """See `Library.forget`."""
         return self._whole.forget(apply, stamp)

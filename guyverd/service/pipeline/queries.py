@@ -26,6 +26,7 @@ from guyverd.people.graph import rows_of
 from guyverd.people.recognition import Likeness, recognise
 from guyverd.service.api import Row
 from guyverd.service.journal import Journal
+from guyverd.service.pipeline.accepting import accept
 from guyverd.service.pipeline.asked import Asked
 from guyverd.service.pipeline.checking import check
 from guyverd.service.pipeline.coordinator import Coordinator
@@ -348,6 +349,10 @@ class LocalLibrary(Inquiring):
         return rows
 
     # ---- what is gone ------------------------------------------------------------------------------------------------
+
+    def accept(self, folder: str, dry: bool = False) -> Row:
+        """See `Library.accept`."""
+        return accept(self._at_work, folder, dry=dry)
 
     def forget(self, apply: bool = False, stamp: str | None = None) -> Row:
         """See `Library.forget`."""
