@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from typing import IO
 
-from guyverd.catalogue.custody import problems
+from guyverd.catalogue.custody import MARK, problems
 from guyverd.catalogue.database import uri_path
 from guyverd.catalogue.schema import KNOWN, MIGRATIONS
 from guyverd.errors import (
@@ -145,12 +145,6 @@ def library_of(catalogue: bytes) -> str:
     return ""
 
 
-def steps_of(catalogue: bytes) -> frozenset[str]:
-    """The migrations that a catalogue has had. Raises sqlite3.Error."""
-    with _reading(catalogue) as reader:
-        return _steps(reader)
-
-
 def mark_of(catalogue: bytes) -> str:
     """What the manifest of a backup made now would have as its mark. Raises CatalogueDamaged."""
     try:
@@ -181,6 +175,9 @@ _DRAFT, _PART = b".guyverd-backup-", b".part"
 _DRAFTS = re.compile(re.escape(_DRAFT) + b"[0-9a-f]{16}" + re.escape(_PART))
 
 
+_BESIDE = (b"-wal", b"-shm", b"-journal", MARK)
+
+
 def _sweep_one(path: bytes) -> None:
     with contextlib.suppress(OSError):
         file = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -209,6 +206,9 @@ def temporary(folder: bytes) -> Iterator[bytes]:
             here = os.fstat(file)
             if os.path.samestat(here, os.stat(path, follow_symlinks=False)):
                 os.unlink(path)
+        for beside in _BESIDE:
+            with contextlib.suppress(OSError):
+                os.unlink(path + beside)
         os.close(file)
 
 
@@ -315,7 +315,7 @@ def _refuse_other(target: bytes, library: str) -> None:
 
 def manifest_of(path: bytes) -> Manifest:
     """What a backup says of itself, read from its beginning. Raises NoBackup, NotABackup or BackupError."""
-    with _opened(path) as (_, manifest):
+    with _opened(path) as (_, manifest, _):
         return manifest
 
 
@@ -370,7 +370,7 @@ def _verified(path: bytes, shown: bytes, stopped: Stopped) -> Manifest:
 def _read_whole(path: bytes, shown: bytes, write: Callable[[bytes], object], stopped: Stopped) -> Manifest:
     told = os.fsdecode(shown)
     digest, size, found = blake2b(digest_size=32), 0, False
-    with _opened(path) as (tar, manifest):
+    with _opened(path) as (tar, manifest, packed):
         while (member := tar.next()) is not None:
             content = tar.extractfile(member) if member.name == _DATABASE and member.isreg() else None
             if content is None or found:
@@ -384,26 +384,30 @@ def _read_whole(path: bytes, shown: bytes, write: Callable[[bytes], object], sto
                 digest.update(piece)
                 size += len(piece)
                 write(piece)
+        # To its end, where gzip keeps what it is checked by.
+        while packed.read(_PIECE):
+            pass
     if not found or size != manifest.size or digest.hexdigest() != manifest.hash:
         raise BackupDamaged(path=told, detail="what is in it is not what was saved")
     return manifest
 
 
 @contextlib.contextmanager
-def _opened(path: bytes) -> Iterator[tuple[tarfile.TarFile, Manifest]]:
+def _opened(path: bytes) -> Iterator[tuple[tarfile.TarFile, Manifest, IO[bytes]]]:
     told = os.fsdecode(path)
     known = False
     try:
         # Not followed by a thread's wait: what has that name may be a pipe.
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        with open(file, "rb") as raw, gzip.GzipFile(fileobj=raw, mode="rb") as packed:
-            with tarfile.open(mode="r|", fileobj=packed, bufsize=_PIECE) as tar:
-                manifest = _manifest(tar, told)
-                known = True
-                yield tar, manifest
-            # To its end, where gzip keeps what it is checked by.
-            while packed.read(_PIECE):
-                pass
+        with (
+            open(file, "rb") as raw,
+            gzip.GzipFile(fileobj=raw, mode="rb") as packed,
+            # In small blocks: what it says of itself is read though its end is lost.
+            tarfile.open(mode="r|", fileobj=packed, bufsize=tarfile.RECORDSIZE) as tar,
+        ):
+            manifest = _manifest(tar, told)
+            known = True
+            yield tar, manifest, packed
     except FileNotFoundError:
         raise NoBackup(path=told) from None
     except _UNREADABLE as problem:

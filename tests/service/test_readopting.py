@@ -156,7 +156,7 @@ MOVES = ("delete a link", "delete a folder", "rename a folder", "move a link", "
     acts=st.lists(st.tuples(st.sampled_from(MOVES), st.integers(0, 9), st.integers(0, 9)), max_size=6),
     taken_up=st.booleans(),
 )
-@settings(max_examples=scaled(15, 400), deadline=None)
+@settings(max_examples=scaled(6, 400), deadline=None)
 def test_whatever_was_done_since_counts_for_nothing(
     acts: list[tuple[str, int, int]], taken_up: bool, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -67,8 +67,8 @@ def advise(config: Config, problem: CatalogueDamaged) -> None:
         problem.fields["cure"] = (
             f"{problem.fields['cure']} {told}"
             if isinstance(problem, CatalogueCopied)
-            else f"{told} Stop guyverd; `guyverd check --repair` puts it back if it is sound, or the next older one, and"
-            " keeps the damaged file."
+            else f"{told} Stop guyverd; `guyverd check --repair` puts it back if it is sound, else an older one,"
+            " and keeps the damaged file."
         )
     elif not isinstance(problem, CatalogueCopied):
         problem.fields["cure"] = (

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from guyverd.catalogue import archive, replacing
 from guyverd.catalogue.restored import prepare
+from guyverd.catalogue.schema import KNOWN
 from guyverd.config import Config
 from guyverd.errors import BackupError
 from guyverd.service.api import Row
@@ -53,7 +54,7 @@ def _proved(config: Config, file: Path, *, put: bool) -> Row:
         row = {
             **told(file, manifest),
             "restored": put,
-            "upgraded": archive.steps_of(copy) != frozenset(manifest.steps),
+            "upgraded": frozenset(manifest.steps) != KNOWN,
             "aside": None,
             "other": False,
         }
