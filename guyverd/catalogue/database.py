@@ -203,9 +203,15 @@ class Database:
         if whole:
             connection.close()
             self._custody.ended()
-            return
-        # The log must stay, by which the next who opens the file has all of it: only the last to close takes it along,
-        # and a reader may not.
+        else:
+            self._leave(connection)
+
+    def _leave(self, connection: sqlite3.Connection) -> None:
+        """Close the connection, but not the catalogue: it is as after a kill.
+
+        The log must stay, by which the next who opens the file has all of it: only the last to close takes it along,
+        and a reader may not.
+        """
         with contextlib.ExitStack() as last:
             with contextlib.suppress(sqlite3.Error):
                 reader = last.enter_context(contextlib.closing(self._new_reader()))
@@ -220,7 +226,8 @@ class Database:
                 self._anchor()
                 _closed_to_others(self._path)
                 connection = sqlite3.connect(self._path, isolation_level=None)
-                undo.callback(connection.close)
+                # Where it cannot be opened whole, what a kill may have left of it must not be tidied either.
+                undo.callback(self._leave, connection)
                 connection.row_factory = sqlite3.Row
                 connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
                 connection.execute("PRAGMA journal_mode = WAL")
@@ -233,6 +240,8 @@ class Database:
                 self._custody.settle(connection)
             except _PROBLEMS_OPENING as problem:
                 raise self._translated(problem) from problem
+            except OSError as problem:
+                raise StateError(path=self._display, detail=problem.strerror or str(problem)) from problem
             undo.pop_all()
         return connection
 

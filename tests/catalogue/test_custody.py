@@ -20,7 +20,7 @@ from guyverd.catalogue import custody
 from guyverd.catalogue.custody import Custody
 from guyverd.catalogue.database import Database
 from guyverd.catalogue.store import Catalogue
-from guyverd.errors import CatalogueCopied, CatalogueDamaged, CatalogueNewer
+from guyverd.errors import CatalogueCopied, CatalogueDamaged, CatalogueNewer, StateError
 from tests.catalogue.conftest import ROOT
 from tests.promises import scaled
 
@@ -148,6 +148,31 @@ def test_who_was_killed_goes_on_where_they_were(path: bytes) -> None:
             assert process.stdout is not None
             told = process.stdout.read().split()
         assert pairs(path) >= int(told[-1] if told else 1), "what was told to be written is there"
+
+
+@pytest.mark.promise("kill", "any-order")
+def test_after_a_kill_a_start_that_fails_tidies_nothing(path: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the next one would take it for a copy."""
+    with writing(path) as process:
+        assert process.stdout is not None
+        written = int([process.stdout.readline() for _ in range(3)][-1])
+
+    def failing(custody: Custody, connection: sqlite3.Connection) -> None:
+        connection.execute("SELECT 1 FROM meta").fetchone()
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Custody, "settle", failing)
+        for _ in range(2):
+            with pytest.raises(StateError):
+                Database(path)
+    database = Database(path)
+    try:
+        row = database.row("SELECT count(*) FROM meta WHERE key LIKE 'left%'")
+        assert row is not None
+        assert row[0] >= written
+    finally:
+        database.close()
 
 
 def test_a_lost_log_is_told(path: bytes) -> None:
