@@ -84,7 +84,9 @@ class Enrolling:
         if name[1] != cover[1] or not name[0].startswith(cover[0]):
             return False
         try:
-            with open(os.path.join(self._folder, path), "rb") as file:
+            # It was a file a moment ago; a pipe in its place must not keep us waiting.
+            seen = os.open(os.path.join(self._folder, path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            with open(seen, "rb") as file:
                 return is_cover(file.read(HEAD))
         except OSError:
             return False
