@@ -46,8 +46,8 @@ _PROBLEMS_OPENING = (*_PROBLEMS, LookupError)
 class Written(NamedTuple):
     """What was written since the file was opened."""
 
-    count: int = 0
-    """Transactions, also those that were taken back."""
+    transactions: int = 0
+    """Also those that were taken back."""
     seconds: float = 0.0
     """That they took in all, until they were durable."""
     longest: float = 0.0
@@ -187,7 +187,7 @@ class Database:
             except BaseException as problem:
                 done.set_exception(problem)
             took, before = time.perf_counter() - began, self.written
-            self.written = Written(before.count + 1, before.seconds + took, max(before.longest, took))
+            self.written = Written(before.transactions + 1, before.seconds + took, max(before.longest, took))
         self._close(connection)
 
     def _begin(self, connection: sqlite3.Connection) -> None:

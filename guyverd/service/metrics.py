@@ -30,7 +30,7 @@ class Kind(StrEnum):
 class Timed(NamedTuple):
     """The value of a summary."""
 
-    count: int = 0
+    times: int = 0
     seconds: float = 0.0
     longest: float = 0.0
 
@@ -114,7 +114,7 @@ class Metrics:
         seconds = max(0.0, seconds)
         with self._lock:
             before = self._times.get((name, label), Timed())
-            self._times[name, label] = Timed(before.count + 1, before.seconds + seconds, max(before.longest, seconds))
+            self._times[name, label] = Timed(before.times + 1, before.seconds + seconds, max(before.longest, seconds))
 
     @contextlib.contextmanager
     def timing(self, name: str, label: str = "") -> Iterator[None]:
@@ -169,4 +169,4 @@ def _of_kind(name: str, kind: Kind, label: str) -> None:
 
 
 def _summary(value: Timed) -> dict[str, Number]:
-    return {"count": value.count, "seconds": round(value.seconds, 6), "longest": round(value.longest, 6)}
+    return {"count": value.times, "seconds": round(value.seconds, 6), "longest": round(value.longest, 6)}

@@ -27,6 +27,7 @@ def bundle(path: Path, target: Path) -> Row:
     """
     from guyverd import config_file  # noqa: PLC0415
     from guyverd.errors import GuyverError  # noqa: PLC0415
+    from guyverd.service import packing  # noqa: PLC0415
     from guyverd.service.pipeline import bundling  # noqa: PLC0415  it loads the rooms
 
     try:
@@ -35,6 +36,6 @@ def bundle(path: Path, target: Path) -> Row:
     except GuyverError:
         sacred = []
     parts = bundling.collect(path)
-    size = bundling.write(target, parts, sacred)
+    size = packing.write(target, parts, sacred)
     contents = [{"name": part.name, "size": len(part.content), "about": bundling.ABOUT[part.name]} for part in parts]
     return {"file": str(target), "size": size, "contents": contents}

@@ -19,9 +19,9 @@ from PIL import Image, ImageOps
 
 from guyverd import config_file
 from guyverd.errors import ExportError
-from guyverd.service import report
+from guyverd.service import packing, report
 from guyverd.service.access import open_library
-from guyverd.service.pipeline import bundling
+from guyverd.service.pipeline import bundled, bundling
 from guyverd.service.vocabulary import vocabulary
 from tests.service.conftest import Daemon, eventually, place
 from tests.service.exposition import read
@@ -232,7 +232,7 @@ def test_a_part_that_cannot_be_had_costs_only_itself(
     def broken(*_: object) -> object:
         raise RuntimeError("Zaphodia")
 
-    monkeypatch.setattr(bundling, "_environment", broken)
+    monkeypatch.setattr(bundled, "environment", broken)
     report.bundle(library, tmp_path / "b.tar.gz")
     parts = nothing_is_told(tmp_path / "b.tar.gz", tmp_path)
     assert json.loads(parts["environment.json"]) == {"problem": "RuntimeError"}
@@ -244,7 +244,7 @@ def test_a_part_that_cannot_be_had_costs_only_itself(
 
 def test_the_file_says_nothing_of_who_made_it_and_is_nobody_elses(tmp_path: Path) -> None:
     target = tmp_path / "Zaphodia.tar.gz"
-    bundling.write(target, [bundling.Part("README.txt", b"x")], [])
+    packing.write(target, [packing.Part("README.txt", b"x")], [])
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
     data = target.read_bytes()
     assert data[3] & 0x08 == 0, "gzip's head has no name"
@@ -264,7 +264,7 @@ def test_nothing_is_overwritten_and_nothing_put_among_photos(library: Path, tmp_
     before = sorted(os.listdir(config.photos[0]))
     for target in (there, link, tmp_path / "nowhere" / "b.tar.gz", config.photos[0] / "b.tar.gz", aside / "b.tar.gz"):
         with pytest.raises(ExportError):
-            bundling.write(target, [bundling.Part("README.txt", b"x")], [*config.photos, config.people])
+            packing.write(target, [packing.Part("README.txt", b"x")], [*config.photos, config.people])
     assert there.read_text() == "mine"
     assert not (tmp_path / "new.tar.gz").exists()
     assert sorted(os.listdir(config.photos[0])) == before

@@ -2,5 +2,6 @@
 
 finding   one verdict, with what is and what to type
 system    on the machine: memory, processors, disks, limits, clock, versions
-library   on the library: config, folders, catalogue, index, photos
+folders   on the state folder, the people folder and the photo folders
+library   on the library: config, daemon, catalogue, index, backups, photos, models
 """

@@ -14,6 +14,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from guyverd.errors import GuyverError
+
 
 class Verdict(StrEnum):
     """How bad it is."""
@@ -67,6 +69,13 @@ class Finding:
             "detail": self.detail.format(**shown),
             "cure": self.cure.format(**typed),
         }
+
+
+def of_error(check: str, problem: GuyverError) -> Finding:
+    """What an error of the program says of itself."""
+    return Finding(
+        check, Verdict.FAULT, "{problem}", "{advice}", {"problem": problem.message, "advice": problem.advice}
+    )
 
 
 def plain(value: Value) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from guyverd.service.doctor.finding import Figure, Finding, Verdict, size, span
+from guyverd.service.doctor.finding import Figure, Finding, Value, Verdict, size, span
 
 _LEAST_FREE = 50e6
 """Bytes; below that, not even what is under way can be noted."""
@@ -27,7 +27,7 @@ _SYSCTL = "/etc/sysctl.d/60-guyverd.conf"
 
 def free_space(free: int, total: int, needed: int, files: int | None, *, read_only: bool) -> Finding:
     """The disk of the state folder: bytes free, in all, that may be needed, and files that may still be made."""
-    fields = {"free": size(free), "total": size(total), "needed": size(needed + _SPARE)}
+    fields: dict[str, Value] = {"free": size(free), "total": size(total), "needed": size(needed + _SPARE)}
     cure = "Free some space on its disk (`df -h`, `du`), or move `state` to another: stop guyverd, move the folder, \
 change the config."
     if read_only:
@@ -77,7 +77,7 @@ def watches(seen: Watches) -> Finding:
         return Finding("watch limits", Verdict.UNKNOWN, "this system does not tell its limits of inotify")
     others, other_instances = max(0, seen.used - seen.ours), max(0, seen.used_instances - seen.our_instances)
     least = "" if seen.counted_all else "at least "
-    fields = {
+    fields: dict[str, Value] = {
         "folders": Figure(f"{least}{seen.folders:,}"),
         "most": seen.most,
         "others": others,
@@ -125,7 +125,7 @@ def enough(needed: int) -> int:
 
 def memory(total: float, available: float, workers: int, each: float) -> Finding:
     """Whether the workers have room: bytes there are for this process, bytes not in use, bytes that one may take."""
-    fields = {
+    fields: dict[str, Value] = {
         "total": size(total),
         "available": size(available),
         "workers": workers,
@@ -155,7 +155,7 @@ def memory(total: float, available: float, workers: int, each: float) -> Finding
 
 def processors(usable: int, there: int, workers: int) -> Finding:
     """How many processor cores may be used, how many there are, and how many workers use them."""
-    fields = {"usable": usable, "there": there, "workers": workers}
+    fields: dict[str, Value] = {"usable": usable, "there": there, "workers": workers}
     if workers > 2 * usable:
         return Finding(
             "processors",
@@ -182,7 +182,7 @@ class Written:
 def writing(seen: Written) -> Finding:
     """Whether the disk of the state folder is quick enough."""
     rate = seen.size / max(seen.seconds, 1e-9)
-    fields = {"rate": Figure(f"{size(rate)}/s"), "sync": span(seen.sync)}
+    fields: dict[str, Value] = {"rate": Figure(f"{size(rate)}/s"), "sync": span(seen.sync)}
     cure = "Move `state` to a disk in this machine, best an SSD: stop guyverd, move the folder, change the config."
     if seen.sync > _SLOW_SYNC or rate < _SLOW_WRITE:
         return Finding(
@@ -217,7 +217,7 @@ def reading(seen: Read) -> Finding:
         cure = "See `guyverd failures`, and whether the photo folder's disk is well: `dmesg`" if seen.failed else ""
         return Finding("photo disk", verdict, detail, cure, {"failed": seen.failed})
     rate = seen.size / max(seen.seconds, 1e-9)
-    fields = {
+    fields: dict[str, Value] = {
         "photos": seen.photos,
         "rate": Figure(f"{size(rate)}/s"),
         "first": span(seen.first),
@@ -237,7 +237,7 @@ def reading(seen: Read) -> Finding:
 
 def clock(wall: float, latest: float | None, future: int | None) -> Finding:
     """The clock on the wall, against the latest moment in the catalogue; files that claim to be of the future."""
-    fields: dict[str, Figure | int] = {"future": future or 0}
+    fields: dict[str, Value] = {"future": future or 0}
     cure = "Set it: `timedatectl` tells how it stands, `sudo timedatectl set-ntp true` keeps it right."
     if wall < _ORIGIN:
         return Finding("clock", Verdict.FAULT, "the clock is years behind", cure)
@@ -260,7 +260,7 @@ def clock(wall: float, latest: float | None, future: int | None) -> Finding:
 def versions(found: Mapping[str, str], missing: Sequence[str], sqlite: tuple[int, ...]) -> Finding:
     """The libraries: those found with their versions, and those that are needed and not there."""
     told = Figure(", ".join(f"{name} {version}" for name, version in found.items()))
-    fields = {"found": told, "missing": Figure(", ".join(missing))}
+    fields: dict[str, Value] = {"found": told, "missing": Figure(", ".join(missing))}
     if missing:
         return Finding(
             "versions",
@@ -282,7 +282,7 @@ def unit(states: Mapping[str, Mapping[str, str]]) -> Finding:
     name, state = min(loaded.items(), key=lambda item: item[1].get("ActiveState") != "failed")
     user = "--user " if name == "user" else ""
     restarts = int(state["NRestarts"]) if state.get("NRestarts", "").isdecimal() else 0
-    fields = {
+    fields: dict[str, Value] = {
         "name": Figure(name),
         "state": Figure(state.get("ActiveState", "unknown")),
         "result": Figure(state.get("Result", "unknown")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from guyverd.service.doctor.finding import Figure, Finding, Verdict, listed, size, span, worst
+from guyverd.service.doctor.finding import Figure, Finding, Value, Verdict, listed, size, span, worst
 
 
 def test_paths_are_told_as_they_are_and_typed_as_one_word() -> None:
@@ -20,7 +20,7 @@ def test_paths_are_told_as_they_are_and_typed_as_one_word() -> None:
 
 
 def test_what_is_filled_in_can_be_told_otherwise() -> None:
-    fields = {"path": Path("/home/ada"), "count": 1234, "size": Figure("1 GB"), "why": "Alice"}
+    fields: dict[str, Value] = {"path": Path("/home/ada"), "count": 1234, "size": Figure("1 GB"), "why": "Alice"}
     finding = Finding("x", Verdict.OK, "{path} {count} {size} {why}", "{path}", fields)
     seen = []
 

@@ -21,7 +21,7 @@ from guyverd.errors import GuyverError
 from guyverd.faces import limits
 from guyverd.folders.marker import MARKER
 from guyverd.service.api import Row
-from guyverd.service.doctor import library, system
+from guyverd.service.doctor import folders, library, system
 from guyverd.service.doctor.finding import Figure, Finding, Verdict
 from guyverd.service.lock import Holder, holder
 from guyverd.service.pipeline.examining import machine, stores
@@ -164,7 +164,7 @@ class Examination:
 
     def _state_folder(self) -> Finding:
         exists, problem, exposed = stores.state_folder(self._config.state)
-        return library.state_folder(self._config.state, exists=exists, problem=problem, exposed=exposed)
+        return folders.state_folder(self._config.state, exists=exists, problem=problem, exposed=exposed)
 
     def _catalogue(self) -> Finding:
         with contextlib.suppress(GuyverError, OSError):
@@ -202,7 +202,7 @@ class Examination:
     # ---- folders -----------------------------------------------------------------------------------------------------
 
     def _people_folder(self) -> Finding:
-        return library.people_folder(stores.people_folder(self._config, self.inspection))
+        return folders.people_folder(stores.people_folder(self._config, self.inspection))
 
     def _root(self, number: int, until: float) -> Finding:
         path = self._config.photos[number - 1]
@@ -217,9 +217,9 @@ class Examination:
         seen = walk(raw, rules, until) if there else Seen()
         self.trees[number] = seen
         known = next((root for root in self.inspection.roots if root.path == raw), None)
-        status = next((row for row in (self.status or {}).get("roots", ()) if row["path"] == os.fsdecode(raw)), {})
-        return library.root(
-            library.Root(
+        status: Row = next((row for row in (self.status or {}).get("roots", ()) if row["path"] == os.fsdecode(raw)), {})
+        return folders.root(
+            folders.Root(
                 number=number,
                 path=path,
                 there=there,

@@ -15,7 +15,8 @@ from guyverd.config import Config
 from guyverd.errors import PeopleFolderError
 from guyverd.folders.marker import check
 from guyverd.people.index import FaceIndex, IndexRefused
-from guyverd.service.doctor.library import People, Stored
+from guyverd.service.doctor.folders import People
+from guyverd.service.doctor.library import Stored
 from guyverd.watch.mounts import mounts
 
 _LOOKS = 3
