@@ -67,15 +67,20 @@ class Lock:
             undo.pop_all()
 
     def _take_both(self, state: Path) -> None:
+        # Some network file systems lock nothing that is only read, and a folder is; then the file must do.
+        with contextlib.suppress(_Unlockable):
+            self._take_one(self._folder, state)
+        self._take_one(self._file, state)
+
+    def _take_one(self, file: int, state: Path) -> None:
         for _ in range(_GLANCES):
             try:
-                # Some network file systems lock nothing that is only read, and a folder is; then the file must do.
-                with contextlib.suppress(_Unlockable):
-                    _take(self._folder)
-                return _take(self._file)
+                return _take(file)
             except BlockingIOError:
-                if (found := holder(state)) is not None:
-                    raise AlreadyRunning(pid=found.pid or "unknown", state=state) from None
+                # What both say is asked for where one is held: the file may tell more than the kernel.
+                if _locked_by(file) or not os.path.exists("/proc/locks"):
+                    found = holder(state)
+                    raise AlreadyRunning(pid=(found and found.pid) or "unknown", state=state) from None
             # Somebody who looked for a holder had it for that moment.
             time.sleep(_GLANCE)
         raise AlreadyRunning(pid="unknown", state=state)
