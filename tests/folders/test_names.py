@@ -161,6 +161,7 @@ TARGETS = st.builds(lambda folder, name: b"/p/%d/" % folder + name, st.integers(
 PHOTOS = st.builds(photo, TARGETS, st.sampled_from([None, "2024-05-17T00:00:00", "nonsense"]))
 
 
+@pytest.mark.promise("names")
 @CALM
 @given(st.lists(PHOTOS, max_size=10))
 def test_links_are_legal_and_distinct_without_case(photos: list[ShelfPhoto]) -> None:

@@ -70,6 +70,7 @@ def test_links_folders_and_nothing(tmp_path: Path, read: Callable[[bytes], objec
             read(missing)
 
 
+@pytest.mark.promise("half-written")
 @pytest.mark.parametrize("how", ["grow", "shrink", "touch", "overwrite"])
 def test_a_change_while_reading_is_noticed(
     tmp_path: Path, read: Callable[[bytes], object], how: str, monkeypatch: pytest.MonkeyPatch

@@ -63,6 +63,7 @@ def test_every_method_of_the_protocol_can_be_asked() -> None:
     assert all(callable(getattr(RemoteLibrary, name)) for name in METHODS)
 
 
+@pytest.mark.promise("names")
 def test_names_that_are_not_utf8_survive_both_ways(fake: FakeLibrary, remote: RemoteLibrary, tmp_path: Path) -> None:
     odd = f"{tmp_path}/{ODD}"
     Path(odd).write_bytes(b"a picture")

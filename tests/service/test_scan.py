@@ -174,6 +174,7 @@ def test_broken_files_are_listed_and_stop_nothing(config: Config, photos: Path) 
         assert {Path(row["file"]).name for row in library.failures()} == {"empty.jpg", "text.png"}
 
 
+@pytest.mark.promise("names")
 def test_names_of_any_bytes_are_followed(config: Config, photos: Path) -> None:
     odd = os.fsencode(photos) + b"/\xff\xfe caf\xe9\n\x1b[31m.jpg"
     os.rename(photos / f"{HOPPER}1.jpg", os.fsdecode(odd))
@@ -307,6 +308,7 @@ def test_several_roots_are_one_library(tmp_path: Path, negatives: Path, write_co
     assert groups(config.people) == EVERYBODY
 
 
+@pytest.mark.promise("removal")
 def test_what_has_been_gone_for_the_time_of_grace_is_forgotten(
     photos: Path, negatives: Path, write_config: Callable[..., Path]
 ) -> None:

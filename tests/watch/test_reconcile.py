@@ -43,6 +43,7 @@ def test_every_kind_of_change() -> None:
     )
 
 
+@pytest.mark.promise("names")
 def test_nothing_below_what_cannot_be_read_is_gone() -> None:
     before = [known(1, b"a/b/c.jpg"), known(2, b"a/bc.jpg"), known(3, b"ab/c.jpg"), known(4, b"a/b")]
     assert reconcile(before, [], [b"a/b"]).gone == (2, 3)

@@ -104,6 +104,7 @@ def test_a_scope_may_be_a_directory_or_a_file() -> None:
     assert paths(fs, b"x/y/none.jpg") == []
 
 
+@pytest.mark.promise("names")
 def test_an_unreadable_directory_is_named_and_the_rest_goes_on() -> None:
     fs = FakeDisk(
         {b"a/a.jpg": 1, b"b/b.jpg": 1, b"c.jpg": 1, b"d.jpg": 1}, broken={b"a": errno.EACCES, b"c.jpg": errno.EIO}
@@ -162,6 +163,7 @@ def test_look_tells_one_path() -> None:
     assert look(ROOT, b"x/bad.jpg", PLAIN, wanted, fs) == Unreadable(b"x/bad.jpg", "Input/output error")
 
 
+@pytest.mark.promise("scale")
 def test_very_deep_trees_need_no_recursion() -> None:
     deep = b"/".join([b"d"] * 1500)
     fs = FakeDisk({deep + b"/a.jpg": 1})
@@ -204,6 +206,7 @@ def test_scans_of_any_scope_agree_with_a_filter_over_all_files(found: list[bytes
 # ---- the real disk ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.promise("names")
 def test_on_disk_with_odd_names_links_pipes_and_a_linked_root(tmp_path: Path) -> None:
     real = os.fsencode(tmp_path / "real")
     deep = real + b"/" + b"/".join([b"d%02d" % n for n in range(60)])
