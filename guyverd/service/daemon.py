@@ -192,7 +192,10 @@ def _life(config: Config, lock: Lock, wishes: Wishes, lines: Log, journal: Journ
         raise ControlError(detail=f"it gave up after repeated errors: {coordinator.fault!r}")
     # It may have been told so while it came to an end.
     again = again and not wishes.stopping
-    log.info("Reading the config again." if again else "Stopped.")
+    if again:
+        log.info("Reading the config again.")
+    else:
+        log.info("Stopped.")
     return again
 
 

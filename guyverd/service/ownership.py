@@ -31,7 +31,8 @@ def claim(state: Path) -> None:
         _refuse(private.exposed(os.fspath(state), status))
         if status.st_mode & _OTHERS:
             state.chmod(0o700)
-            log.warning("%s could be looked at by others; now only you can (mode 0700).", state)
+            about = {"file": str(state)}
+            log.warning("%s could be looked at by others; now only you can (mode 0700).", state, extra=about)
         for path in _kept(state):
             # What is written by a running daemon comes and goes.
             with contextlib.suppress(FileNotFoundError):
@@ -59,4 +60,4 @@ def _close_to_others(path: str) -> None:
     _refuse(private.exposed(path, status))
     if status.st_mode & _OTHERS and stat.S_ISREG(status.st_mode):
         os.chmod(path, 0o600)
-        log.info("%s is now closed to others (mode 0600).", path)
+        log.info("%s is now closed to others (mode 0600).", path, extra={"file": path})

@@ -153,7 +153,7 @@ def root(seen: Root, rescan: float) -> Finding:
             name,
             Verdict.FAULT,
             "{path} counts as offline: {detail}",
-            "Mount its disk. If the photos are gone for good, one photo put there is enough to bring it back.",
+            "Mount its disk; if what stands there is the photo folder now, guyverd accept {path} says so.",
             fields,
         )
     if seen.first is not None:
@@ -179,8 +179,9 @@ def root(seen: Root, rescan: float) -> Finding:
         )
     if seen.kind:
         how = "{path}, {pictures} pictures, compared in full {scanned} ago; {kind} sends no events, so it is polled"
-    elif seen.watched == "polled":
-        how = "{path}, {pictures} pictures, compared in full {scanned} ago; polled where no watch is left: {detail}"
+    elif seen.watched in ("polled", "partly"):
+        how = "{path}, {pictures} pictures, compared in full {scanned} ago; {watched} by events: {detail}"
+        fields["watched"] = Figure("not watched" if seen.watched == "polled" else "partly watched")
     else:
         how = "{path}, {pictures} pictures, compared in full {scanned} ago"
     return Finding(name, Verdict.OK, how, "", fields)

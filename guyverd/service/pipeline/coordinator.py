@@ -421,8 +421,10 @@ class Coordinator:
         self.identifying.set_gentle(now.gentle)
         quiet_until = now.quiet_until if self._heeds_quiet else ""
         if bool(quiet_until) != bool(self.quiet_until):
-            told = "Quiet hours: no photo is read until %s." if quiet_until else "Quiet hours are over."
-            log.info(told, *filter(None, [quiet_until]))
+            if quiet_until:
+                log.info("Quiet hours: no photo is read until %s.", quiet_until)
+            else:
+                log.info("Quiet hours are over.")
         self.quiet_until = quiet_until
 
     def _inspect(self) -> None:

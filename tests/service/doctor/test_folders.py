@@ -102,7 +102,8 @@ ROOT = folders.Root(
         ({}, "ok", "12,000 pictures, compared in full 1.7 min ago", ""),
         ({"counted_all": False}, "ok", "at least 12,000", ""),
         ({"kind": "nfs4"}, "ok", "nfs4 sends no events, so it is polled", ""),
-        ({"watched": "polled", "detail": "no watch left"}, "ok", "no watch left", ""),
+        ({"watched": "polled", "detail": "no watch left"}, "ok", "not watched by events: no watch left", ""),
+        ({"watched": "partly", "detail": "3 are not"}, "ok", "partly watched by events: 3 are not", ""),
         ({"there": False}, "fault", "is not there", "Mount its disk"),
         ({"state": "offline", "detail": "another folder"}, "fault", "another folder", "Mount its disk"),
         (

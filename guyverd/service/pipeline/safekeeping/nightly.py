@@ -134,6 +134,7 @@ class Nightly:
             time.monotonic() - began,
             made["size"] / 1e6,
             len(gone),
+            extra={"file": made["file"]},
         )
 
     def _look_for_room(self) -> None:

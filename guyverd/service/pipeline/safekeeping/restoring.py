@@ -69,7 +69,10 @@ def _proved(config: Config, file: Path, *, put: bool) -> Row:
             replacing.replace(catalogue, copy, os.fsencode(aside))
         except OSError as problem:
             raise BackupError(path=config.state, detail=(problem.strerror or str(problem)).lower()) from problem
-    log.info("The catalogue was restored from %s; what was there is in %s.", file, aside if stood else "no file")
+    about = {"file": str(file)}
+    log.info(
+        "The catalogue was restored from %s; what was there is in %s.", file, aside if stood else "no file", extra=about
+    )
     return {**row, "aside": str(aside) if stood else None, "other": bool(before) and before != manifest.library}
 
 
