@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ from guyverd.catalogue.database import Database, Row
 from guyverd.catalogue.presence import OVERDUE
 from guyverd.catalogue.removal import digest
 from guyverd.catalogue.rows import PendingFile, RootRow, display, within
+from guyverd.catalogue.succession import note_change, remember
 from guyverd.errors import CannotDecide
 from guyverd.model import (
     Changes,
@@ -25,6 +26,8 @@ from guyverd.model import (
 
 if TYPE_CHECKING:
     from sqlite_utils import Database as Utils
+
+    from guyverd.model import FaceId
 
 
 NOTHING_TAKEN: Mapping[FileId, Stamp] = MappingProxyType({})
@@ -203,6 +206,7 @@ class Files:
                     )
                     row = inserted.fetchone()
                     new += 1
+                note_change(db, file, row["id"])
                 connection.execute(
                     "UPDATE files SET state = 'identified', reason = NULL, photo_id = ?, size = ?, mtime_ns = ?,"
                     " inode = ? WHERE id = ?",
@@ -319,9 +323,11 @@ class Files:
         assert row is not None
         return row[0], row[1]
 
-    def forget(self, before: str, expected: str | None = None) -> list[int]:
+    def forget(self, before: str, expected: str | None = None, kept: Collection[FaceId] = frozenset()) -> list[int]:
         """Forget the overdue photos, their files and faces; returns the ids of the faces that went.
 
+        Photos with faces of `kept`, of whom something was said, and some of everybody with a name lose their files
+        only: they are known when they return.
         With `expected` only where the photos are those of that `removal.digest`; raises CannotDecide for others.
         """
 
@@ -337,6 +343,7 @@ class Files:
                         detail="what would be forgotten is not what was shown any more",
                         hint="Look again: `guyverd forget`.",
                     )
+            remember(db, kept)
             faces = [
                 row[0] for row in connection.execute("SELECT id FROM faces WHERE photo_id IN (SELECT id FROM going)")
             ]

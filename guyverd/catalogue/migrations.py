@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
-from guyverd.catalogue import presence, schema
+from guyverd.catalogue import presence, schema, succession
 
 migrations = Migrations(schema.MIGRATIONS)
 
@@ -86,6 +86,13 @@ def custody_kept(db: Database) -> None:
 def absent_photos(db: Database) -> None:
     """Which photos are away, kept by triggers, and indexes that counts are made from."""
     for statement in _statements(presence.ABSENT):
+        db.execute(statement)
+
+
+@migrations()
+def photos_succeeded(db: Database) -> None:
+    """Which photos others are edits of, and which are remembered though they were forgotten."""
+    for statement in _statements(succession.SUCCESSION):
         db.execute(statement)
 
 

@@ -36,25 +36,17 @@ _PERSON = f"""
     WHERE people.merged_into IS NULL
 """
 
-_EVERYONE = f"""
-    WITH gone AS MATERIALIZED (
-            SELECT photo_id FROM files WHERE missing_since IS NOT NULL
-                AND photo_id IS NOT NULL AND NOT {present("files.photo_id")}
-            UNION ALL SELECT photo_id FROM files WHERE root_id IN (SELECT id FROM roots WHERE NOT configured)
-                AND photo_id IS NOT NULL AND NOT {present("files.photo_id")}
-            UNION ALL SELECT id FROM photos
-            WHERE (SELECT count(*) FROM photos) > (SELECT count(DISTINCT photo_id) FROM files)
-                AND NOT {present("photos.id")}),
-         shown AS MATERIALIZED (
+_EVERYONE = """
+    WITH shown AS MATERIALIZED (
             SELECT person_id, count(*) AS faces, count(DISTINCT photo_id) AS photos FROM faces
-            WHERE person_id IS NOT NULL AND photo_id NOT IN (SELECT photo_id FROM gone) GROUP BY person_id)
+            WHERE person_id IS NOT NULL AND photo_id NOT IN (SELECT photo_id FROM absent) GROUP BY person_id)
     SELECT people.id, people.name, people.hidden, coalesce(faces, 0) AS faces, coalesce(photos, 0) AS photos
     FROM people LEFT JOIN shown ON person_id = people.id
     WHERE merged_into IS NULL AND people.hidden = :hidden AND (photos IS NOT NULL OR name IS NOT NULL OR people.hidden)
     ORDER BY coalesce(photos, 0) DESC, people.id
 """
-"""Photos that are gone are few, and an index knows them; looking up every photo that is there takes twice as long as
-all the rest. Those that no path holds any more are looked for only where there are more photos than paths tell of."""
+"""Photos that are away are few, and a table tells which; looking up every photo that is there takes twice as long as
+all the rest."""
 
 
 class People:

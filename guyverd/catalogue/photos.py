@@ -10,6 +10,7 @@ import numpy as np
 from guyverd.catalogue.columns import Everybody, Whose, everybody, whose
 from guyverd.catalogue.database import Database, Row
 from guyverd.catalogue.files import Files, slices
+from guyverd.catalogue.inheriting import succeed
 from guyverd.catalogue.placing import place
 from guyverd.catalogue.rows import FaceRow, FailureRow, PendingPhoto, PictureRow, Waiting, within
 from guyverd.catalogue.schema import APART, FAILED_FILES, present
@@ -114,7 +115,8 @@ class Photos:
     ) -> list[int]:
         """Make what was found in photos durable, in one transaction; their faces are not grouped yet.
 
-        Faces of a photo that was read before are found again by their places, with their numbers and people. Those of
+        Faces of a photo that was read before are found again by their places, with their numbers and people; those of
+        a photo that this one is an edit of, by their vectors. Those of
         `kept`, of whom something was said, never go; a photo with one that the reading says nothing of is read again.
         Returns the faces that are no more.
         """
@@ -129,6 +131,7 @@ class Photos:
                 )
                 if not done.rowcount:
                     continue  # forgotten while it was read
+                succeed(db, photo, reading, engine)
                 placed = place(db, photo, reading, kept)
                 gone += placed.gone
                 db.conn.execute(

@@ -83,7 +83,7 @@ def place(db: Utils, photo: PhotoId, reading: PhotoReading, kept: Collection[Fac
     db.conn.executemany("DELETE FROM faces WHERE id = ?", [(face,) for face in gone])
     db.conn.executemany("DELETE FROM revised WHERE face_id = ?", [(face,) for face in gone])
     known = set(pairs.values())
-    free = _free_ordinal(db, photo)
+    free = free_ordinal(db, photo)
     new = [(*_told(face), photo, free + at, 0) for at, face in enumerate(reading.faces) if at not in known]
     db.conn.executemany(_INSERT, new)
     renumber(db, photo)
@@ -93,7 +93,7 @@ def place(db: Utils, photo: PhotoId, reading: PhotoReading, kept: Collection[Fac
 def insert(db: Utils, photo: PhotoId, number: FaceId, face: DetectedFace, engine: str) -> None:
     """Add a face that was drawn by hand and described by `engine`; it is nobody's yet."""
     columns = f"INSERT INTO faces (id, {', '.join(_COLUMNS)}, photo_id, ordinal, manual)"
-    told = (number, *_told(face), photo, _free_ordinal(db, photo), 1)
+    told = (number, *_told(face), photo, free_ordinal(db, photo), 1)
     db.execute(f"{columns} VALUES ({', '.join('?' * len(told))})", told)
     renumber(db, photo)
     wants_grouping(db, photo, engine)
@@ -139,7 +139,7 @@ def bring_back(db: Utils, face: int) -> None:
             detail=f"face {other} was found since where face {face} was drawn",
             hint=f"Say of that one who it is: `guyverd confirm P {other}`.",
         )
-    told |= {"embedding": bytes.fromhex(str(told["embedding"])), "ordinal": _free_ordinal(db, photo)}
+    told |= {"embedding": bytes.fromhex(str(told["embedding"])), "ordinal": free_ordinal(db, photo)}
     names = ", ".join(f'"{name}"' for name in told)
     db.execute(f"INSERT INTO faces ({names}) VALUES ({', '.join('?' * len(told))})", tuple(told.values()))
     db.execute("DELETE FROM removed_faces WHERE face_id = ?", (face,))
@@ -177,7 +177,8 @@ def _renew(db: Utils, row: Row, face: DetectedFace) -> None:
         db.execute("INSERT OR IGNORE INTO revised (face_id) VALUES (?)", (row["id"],))
 
 
-def _free_ordinal(db: Utils, photo: object) -> int:
+def free_ordinal(db: Utils, photo: object) -> int:
+    """An ordinal that no face of the photo has."""
     row = db.execute("SELECT coalesce(max(ordinal), -1) + 1 FROM faces WHERE photo_id = ?", (photo,)).fetchone()
     found: int = row[0]
     return found

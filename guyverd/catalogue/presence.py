@@ -84,5 +84,12 @@ OVERDUE = """
     SELECT photo_id AS id FROM absent WHERE NOT EXISTS (
         SELECT 1 FROM files AS other JOIN roots ON roots.id = other.root_id WHERE other.photo_id = absent.photo_id
         AND (other.missing_since IS NULL OR other.missing_since >= ?1 OR NOT configured OR roots.state <> 'online'))
+    AND photo_id NOT IN (SELECT photo_id FROM remembered)
+    AND NOT EXISTS (
+        SELECT 1 FROM formers JOIN photos ON photos.id = formers.photo_id
+        WHERE former_id = absent.photo_id AND NOT taken AND state <> 'done'
+        AND EXISTS (SELECT 1 FROM files WHERE files.photo_id = formers.photo_id))
 """
-"""Photos all of whose files have been missing long enough, and contents that no path holds any more."""
+"""Photos all of whose files have been missing long enough, and contents that no path holds any more.
+
+Not those that are remembered, nor those whose faces an edited photo is to take over that was not read yet."""

@@ -402,6 +402,7 @@ KNOWN = frozenset(
         "homes_remembered",
         "custody_kept",
         "absent_photos",
+        "photos_succeeded",
     )
 )
 """Every migration this program knows, by name; a catalogue that has others was written by a newer one."""

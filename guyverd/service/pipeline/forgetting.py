@@ -48,11 +48,13 @@ class Forgetting:
         drop: Callable[[list[int]], None],
         again: Callable[[bytes, bytes], None],
         there: Callable[[bytes, bytes], bool],
+        kept: Callable[[], Collection[FaceId]],
     ) -> None:
         """`limit` is the share of the library above which it asks; `long_ago` tells since when, ISO 8601, is long.
 
         `drop(faces)` takes faces out of the index. `there(root, path)` tells whether a file may be there, and
-        `again(root, path)` has one looked at again.
+        `again(root, path)` has one looked at again. `kept` tells of which faces something was said: their photos are
+        remembered.
         """
         self._catalogue = catalogue
         self._limit = limit
@@ -60,6 +62,7 @@ class Forgetting:
         self._drop = drop
         self._again = again
         self._there = there
+        self._kept = kept
         self.waiting: tuple[int, int] | None = None
         """Photos that would be forgotten, of how many, where it waits for a word; read from any thread."""
 
@@ -76,7 +79,7 @@ class Forgetting:
             return False
         if self._returned(before):
             return False
-        self._drop(self._catalogue.files.forget(before))
+        self._drop(self._catalogue.files.forget(before, kept=self._kept()))
         log.info("Forgotten, for they were replaced or gone for long: %d photos.", overdue)
         return True
 
@@ -106,7 +109,7 @@ class Forgetting:
                 hint="`guyverd scan` takes them up; then look again: `guyverd forget`.",
             )
         overdue, _ = self._catalogue.files.overdue(before)
-        self._drop(self._catalogue.files.forget(before, _parts(stamp)[1]))
+        self._drop(self._catalogue.files.forget(before, _parts(stamp)[1], self._kept()))
         self.waiting = None
         log.info("Forgotten, for somebody said so: %d photos.", overdue)
         return overdue
