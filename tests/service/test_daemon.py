@@ -127,6 +127,7 @@ def test_a_daemon_waits_for_a_command_that_works_by_itself(
     eventually(lambda: groups(config.people) == EVERYBODY)
 
 
+@pytest.mark.promise("offline")
 def test_a_folder_that_goes_away_takes_nobody_with_it(
     tmp_path: Path, photos: Path, write_config: WriteConfig, start: Start
 ) -> None:

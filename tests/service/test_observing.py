@@ -90,6 +90,7 @@ def test_a_survey_of_a_folder_says_nothing_of_others(watcher: Watcher, photos: P
 
 
 @pytest.mark.parametrize("replaced", [True, False])
+@pytest.mark.promise("offline")
 def test_a_root_lost_since_it_was_inspected_loses_nothing(watcher: Watcher, photos: Path, replaced: bool) -> None:
     photos.rename(photos.with_name("unplugged"))
     if replaced:

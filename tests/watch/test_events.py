@@ -111,6 +111,7 @@ def test_files_moved_out_and_in(ears: Ears, tmp_path: Path) -> None:
     assert ears.rest() == [(TOUCHED, b"old/c.jpg")]
 
 
+@pytest.mark.promise("trees")
 def test_directories_made_at_once_are_followed_to_the_bottom(ears: Ears) -> None:
     for n in range(20):
         (ears.root / f"n{n}" / "x" / "y" / "z").mkdir(parents=True)
@@ -122,6 +123,7 @@ def test_directories_made_at_once_are_followed_to_the_bottom(ears: Ears) -> None
     assert set(ears.rest()) == {(TOUCHED, b"n%d/x/y/z/a.jpg" % n) for n in range(20)}
 
 
+@pytest.mark.promise("trees")
 def test_a_directory_moved_inside_is_gone_and_a_subtree_and_watched_where_it_is(ears: Ears) -> None:
     (ears.root / "old" / "deep").mkdir()
     ears.rest()
@@ -131,6 +133,7 @@ def test_a_directory_moved_inside_is_gone_and_a_subtree_and_watched_where_it_is(
     assert set(ears.rest()) == {(TOUCHED, b"new/deep/b.jpg")}
 
 
+@pytest.mark.promise("trees")
 def test_a_directory_moved_out_is_not_heard_of_any_more_and_moved_in_again_it_is(ears: Ears, tmp_path: Path) -> None:
     away = tmp_path / "away"
     (ears.root / "old" / "deep").mkdir()
@@ -147,6 +150,7 @@ def test_a_directory_moved_out_is_not_heard_of_any_more_and_moved_in_again_it_is
     assert set(ears.rest()) == {(TOUCHED, b"back/deep/d.jpg")}
 
 
+@pytest.mark.promise("trees")
 def test_a_directory_moved_into_one_just_made_keeps_its_watch(ears: Ears) -> None:
     for n in range(30):
         box = ears.root / f"box{n}"
@@ -160,6 +164,7 @@ def test_a_directory_moved_into_one_just_made_keeps_its_watch(ears: Ears) -> Non
     assert set(ears.rest()) == {(TOUCHED, b"box%d/inner/a.jpg" % n) for n in range(30)}
 
 
+@pytest.mark.promise("trees")
 def test_a_directory_replaced_by_another_of_its_name_is_watched(ears: Ears, tmp_path: Path) -> None:
     for n in range(10):
         (ears.root / "old").rename(tmp_path / f"old{n}")
@@ -170,6 +175,7 @@ def test_a_directory_replaced_by_another_of_its_name_is_watched(ears: Ears, tmp_
     assert set(ears.rest()) == {(TOUCHED, b"old/sub/b.jpg")}
 
 
+@pytest.mark.promise("trees")
 def test_a_deleted_tree_is_gone(ears: Ears) -> None:
     shutil.rmtree(ears.root / "old")
     assert (GONE, b"old") in ears.rest()
@@ -220,6 +226,7 @@ def test_a_root_that_is_a_link_is_watched_under_its_own_name(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("how", ["deleted", "moved"])
+@pytest.mark.promise("trees")
 def test_a_root_that_goes_away_says_so_and_can_be_watched_again(ears: Ears, tmp_path: Path, how: str) -> None:
     if how == "deleted":
         shutil.rmtree(ears.root)
@@ -341,6 +348,7 @@ def test_a_silent_file_system_is_named_and_what_this_machine_does_there_is_heard
     assert ears.rest() == [(GONE, b"old/a.jpg")]
 
 
+@pytest.mark.promise("silent")
 def test_a_silent_file_system_further_down_is_named_and_the_rest_is_heard(
     ears: Ears, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -472,6 +480,7 @@ observer.stop()
     assert last == "True"
 
 
+@pytest.mark.promise("watch-limit")
 def test_the_limit_of_instances_is_told(tmp_path: Path) -> None:
     script = """
 limit("instances", 0)
@@ -483,6 +492,7 @@ observer.stop()
     assert "sysctl fs.inotify.max_user_instances" in told
 
 
+@pytest.mark.promise("offline")
 def test_an_unmounted_file_system_asks_for_a_look_at_everything_once(tmp_path: Path) -> None:
     script = """
 import subprocess
@@ -542,6 +552,7 @@ def blocked(ears: Ears) -> tuple[threading.Event, Callable[[], None]]:
     return entered, let_go.set
 
 
+@pytest.mark.promise("overflow")
 def test_an_overflow_is_told_and_directories_it_hid_are_watched(ears: Ears) -> None:
     entered, let_go = blocked(ears)
     (ears.root / "block").mkdir()

@@ -54,10 +54,12 @@ MOUNTINFO = "\n".join(
         ("/", None),
     ],
 )
+@pytest.mark.promise("silent")
 def test_the_file_system_that_holds_a_path_decides(path: str, expected: str | None) -> None:
     assert silent(os.fsencode(path), MOUNTINFO) == expected
 
 
+@pytest.mark.promise("silent")
 def test_silent_file_systems_below_a_root_are_found() -> None:
     assert silent_below(b"/mnt/nas", MOUNTINFO) == []
     assert silent_below(b"/mnt/hidden", MOUNTINFO) == []
@@ -70,12 +72,14 @@ def test_silent_file_systems_below_a_root_are_found() -> None:
     ]
 
 
+@pytest.mark.promise("silent")
 def test_the_overlay_that_is_the_whole_system_talks() -> None:
     text = "21 1 0:31 / / rw - overlay overlay rw,lowerdir=/a\n39 21 0:46 / /photos rw - overlay overlay rw,lowerdir=/b"
     assert silent(b"/home/me/Pictures", text) is None
     assert silent(b"/photos/2024", text) == "overlay"
 
 
+@pytest.mark.promise("offline")
 def test_another_mount_on_the_same_point_is_another() -> None:
     line = "30 21 8:17 / /mnt/usb rw - ext4 /dev/sdb1 rw"
     here = mounted_in(b"/mnt", line)
