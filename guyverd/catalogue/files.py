@@ -73,7 +73,7 @@ class Files:
 
     def count_by_root(self) -> dict[RootId, int]:
         """How many files are there in each root that has any."""
-        rows = self._db.rows("SELECT root_id, count(*) FROM files WHERE missing_since IS NULL GROUP BY root_id")
+        rows = self._db.rows("SELECT root_id, files FROM tallies WHERE files > 0")
         return {RootId(row[0]): row[1] for row in rows}
 
     def set_root(self, root: RootId, identity: RootIdentity | None, state: RootState, detail: str) -> None:

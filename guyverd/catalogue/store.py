@@ -119,7 +119,7 @@ class Catalogue:
     def backlog(self) -> tuple[int, int]:
         """Files to identify and photos to read, there or not: quick, for those who ask often."""
         row = self._db.row(
-            "SELECT (SELECT count(*) FROM files WHERE state = 'pending' AND missing_since IS NULL),"
+            "SELECT (SELECT coalesce(sum(pending), 0) FROM tallies),"
             " (SELECT count(*) FROM photos WHERE state = 'pending')"
         )
         assert row is not None
