@@ -289,8 +289,10 @@ class RemoteLibrary:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
                 self._connect(connection, self._holder.socket)
                 connection.settimeout(self._patience)
-                sent = 0 if picture is None else socket.send_fds(connection, [line], [picture])
-                connection.sendall(line[sent:])
+                # Who has heard enough may have answered, and gone, before everything is said.
+                with contextlib.suppress(BrokenPipeError):
+                    sent = 0 if picture is None else socket.send_fds(connection, [line], [picture])
+                    connection.sendall(line[sent:])
                 with connection.makefile("rb") as stream:
                     for answer in stream:
                         message = json.loads(answer)

@@ -434,6 +434,33 @@ def test_a_number_is_no_descriptor(served: Path, fake: FakeLibrary) -> None:
     assert not fake.calls
 
 
+def test_an_answer_that_is_quicker_than_the_question_is_heard(fake: FakeLibrary, short_path: Path) -> None:
+    """The daemon may have answered and closed before the last word was sent."""
+    picture = short_path / "p.jpg"
+    picture.write_bytes(b"a picture")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(short_path / "s"))
+        listening.listen()
+
+        def hasty() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(1)
+                connection.sendall(b'{"result": {"path": "quick"}}\n')
+                connection.shutdown(socket.SHUT_RDWR)
+                time.sleep(0.2)
+
+        for ask in (
+            lambda remote: remote.who(str(picture)),
+            lambda remote: remote.confirm("12", [str(number) for number in range(200_000)]),
+        ):
+            answering = threading.Thread(target=hasty)
+            answering.start()
+            told = ask(RemoteLibrary(Holder(1, str(short_path / "s"))))
+            assert told == {"path": "quick"}
+            answering.join()
+
+
 # ---- nothing else listens --------------------------------------------------------------------------------------------
 
 
