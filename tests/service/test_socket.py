@@ -450,14 +450,13 @@ def test_an_answer_that_is_quicker_than_the_question_is_heard(fake: FakeLibrary,
                 connection.shutdown(socket.SHUT_RDWR)
                 time.sleep(0.2)
 
-        for ask in (
-            lambda remote: remote.who(str(picture)),
-            lambda remote: remote.confirm("12", [str(number) for number in range(200_000)]),
-        ):
+        remote = RemoteLibrary(Holder(1, str(short_path / "s")))
+        faces = [str(number) for number in range(200_000)]
+        asks: list[Callable[[], Row]] = [lambda: remote.who(str(picture)), lambda: remote.confirm("12", faces)]
+        for ask in asks:
             answering = threading.Thread(target=hasty)
             answering.start()
-            told = ask(RemoteLibrary(Holder(1, str(short_path / "s"))))
-            assert told == {"path": "quick"}
+            assert ask() == {"path": "quick"}
             answering.join()
 
 
