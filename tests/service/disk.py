@@ -30,6 +30,9 @@ SLEEPY = "{count: 1, quiet_hours: 00:00-23:59}"
 """Workers that read no photo: all that concerns files goes on."""
 
 
+PROJECT = Path(__file__).parents[2]
+
+
 class Stage:
     """A folder with a library, and what it needs: a config, daemons, its catalogue."""
 
@@ -187,7 +190,7 @@ def fenced(scene: Callable[..., None], *arguments: Path, probe: str = "true") ->
     if able.returncode:
         pytest.skip(f"not to be had in a user namespace here: {able.stderr.decode().strip()}")
     command = [*fence, sys.executable, "-m", __name__, scene.__module__, scene.__name__, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280, cwd=PROJECT)
     assert done.returncode == 0, done.stderr
 
 

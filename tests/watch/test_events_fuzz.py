@@ -6,6 +6,8 @@ import os
 import queue
 import random
 import shutil
+import subprocess
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -14,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from guyverd.watch.events import EventKind, Observer, PathEvent
+from tests.promises import scaled
 
 
 def tree(root: bytes) -> tuple[dict[bytes, int], list[bytes]]:
@@ -60,6 +63,7 @@ def covered(path: bytes, told: set[tuple[EventKind, bytes]]) -> bool:
     )
 
 
+@pytest.mark.promise("trees")
 @pytest.mark.parametrize("seed", range(8))
 def test_every_difference_is_told_and_every_directory_stays_watched(tmp_path: Path, seed: int) -> None:
     root, outside = os.fsencode(tmp_path / "root"), os.fsencode(tmp_path / "outside")
@@ -104,3 +108,81 @@ def test_every_difference_is_told_and_every_directory_stays_watched(tmp_path: Pa
     assert expected - {path for kind, path in told if kind is EventKind.TOUCHED} == set()
     different = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
     assert {path for path in different if not covered(path, told)} == set()
+
+
+@pytest.mark.promise("watch-limit")
+@pytest.mark.parametrize("seed", range(scaled(2, 20)))
+def test_with_few_watches_every_directory_is_watched_or_named(tmp_path: Path, seed: int) -> None:
+    command = ["unshare", "-Ur", sys.executable, "-m", __name__, str(tmp_path), str(seed)]
+    probe = "echo 30 > /proc/sys/user/max_inotify_watches"
+    try:
+        able = subprocess.run(["unshare", "-Ur", "sh", "-c", probe], capture_output=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("there is no `unshare` here")
+    if able.returncode:
+        pytest.skip(f"no user namespace to lower a limit in: {able.stderr.decode().strip()}")
+    folder = Path(__file__).parents[2]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, cwd=folder)
+    assert done.returncode == 0, done.stderr
+
+
+def few_watches(place: Path, seed: int) -> None:
+    """In a namespace of its own: two hands at work, looks now and then, and a limit that is raised and lowered."""
+
+    def limit(watches: int) -> None:
+        Path("/proc/sys/user/max_inotify_watches").write_text(str(watches))
+
+    root, outside = os.fsencode(place / "root"), os.fsencode(place / "outside")
+    os.mkdir(root)
+    os.mkdir(outside)
+    rng = random.Random(seed)
+    for number in range(40):
+        os.makedirs(os.path.join(root, b"%d" % (number % 7), b"%d" % number))
+    shuffle(root, outside, rng, 20, "before")
+    limit(10)
+    heard: queue.SimpleQueue[PathEvent] = queue.SimpleQueue()
+    observer = Observer(heard.put)
+    observer.start()
+    assert not observer.watch(root).events
+    before, _ = tree(root)
+    hands = [
+        threading.Thread(target=shuffle, args=(root, outside, random.Random(seed + n), 60, f"hand{n}-"))
+        for n in (100, 200)
+    ]
+    for hand in hands:
+        hand.start()
+    compared: set[bytes] = set()
+    while any(hand.is_alive() for hand in hands):
+        compared.update(observer.renew(root))
+        limit(rng.choice((10, 30, 60)))
+        time.sleep(0.01)
+    told: set[tuple[EventKind, bytes]] = set()
+    with suppress(queue.Empty):
+        while True:
+            event = heard.get(timeout=0.5)
+            told.add((event.kind, event.path))
+    after, folders = tree(root)
+    # What is to be compared at the next look, before whatever is watched from then on changes once more.
+    compared.update(observer.renew(root))
+    told.update((EventKind.SUBTREE, path) for path in compared)
+    different = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
+    missed = {path for path in different if (EventKind.SUBTREE, b"") not in told and not covered(path, told)}
+    assert missed == set()
+
+    polled = observer.watching(root).polled
+    for folder in folders:
+        os.mknod(os.path.join(root, folder, b"probe"))
+    left = {
+        os.path.join(folder, b"probe")
+        for folder in folders
+        if not any(folder == path or folder.startswith(path + b"/") for path in polled)
+    }
+    while left:
+        left.discard(heard.get(timeout=10).path)
+    held = observer.watching(root).folders
+    observer.stop()
+    assert 1 <= held <= 60
+
+
+if __name__ == "__main__":
+    few_watches(Path(sys.argv[1]), int(sys.argv[2]))
