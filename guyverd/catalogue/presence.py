@@ -116,6 +116,7 @@ OVERDUE = """
     AND NOT EXISTS (
         SELECT 1 FROM formers JOIN photos ON photos.id = formers.photo_id
         WHERE former_id = absent.photo_id AND NOT taken AND state <> 'done'
+        AND EXISTS (SELECT 1 FROM faces WHERE faces.photo_id = absent.photo_id)
         AND EXISTS (SELECT 1 FROM files WHERE files.photo_id = formers.photo_id))
 """
 """Photos all of whose files have been missing long enough, and contents that no path holds any more.

@@ -111,6 +111,8 @@ def test_a_changed_file_is_identified_again_and_may_be_another_photo(catalogue: 
     identify(catalogue, {b"000.jpg": "edited"})
     assert files_of(catalogue, 1) == ()
     assert files_of(catalogue, 2) == (b"/photos/000.jpg",)
+    assert catalogue.files.forget("2000") == [], "its face is waited for: the new photo may show it too"
+    read(catalogue, 2, 0)
     assert catalogue.files.forget("2000") == [1], "content that no path holds is forgotten at once"
 
 
