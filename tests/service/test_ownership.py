@@ -9,8 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from guyverd import config_file
+from guyverd.cli import main
 from guyverd.config import Config
 from guyverd.errors import StateExposed
 from guyverd.service.access import open_library
@@ -110,12 +112,15 @@ def test_everything_that_is_kept_is_closed_to_others(config: Config) -> None:
             person = next(iter(library.people()))["id"]
             library.name(str(person), "Ada")
             open_ = {path: mode(path) for path in config.state.rglob("*") if path.is_file()}
+        saved = CliRunner().invoke(main, ["--config", str(config.state.parent / "config.yaml"), "backup"])
+        assert saved.exit_code == 0, saved.output
     finally:
         os.umask(before)
     kept = {path: mode(path) for path in config.state.rglob("*") if path.is_file()}
     assert {path.name for path in open_} >= {"catalogue.db", "catalogue.db-wal", "catalogue.db-shm", "lock"}
     assert {path.name: bits for path, bits in {**open_, **kept}.items() if bits & 0o077} == {}
-    assert mode(config.state) == 0o700
+    assert any(path.parent.name == "backups" for path in kept)
+    assert {mode(path) for path in (config.state, *config.state.rglob("*")) if path.is_dir()} == {0o700}
 
 
 def test_the_daemon_does_not_start_on_a_state_that_others_can_write(
