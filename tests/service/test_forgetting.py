@@ -46,7 +46,7 @@ def named(library: Library) -> dict[str, Row]:
 
 
 def person_of(library: Library, photo: Path) -> int:
-    return next(row["person"] for row in library.faces() if str(photo) in row["files"])
+    return int(next(row["person"] for row in library.faces() if str(photo) in row["files"]))
 
 
 def baptise(library: Library, photos: Path) -> None:

@@ -19,7 +19,6 @@ import pytest
 from guyverd import config_file
 from guyverd.catalogue.store import Catalogue
 from guyverd.config import Config
-from guyverd.media import content
 from guyverd.media.content import hash_bytes, hash_file, settling_time
 from guyverd.model import FileId, Stamp
 from guyverd.service.access import open_library
@@ -168,11 +167,11 @@ def test_a_file_that_changed_while_it_was_read_fails_only_until_it_rests(
         os.utime(bench.file, ns=(1, 77))
         return real(file, size)
 
-    monkeypatch.setattr(content.os, "read", disturbed)
+    monkeypatch.setattr(os, "read", disturbed)
     bench.identify()
     assert bench.state()[0] == "failed"
     assert bench.unsettled == [b"a.jpg"]
-    monkeypatch.setattr(content.os, "read", real)
+    monkeypatch.setattr(os, "read", real)
     os.utime(bench.file, (1, 1))
     bench.settle()
     assert bench.state()[0] == "pending"
@@ -187,7 +186,7 @@ def test_an_unreadable_file_that_was_replaced_meanwhile_is_no_failure(
     def broken(file: int, size: int) -> bytes:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(content.os, "read", broken)
+    monkeypatch.setattr(os, "read", broken)
 
     def replaced() -> None:
         monkeypatch.undo()
