@@ -393,7 +393,7 @@ def _read_whole(path: bytes, shown: bytes, write: Callable[[bytes], object], sto
 
 
 @contextlib.contextmanager
-def _opened(path: bytes) -> Iterator[tuple[tarfile.TarFile, Manifest, IO[bytes]]]:
+def _opened(path: bytes) -> Iterator[tuple[tarfile.TarFile, Manifest, gzip.GzipFile]]:
     told = os.fsdecode(path)
     known = False
     try:

@@ -106,14 +106,14 @@ def test_it_is_of_one_moment_whatever_is_written_meanwhile(full: Catalogue, tmp_
 
     def write() -> None:
         while not stop.is_set():
-            pair = [(f"{side}{done[0]}", "x" * 2000) for side in ("left", "right")]
+            pair = [(f"{side}{done[0]}", "x" * 300) for side in ("left", "right")]
             full._db.write(lambda db, pair=pair: db.conn.executemany("INSERT INTO meta VALUES (?, ?)", pair))  # type: ignore[misc]
             done[0] += 1
 
     thread = threading.Thread(target=write)
     thread.start()
     try:
-        for number in range(scaled(4, 60)):
+        for number in range(scaled(4, 25)):
             before = done[0]
             save(full, tmp_path / "a.tar.gz")
             after = done[0]
@@ -228,7 +228,7 @@ def test_one_that_is_given_up_leaves_nothing(full: Catalogue, tmp_path: Path) ->
     for last in range(total):
         left = iter(range(10**9))
         with pytest.raises(BackupStopped):
-            save(full, tmp_path / "a.tar.gz", stopped=lambda left=left, last=last: next(left) >= last)  # type: ignore[misc]
+            save(full, tmp_path / "a.tar.gz", stopped=lambda left=left, last=last: next(left) >= last)
         assert beside(full) == set()
 
 

@@ -86,8 +86,8 @@ def test_pages_of_noise_cost_what_was_on_them_and_no_more(good: Path, tmp_path: 
         whole += rows(new, "decisions") == rows(good, "decisions")
         # Numbers that were given are not given again.
         spoken = max((int(str(one[0])) for one in rows(good, "faces")), default=0)
-        sequence = dict(rows(new, "sqlite_sequence"))  # type: ignore[arg-type]
-        assert int(str(sequence["faces"])) >= spoken or not rows(new, "moves") or saved.again
+        sequence = {str(name): int(str(last)) for name, last in rows(new, "sqlite_sequence")}
+        assert sequence["faces"] >= spoken or not rows(new, "moves") or saved.again
     assert whole >= scaled(6, 300) // 3, "mostly what was said is not on the page that is lost"
 
 

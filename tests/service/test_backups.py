@@ -58,7 +58,7 @@ def opened(config: Config) -> Catalogue:
 def names(config: Config) -> dict[int, str | None]:
     with opened(config) as catalogue:
         assert catalogue.integrity() == []
-        return dict(catalogue.people.names())
+        return {int(person): name for person, name in catalogue.people.names().items()}
 
 
 def damage(config: Config, seed: int = 1) -> bytes:
@@ -135,11 +135,13 @@ def test_who_has_the_library_is_told_and_what_to_do(config: Config) -> None:
 
 
 @pytest.mark.promise("backup")
-def test_an_older_one_is_brought_to_this_version_and_no_photo_folder_is_written_to(config: Config) -> None:
+def test_an_older_one_is_brought_to_this_version_and_no_photo_folder_is_written_to(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with opened(config) as catalogue:
         catalogue._db.write(lambda db: db.execute("DROP TABLE custody"))
         catalogue._db.write(lambda db: db.execute("DELETE FROM _sqlite_migrations WHERE name = 'custody_kept'"))
-        catalogue._db._custody.end = lambda connection: True  # type: ignore[method-assign]  of that time
+        monkeypatch.setattr(catalogue._db._custody, "end", lambda connection: True)  # as at that time
     (config.state / "catalogue.db-open").unlink(missing_ok=True)
     made = backups.backup(config, config.state / "old.tar.gz")
     row = backups.restore(config, Path(made["file"]), check=False)
