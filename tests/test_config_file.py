@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from guyverd import config_file
 from guyverd.config import Config, example
 from guyverd.errors import ConfigError, ConfigExists, ConfigNotFound
+from tests.promises import scaled
 
 PATH = Path("/nowhere/config.yaml")
 
@@ -52,7 +53,8 @@ def outcome(text: str) -> Config | ConfigError:
         return error
 
 
-@settings(deadline=None, max_examples=300)
+@pytest.mark.promise("fuzz")
+@settings(deadline=None, max_examples=scaled(300, 10_000))
 @given(st.one_of(st.text(), st.lists(SCRAPS, max_size=25).map("".join)))
 def test_any_text_is_a_config_or_a_config_error(text: str) -> None:
     found = outcome(text)
@@ -62,7 +64,8 @@ def test_any_text_is_a_config_or_a_config_error(text: str) -> None:
         assert "\n" not in found.message
 
 
-@settings(deadline=None)
+@pytest.mark.promise("fuzz")
+@settings(deadline=None, max_examples=scaled(100, 5000))
 @given(data=st.one_of(st.binary(), st.lists(st.integers(0, 255)).map(bytes)))
 def test_any_bytes_are_a_config_or_a_config_error(data: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.getbasetemp() / "bytes.yaml"

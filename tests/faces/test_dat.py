@@ -14,6 +14,7 @@ from guyverd.errors import EngineError
 from guyverd.faces import dat
 from guyverd.faces.dat import Affine, Convolution, Dense, Pool, Tag
 from guyverd.faces.weights import Weights, find
+from tests.promises import scaled
 
 EMBEDDING = Path(find(Weights.EMBEDDING)).read_bytes()
 DETECTOR = Path(find(Weights.CNN_DETECTOR)).read_bytes()
@@ -61,7 +62,8 @@ def test_files_that_are_something_else_are_named() -> None:
             dat.read(data, "my.dat")
 
 
-@settings(deadline=None, max_examples=150)
+@pytest.mark.promise("fuzz")
+@settings(deadline=None, max_examples=scaled(150, 5000))
 @given(st.data())
 def test_damage_is_an_engine_error_or_another_number(chance: st.DataObject) -> None:
     """A flipped byte may hit a weight, which no reader can tell; anywhere else it is an error, never a crash."""

@@ -4,10 +4,11 @@ import datetime
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guyverd.media.metadata import taken_at
+from tests.promises import scaled
 
 ORIGINAL, DIGITIZED, CHANGED = 0x9003, 0x9004, 0x0132
 SUB_ORIGINAL, SUB_CHANGED = 0x9291, 0x9290
@@ -98,6 +99,8 @@ almost = st.from_regex(
 )
 
 
+@pytest.mark.promise("fuzz", "metadata")
+@settings(max_examples=scaled(100, 5000), deadline=None)
 @given(st.dictionaries(numbers, values | almost), values)
 def test_nothing_a_file_says_raises(tags: dict[int, object], xmp: object) -> None:
     found = taken_at(tags, xmp)
@@ -123,6 +126,7 @@ def test_a_date_comes_back_as_it_was_written(moment: datetime.datetime, offset: 
     assert datetime.datetime.fromisoformat(found) == moment
 
 
+@pytest.mark.promise("fuzz", "metadata")
 @pytest.mark.parametrize(
     "packet",
     [

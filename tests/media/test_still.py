@@ -18,6 +18,7 @@ from PIL import ExifTags, Image, ImageFile
 
 from guyverd.errors import PictureUnreadable
 from guyverd.media.still import Picture, read_picture
+from tests.promises import scaled
 
 if TYPE_CHECKING:
     from guyverd.model import Pixels
@@ -378,8 +379,9 @@ SMALL = ASTRONAUT.resize((64, 48))
 SAMPLES = [encoded(SMALL, format_) for format_ in ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "HEIF", "AVIF")]
 
 
+@pytest.mark.promise("fuzz")
 # The same examples every time: a decoder that crashes would take the whole test run with it.
-@settings(max_examples=150, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=scaled(150, 3000), derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(SAMPLES), st.data())
 def test_damaged_bytes_give_a_picture_or_a_reason(sample: bytes, data: st.DataObject) -> None:
     broken = bytearray(sample)
