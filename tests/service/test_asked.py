@@ -21,6 +21,7 @@ from PIL import Image
 from guyverd import config_file
 from guyverd.config import Config
 from guyverd.errors import (
+    CannotDecide,
     GuyverError,
     PictureElsewhere,
     PictureError,
@@ -354,6 +355,10 @@ def test_any_picture_can_be_asked_about_and_none_is_opened_for_another(
     with pytest.raises(Unread):
         ask(config, "same", face=f"{outside}#1", other=str(outside))
 
+    for folder in ("/etc", str(photos.parent), f"{photos}/..", str(config.people)):
+        with pytest.raises(CannotDecide, match="is no photo folder"):
+            ask(config, "accept", folder=folder)
+
     # As an open file, which is what every command sends.
     with open_library(config) as library:
         assert library.who(str(outside))["faces"] == inside["faces"]
@@ -406,4 +411,6 @@ def test_no_other_method_takes_the_path_of_a_file_to_open() -> None:
         for parameter in inspect.signature(getattr(Library, name)).parameters
         if parameter in ("path", "file", "folder", "target", "source", "directory", "to", "opened")
     }
-    assert taking == {(name, parameter) for name in PICTURED for parameter in ("path", "opened")}
+    # A folder to accept must be one of the photo folders, by name: whatever else is refused and not even looked at.
+    named = {("accept", "folder")}
+    assert taking - named == {(name, parameter) for name in PICTURED for parameter in ("path", "opened")}
