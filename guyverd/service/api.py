@@ -228,7 +228,7 @@ class Library(Protocol):
         """How the people folder stands.
 
         Keys: `path`, `state` ("kept", "paused": it waits for a word, "in trouble"), `detail` (why it is not kept),
-        `watched` ("events", "polled", "not running"), `layout` and `links` as configured, `folders` {`named`,
+        `watched` ("events", "partly", "polled", "not running"), `layout` and `links` as configured, `folders` {`named`,
         `unnamed`, `albums`} (how many), `count` (links), `placed` (links that somebody put where they are), `own`
         (photos that somebody put there), `waiting` (of these: not read yet), `asked` (questions that `review` asks
         about the folder), `changes` [text]: what was done there and is not taken up yet, and `more_changes` (how many
