@@ -8,11 +8,12 @@ that a hash never stands for bytes that were half old and half new.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from guyverd.errors import FileUnreadable, PictureError, PictureMissing, PictureUnreadable
 from guyverd.model import Stamp
@@ -36,9 +37,10 @@ def hash_bytes(data: bytes) -> bytes:
     return hashlib.blake2b(data, digest_size=HASH_SIZE).digest()
 
 
-def hash_file(path: bytes) -> tuple[bytes, Stamp]:
+def hash_file(path: bytes, given_up: Callable[[], bool] = lambda: False) -> tuple[bytes, Stamp]:
     """BLAKE2b-256 of a file's bytes, read in pieces of 1 MiB, and the stamp it had all the while.
 
+    A large one takes minutes: where it is `given_up` meanwhile, that is as if the disk did not give it.
     Raises ContentChanged when the stamp changed while reading, PictureMissing when there is no such file, and
     PictureUnreadable for anything that is no regular file, FileUnreadable where the disk does not give it.
     """
@@ -46,6 +48,8 @@ def hash_file(path: bytes) -> tuple[bytes, Stamp]:
     with _opened(path) as (file, before):
         while piece := os.read(file, _PIECE):
             digest.update(piece)
+            if given_up():
+                raise InterruptedError(errno.EINTR, "nobody wants it any more")
         _check_unchanged(path, file, before)
     return digest.digest(), before
 

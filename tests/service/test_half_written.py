@@ -49,7 +49,7 @@ class Bench:
         """Done after a file was read, and before that is recorded."""
         self._read = threading.Event()
 
-        def hash_and_wait(path: bytes) -> tuple[bytes, Stamp]:
+        def hash_and_wait(path: bytes, *_: object) -> tuple[bytes, Stamp]:
             try:
                 return hash_file(path)
             finally:

@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -38,7 +39,7 @@ def test_however_many_wait_few_are_taken_up_and_records_are_in_their_order(
     begun: list[bytes] = []
     go = threading.Semaphore(0)
 
-    def hash_file(path: bytes) -> tuple[bytes, Stamp]:
+    def hash_file(path: bytes, *_: object) -> tuple[bytes, Stamp]:
         begun.append(path)
         go.acquire()
         time.sleep(random.Random(path).random() / 500)
@@ -68,7 +69,7 @@ def test_hashing_lets_others_go_first_unless_it_is_to_be_quick(
 ) -> None:
     seen: list[int] = []
 
-    def hash_file(path: bytes) -> tuple[bytes, Stamp]:
+    def hash_file(path: bytes, *_: object) -> tuple[bytes, Stamp]:
         seen.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
         return content(os.fsdecode(path)), Stamp(10, 1, int(path[-8:-4]))
 
@@ -85,7 +86,7 @@ def test_hashing_lets_others_go_first_unless_it_is_to_be_quick(
 def test_what_is_not_found_while_a_disk_is_away_is_not_gone(
     catalogue: Catalogue, root: RootRow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def hash_file(path: bytes) -> tuple[bytes, Stamp]:
+    def hash_file(path: bytes, *_: object) -> tuple[bytes, Stamp]:
         raise PictureMissing(path=os.fsdecode(path))
 
     away = True
@@ -104,7 +105,7 @@ def test_what_is_not_found_while_a_disk_is_away_is_not_gone(
 def test_a_change_of_priority_loses_nothing(
     catalogue: Catalogue, root: RootRow, hashing: Identifying, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def hash_file(path: bytes) -> tuple[bytes, Stamp]:
+    def hash_file(path: bytes, *_: object) -> tuple[bytes, Stamp]:
         time.sleep(0.001)
         return content(os.fsdecode(path)), Stamp(10, 1, int(path[-8:-4]))
 
@@ -122,3 +123,23 @@ def test_a_change_of_priority_loses_nothing(
     eventually(over)
     assert turns > 3
     assert len(catalogue.photos.pending(1000)) == 300
+
+
+@pytest.mark.promise("time")
+def test_a_file_without_end_does_not_delay_the_stop(catalogue: Catalogue, root: RootRow, tmp_path: Path) -> None:
+    """A terabyte, though nothing of it takes room: to read it whole takes a quarter of an hour."""
+    catalogue.files.configure([os.fsencode(tmp_path)])
+    (root,) = catalogue.files.roots()
+    with (tmp_path / "huge.tif").open("wb") as huge:
+        huge.truncate(10**12)
+    status = (tmp_path / "huge.tif").stat()
+    stamp = Stamp(status.st_size, status.st_mtime_ns, status.st_ino)
+    catalogue.files.apply(root.id, Changes(new=(SeenFile(b"huge.tif", stamp),)), NOW)
+    hashing = Identifying(catalogue, lambda: None, lambda file: None)
+    hashing.advance()
+    (_, future) = hashing._window[0]
+    eventually(future.running)
+    began = time.monotonic()
+    hashing.stop()
+    assert time.monotonic() - began < 8
+    assert [file.path for file in catalogue.files.pending(10)] == [os.fsencode(tmp_path / "huge.tif")]

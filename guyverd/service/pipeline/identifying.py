@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -47,6 +48,7 @@ class Identifying:
         self._unsettled = unsettled
         self._catalogue = catalogue
         self._wake = wake
+        self._stopped = threading.Event()
         self._gentle = True
         self._threads = _threads(self._gentle)
         self._window: deque[tuple[PendingFile, Future[tuple[bytes, Stamp]]]] = deque()
@@ -77,7 +79,7 @@ class Identifying:
     def _hash(self, path: bytes) -> tuple[bytes, Stamp]:
         # On a thread of its own, so this is the disk's time and not that spent in line.
         with self._metrics.timing("hash"):
-            hash_, stamp = hash_file(path)
+            hash_, stamp = hash_file(path, self._stopped.is_set)
         self._metrics.count("hashed_bytes", stamp.size)
         return hash_, stamp
 
@@ -118,7 +120,8 @@ class Identifying:
         return count > 0
 
     def stop(self) -> None:
-        """Leave what is not begun."""
+        """Leave what is not begun, and what is not read to its end."""
+        self._stopped.set()
         for _, future in self._window:
             future.cancel()
         self._threads.shutdown(wait=True, cancel_futures=True)
