@@ -93,8 +93,12 @@ class Custody:
 
     def end(self, connection: sqlite3.Connection) -> bool:
         """All is written: take the note back. Tells whether the log may go now, and `ended` may be called after it."""
-        if not os.path.lexists(self._path + MARK):
+        try:
+            os.lstat(self._path + MARK)
+        except FileNotFoundError:
             return True
+        except OSError:
+            pass  # the disk does not say, and the note may be there
         # Whoever still reads is not waited for.
         connection.execute("PRAGMA busy_timeout = 0")
         connection.execute("DELETE FROM custody WHERE key = ?", (OPEN,))

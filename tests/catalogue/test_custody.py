@@ -204,6 +204,23 @@ def test_who_could_not_take_the_note_back_leaves_the_log(path: bytes, monkeypatc
     assert not os.path.exists(path + b"-open")
 
 
+@pytest.mark.promise("disk", "any-order")
+def test_a_disk_that_does_not_tell_of_the_mark_is_not_believed(path: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.lstat
+
+    def failing(at: bytes) -> os.stat_result:
+        if at == path + custody.MARK:
+            raise OSError(116, "Stale file handle")
+        return real(at)
+
+    with monkeypatch.context() as patched, Catalogue(path) as catalogue:
+        catalogue.files.configure([ROOT])
+        patched.setattr(os, "lstat", failing)
+        catalogue.close()
+    with Catalogue(path) as catalogue:
+        assert [root.path for root in catalogue.files.roots()] == [ROOT]
+
+
 def test_a_reader_that_goes_on_does_not_hold_up_the_end(path: bytes) -> None:
     database = Database(path)
     database.write(lambda db: db.execute("INSERT INTO meta VALUES ('a', '')"))
