@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Callable
 
 from guyverd.watch.events import Observer, PathEvent, Watching
 from guyverd.watch.scanner import hidden
 
 log = logging.getLogger(__name__)
+_FIGURES = re.compile("[0-9]+")
+"""They may change with every look, which is no news."""
 
 
 class Watcher:
@@ -60,8 +63,8 @@ class Watcher:
         """What is not followed, and why, is told once, and again when it changes."""
         watching = self.at(root)
         detail = "" if watching is None or watching.events else watching.detail
-        if detail != self._told.get(root, ""):
-            self._told[root] = detail
+        if _FIGURES.sub("", detail) != self._told.get(root, ""):
+            self._told[root] = _FIGURES.sub("", detail)
             shown = os.fsdecode(root)
             log.warning("%s: %s", shown, detail or "all of it is followed by events again", extra={"root": shown})
 
