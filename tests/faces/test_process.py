@@ -97,6 +97,7 @@ def test_memory_that_is_used_ends_at_the_limit(pool: WorkerPool[str, object]) ->
 
 
 @pytest.mark.promise("time")
+@pytest.mark.torture
 def test_a_worker_that_cannot_be_killed_delays_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """As one that hangs in the kernel, at a disk that does not answer."""
     pool = make(deadline=60.0)
@@ -181,7 +182,9 @@ _STOPPED = """
 
 
 @pytest.mark.promise("time")
-@pytest.mark.parametrize(("job", "expected"), [("doze", "dozed"), ("loop", "DeadlineExceeded")])
+@pytest.mark.parametrize(
+    ("job", "expected"), [("doze", "dozed"), pytest.param("loop", "DeadlineExceeded", marks=pytest.mark.torture)]
+)
 def test_a_job_is_not_blamed_for_the_time_in_which_everything_was_stopped(
     tmp_path: Path, job: str, expected: str
 ) -> None:
