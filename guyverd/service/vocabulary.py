@@ -65,7 +65,9 @@ def vocabulary() -> Vocabulary:
         openings.update(match[1] for match in re.finditer(r"(?:^|[.!?:;] )([A-Z][a-z]*)(?!\w)", text))
     words.update(word.lower() for number in errno.errorcode for word in re.findall(r"[A-Za-z]+", os.strerror(number)))
     openings -= _FIRST_NAMES
-    return Vocabulary(frozenset(words), frozenset(openings), frozenset(marks), frozenset(texts))
+    # One that is but a word could be anybody's.
+    whole = frozenset(text for text in texts if re.search("%[sdfr.]|[a-z]{2}.* .*[a-z]{2}", text))
+    return Vocabulary(frozenset(words), frozenset(openings), frozenset(marks), whole)
 
 
 def _sources(folder: Traversable, name: str) -> Iterator[tuple[str, bytes]]:

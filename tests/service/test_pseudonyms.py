@@ -132,7 +132,7 @@ SOME = st.sampled_from(
 PIECES = st.lists(st.one_of(SOME, st.text(max_size=8), st.sampled_from(["Zoë", "\ue0001\ue001", "1/2", "a/Ada b"])))
 
 
-@settings(max_examples=scaled(300, 20_000))
+@settings(max_examples=scaled(200, 10_000))
 @given(PIECES.map("".join))
 @example("\ue0007\ue001")
 @example("/home/ada/People\ue0000\ue001")
@@ -144,7 +144,7 @@ def test_nothing_but_words_of_the_program_comes_through(text: str) -> None:
             assert strangers(told) == set(), (text, told)
 
 
-@settings(max_examples=scaled(100, 5_000))
+@settings(max_examples=scaled(100, 3_000))
 @given(st.text(min_size=1), st.text(min_size=1))
 def test_two_paths_are_one_only_if_they_are(one: str, other: str) -> None:
     names = hidden()
@@ -153,12 +153,15 @@ def test_two_paths_are_one_only_if_they_are(one: str, other: str) -> None:
     )
 
 
-@settings(max_examples=scaled(100, 5_000))
-@given(
-    st.recursive(
-        st.none() | st.booleans() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)
-    )
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
+    max_leaves=12,
 )
+
+
+@settings(max_examples=scaled(100, 3_000))
+@given(JSON)
 def test_any_json_stays_json(value: object) -> None:
     told = hidden().value(value)
     json.dumps(told)
