@@ -14,7 +14,7 @@ from guyverd.faces import dat
 from tests.faces.test_dat import DETECTOR, EMBEDDING, whole
 from tests.promises import scaled
 
-pytestmark = pytest.mark.promise("fuzz")
+pytestmark = [pytest.mark.promise("fuzz"), pytest.mark.timeout(1800)]
 
 
 def _numbers(data: bytes) -> list[tuple[int, int]]:
@@ -44,7 +44,7 @@ def test_the_numbers_are_found() -> None:
     assert len(NUMBERS) > 300
 
 
-@settings(deadline=None, max_examples=scaled(200, 6000))
+@settings(deadline=None, max_examples=scaled(200, 2500))
 @given(st.lists(st.tuples(st.sampled_from(NUMBERS), NASTY), min_size=1, max_size=4, unique_by=lambda pair: pair[0]))
 def test_any_numbers_are_an_engine_error_or_another_network(changes: list[tuple[tuple[int, int], int]]) -> None:
     data = DETECTOR

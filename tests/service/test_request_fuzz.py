@@ -22,7 +22,7 @@ from guyverd.service.serving import Server
 from tests.cli.fake import FakeLibrary
 from tests.promises import scaled
 
-pytestmark = pytest.mark.promise("fuzz")
+pytestmark = [pytest.mark.promise("fuzz"), pytest.mark.timeout(1800)]
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
