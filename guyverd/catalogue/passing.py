@@ -70,13 +70,13 @@ class Passing:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def look(self, now: Moment, most_off: float) -> float:
+    def look(self, now: Moment, most_off: float) -> tuple[float, bool]:
         """Look at the clocks: what files are missing since is moved as far as that of the wall was set, which is told.
 
-        All in one transaction.
+        The second tells whether that is only guessed, for the machine was off. All in one transaction.
         """
 
-        def job(db: Utils) -> float:
+        def job(db: Utils) -> tuple[float, bool]:
             before = _last(db)
             by = 0.0 if before is None else set_by(before, now, most_off)
             wall = datetime.fromtimestamp(now.wall, UTC)
@@ -89,7 +89,7 @@ class Passing:
                 "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
                 (_KEY, json.dumps(asdict(now))),
             )
-            return by
+            return by, before is not None and before.boot != now.boot
 
         return self._db.write(job)
 

@@ -262,3 +262,21 @@ def test_a_look_at_clocks_that_nobody_set_writes_nothing(
     machine.set(HOUR)
     with pytest.raises(TypeError):
         clocks.look()
+
+
+def test_what_is_told(catalogue: Catalogue, machine: Machine, caplog: pytest.LogCaptureFixture) -> None:
+    """That a clock was set is a warning; that a machine was off for a week is none."""
+    caplog.set_level("INFO")
+    clocks = Clocks(catalogue, GRACE, machine)
+    clocks.look()
+    machine.off(9 * DAY)
+    clocks.look()
+    machine.set(-3 * DAY)
+    clocks.look()
+    machine.set(DAY)
+    clocks.look()
+    assert [(record.levelname, record.getMessage().partition(":")[0]) for record in caplog.records] == [
+        ("INFO", "The machine was off"),
+        ("WARNING", "The clock was set back by 3 days, 0"),
+        ("WARNING", "The clock was set on by 1 day, 0"),
+    ]

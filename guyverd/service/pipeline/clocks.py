@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 import uuid
@@ -26,6 +27,7 @@ def this_moment() -> Moment:
     return Moment(time.time(), time.clock_gettime(time.CLOCK_BOOTTIME), _boot())
 
 
+@functools.cache
 def _boot() -> str:
     try:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
@@ -61,10 +63,10 @@ class Clocks:
         return (datetime.fromtimestamp(now.wall, UTC) - timedelta(seconds=self._grace)).isoformat(timespec="seconds")
 
     def _note(self, now: Moment) -> None:
-        by = self._catalogue.passing.look(now, _SHARE_OFF * self._grace)
-        if by:
-            log.warning(
-                "The clock was set %s by %s: what files are missing since was set with it.",
-                "on" if by > 0 else "back",
-                timedelta(seconds=round(abs(by))),
-            )
+        by, off = self._catalogue.passing.look(now, _SHARE_OFF * self._grace)
+        much = timedelta(seconds=round(abs(by)))
+        if by > 0 and off:
+            log.info("The machine was off: %s of that do not count for what is missing.", much)
+        elif by:
+            told = "The clock was set %s by %s: what files are missing since was set with it."
+            log.warning(told, "on" if by > 0 else "back", much)
