@@ -68,5 +68,5 @@ class Clocks:
         if by > 0 and off:
             log.info("The machine was off: %s of that do not count for what is missing.", much)
         elif by:
-            told = "The clock was set %s by %s: what files are missing since was set with it."
-            log.warning(told, "on" if by > 0 else "back", much)
+            way = "on" if by > 0 else "back"
+            log.warning("The clock was set %s by %s: what files are missing since was set with it.", way, much)
