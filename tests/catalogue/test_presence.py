@@ -126,7 +126,7 @@ def act(catalogue: Catalogue, roots: dict[bytes, RootRow], step: tuple[object, .
 
 
 @pytest.mark.promise("scale", "removal")
-@settings(max_examples=scaled(25, 1000))
+@settings(max_examples=scaled(20, 400))
 @given(st.lists(steps, min_size=1, max_size=25))
 def test_what_is_counted_is_what_is_there_whatever_happens(done: list[tuple[object, ...]]) -> None:
     with tempfile.TemporaryDirectory() as folder, Catalogue(os.fsencode(Path(folder) / "c.db")) as catalogue:

@@ -139,6 +139,7 @@ def test_nothing_is_forgotten_of_a_folder_that_is_away_nor_what_came_back(lost: 
         assert any(str(again) in row["files"] for row in library.faces())
 
 
+@pytest.mark.torture
 def test_few_go_by_themselves_but_not_what_is_there_after_all(config: Config, negatives: Path) -> None:
     """The last look at the disk counts, also where nothing had told that a file came back."""
     scan(config)

@@ -21,7 +21,7 @@ from tests.promises import scaled
 
 pytestmark = pytest.mark.promise("scale")
 
-FILES = scaled(12_000, 100_000)
+FILES = scaled(8_000, 100_000)
 MILLION = 1_000_000
 
 
