@@ -81,7 +81,8 @@ def test_pages_of_noise_cost_what_was_on_them_and_no_more(good: Path, tmp_path: 
         assert {(one.id, one.kind.value, one.person, one.name) for one in log} <= known, "nothing is made up"
         assert set(names) >= {one.person for one in log if one.person is not None}
         lost = sum(len(rows(good, table) - rows(new, table)) for table in ("photos", "faces"))
-        if lost and saved.rows["photos"]:
+        # Where the schema itself is lost, nothing can be read.
+        if lost and saved.rows.get("photos"):
             assert saved.again
         whole += rows(new, "decisions") == rows(good, "decisions")
         # Numbers that were given are not given again.
