@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
-from guyverd.catalogue import presence, schema, succession
+from guyverd.catalogue import places, presence, schema, succession
 
 migrations = Migrations(schema.MIGRATIONS)
 
@@ -93,6 +93,13 @@ def absent_photos(db: Database) -> None:
 def photos_succeeded(db: Database) -> None:
     """Which photos others are edits of, and which are remembered though they were forgotten."""
     for statement in _statements(succession.SUCCESSION):
+        db.execute(statement)
+
+
+@migrations()
+def mounts_below(db: Database) -> None:
+    """Which disks are mounted in photo folders."""
+    for statement in _statements(places.MOUNTS):
         db.execute(statement)
 
 

@@ -403,6 +403,7 @@ KNOWN = frozenset(
         "custody_kept",
         "absent_photos",
         "photos_succeeded",
+        "mounts_below",
     )
 )
 """Every migration this program knows, by name; a catalogue that has others was written by a newer one."""

@@ -150,6 +150,13 @@ def mounted_in(root: bytes, mountinfo: str | None = None) -> frozenset[Mount]:
     return frozenset(mount for mount in mounts(mountinfo) if _within(mount.point, place))
 
 
+def mounted_below(root: bytes, mountinfo: str | None = None) -> frozenset[bytes]:
+    """Where file systems are mounted below `root`, relative to it."""
+    place = os.path.realpath(root)
+    points = {mount.point for mount in mounts(mountinfo)}
+    return frozenset(os.path.relpath(point, place) for point in points if point != place and _within(point, place))
+
+
 def is_silent(kind: str, point: bytes) -> bool:
     """Whether inotify misses changes on a file system of this type, mounted there.
 

@@ -22,6 +22,63 @@ DISK = "mount -t tmpfs none /mnt"
 
 
 @pytest.mark.promise("offline")
+def test_a_disk_within_a_photo_folder_takes_nobody_with_it(tmp_path: Path, negatives: Path) -> None:
+    fenced(scene_of_a_disk_within, tmp_path, negatives, probe=DISK)
+
+
+def scene_of_a_disk_within(stage: Stage, negatives: Path) -> None:
+    root, card = stage.folder / "photos", stage.folder / "photos" / "card"
+    card.mkdir(parents=True)
+    copy(negatives, root, "astronaut*.jpg")
+
+    def insert(pattern: str) -> None:
+        run("mount", "-t", "tmpfs", "none", card)
+        copy(negatives, card, pattern)
+
+    stage.write(root)
+    insert("[!a]*.jpg")
+    daemon = stage.start()
+    eventually(lambda: groups(stage.people) == EVERYBODY)
+    links, faces = stage.links(), stage.faces()
+
+    def kept() -> None:
+        for _ in range(scaled(2, 4)):
+            _look_again(daemon, stage)
+            assert stage.present() == 9
+            assert (stage.links(), stage.faces()) == (links, faces)
+
+    def notices() -> str:
+        with open_library(config_file.load(stage.config)) as library:
+            return " ".join(library.status()["notices"])
+
+    # Taken out; the folder it was mounted on is empty. Then another one is put in, with photos of its own. Then none is
+    # there when the daemon starts.
+    run("umount", card)
+    eventually(lambda: f"{card}: the disk that was there is away" in notices())
+    kept()
+    insert("astronaut1.jpg")
+    kept()
+    assert daemon.stop() == 0
+    run("umount", card)
+    daemon = stage.start()
+    kept()
+    # It is back, and a photo is deleted on it: that is a word like any other.
+    insert("[!a]*.jpg")
+    eventually(lambda: "is away" not in notices())
+    kept()
+    (card / "hopper0.jpg").unlink()
+    eventually(lambda: stage.present() == 8)
+    # It will not be back, says somebody: so its photos are missing.
+    run("umount", card)
+    eventually(lambda: "is away" in notices())
+    with open_library(config_file.load(stage.config)) as library:
+        assert library.accept(str(card))["known"] == 5
+    eventually(lambda: stage.present() == 4)
+    assert notices() == ""
+    assert daemon.stop() == 0
+
+
+@pytest.mark.promise("offline")
 def test_a_disk_that_is_away_or_changed_for_another_takes_nobody_with_it(tmp_path: Path, negatives: Path) -> None:
     fenced(scene_of_disks, tmp_path, negatives, probe=DISK)
 

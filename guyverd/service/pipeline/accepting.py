@@ -23,6 +23,15 @@ def accept(work: Coordinator, folder: str, *, dry: bool) -> Row:
         roots = work.catalogue.files.roots()
         root = next((one for one in roots if one.path == path), None)
         shown = os.fsdecode(path)
+        for one in roots:
+            inner = path[len(one.path) + 1 :] if path.startswith(one.path + b"/") else b""
+            if inner and inner in work.observing.mounted.away(one.id):
+                known = len(work.catalogue.places.below(one.id, inner, -1))
+                told.update(path=shown, detail="the disk that was there is away", known=known, dry_run=dry)
+                if not dry:
+                    work.observing.mounted.accept(one, inner, work.catalogue.now())
+                    log.warning("%s is taken as it is now: somebody said so.", shown, extra={"root": shown})
+                return
         if root is None:
             named = ", ".join(os.fsdecode(one.path) for one in roots)
             raise CannotDecide(detail=f"{shown} is no photo folder", hint=f"The photo folders are: {named}.")

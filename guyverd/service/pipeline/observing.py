@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from guyverd.catalogue.rows import RootRow
+from guyverd.catalogue.rows import RootRow, within
 from guyverd.catalogue.store import Catalogue
 from guyverd.config import Config
 from guyverd.folders.marker import MARKER
@@ -20,6 +20,7 @@ from guyverd.media.companions import is_companion, photo_stem
 from guyverd.media.kinds import is_picture
 from guyverd.model import Changes, FileId, KnownFile, RootId, RootIdentity, RootState, SeenFile, Stamp
 from guyverd.service.pipeline.keeping.enrolling import ELSEWHERE
+from guyverd.service.pipeline.mounted import Mounted
 from guyverd.service.pipeline.recognising import recognise
 from guyverd.watch.debounce import Settled
 from guyverd.watch.mounts import identify, is_mount_point, state_of
@@ -67,6 +68,7 @@ class Observing:
         """Surveys that came to their end, since the start."""
         self._seen_before: set[RootId] = set()
         self._stood: dict[RootId, tuple[bytes, RootIdentity | None] | None] = {}
+        self.mounted = Mounted(catalogue)
         self._surveys: list[Survey] = []
         self._put_off: list[tuple[RootId, bytes]] = []
         """Surveys of roots in whose place something else stood, until these are inspected."""
@@ -104,15 +106,28 @@ class Observing:
                 self._surveys = [survey for survey in self._surveys if survey.root.id != before.id]
             self._stood[before.id] = (before.path, identity) if online else None
             found.append(Watched(before, came, went))
+            if not online:
+                self.mounted.leave(before.id)
+            elif self.mounted.inspect(before):
+                self.survey(before)
             for scope in [scope for root, scope in self._put_off if root == before.id and online]:
                 self.survey(before, scope)
         self._put_off.clear()
         return found
 
+    def notices(self) -> list[str]:
+        """What a person should know of disks in the roots."""
+        return [
+            f"{os.fsdecode(within(root.path, path))}: the disk that was there is away; its photos stay whose they are."
+            " `guyverd accept` with that folder says that it does not come back."
+            for root in self._catalogue.files.roots()
+            for path in sorted(self.mounted.away(root.id))
+        ]
+
     def displaced(self) -> bool:
-        """Whether another directory stands where a root stood when it was last inspected, or none."""
+        """Whether another directory stands where a root, or a disk in it, stood when it was last inspected, or none."""
         stood = [place for place in self._stood.values() if place is not None]
-        return any(identify(path) != identity for path, identity in stood)
+        return any(identify(path) != identity for path, identity in stood) or self.mounted.changed()
 
     def concerns(self, root: bytes, path: bytes) -> bool:
         """Whether a path below a root can matter: not the people folder, which may lie inside, nor what is in it."""
@@ -135,7 +150,7 @@ class Observing:
                 continue
             if item.subtree:
                 self.survey(root, item.path)
-            else:
+            elif not below(item.path, self.mounted.away(root.id)):
                 changed |= self._look(root, item.path)
         return changed
 
@@ -157,7 +172,7 @@ class Observing:
             # A large folder went: a step at a time.
             self.survey(root, path)
             return False
-        changes = reconcile(known, [seen] if isinstance(seen, SeenFile) else [])
+        changes = reconcile(known, [seen] if isinstance(seen, SeenFile) else [], self._away(root))
         if changes and not self._stands(root):
             return False
         self._catalogue.files.apply(root.id, changes, self._catalogue.now())
@@ -173,7 +188,15 @@ class Observing:
             if waiting.root.id == root.id and not waiting.begun and _covers(waiting.scope, scope):
                 return
         self._surveys.append(
-            Survey(self._catalogue, root, scope, rules=self._rules, young=self._young, stands=self._stands)
+            Survey(
+                self._catalogue,
+                root,
+                scope,
+                rules=self._rules,
+                young=self._young,
+                stands=self._stands,
+                away=self._away,
+            )
         )
 
     def survey_all(self) -> None:
@@ -215,6 +238,11 @@ class Observing:
         known = {one.id: one.identity for one in self._catalogue.files.roots()}
         return root.id in known and identify(root.path) == known[root.id]
 
+    def _away(self, root: RootRow) -> frozenset[bytes]:
+        """Folders of a root of which nothing is concluded from what is not in them."""
+        # What was unmounted since the last inspection is not known to be away yet: then of none.
+        return frozenset({b""}) if self.mounted.changed() else self.mounted.away(root.id)
+
     def _young(self, seen: SeenFile) -> bool:
         age = self._clock() - seen.stamp.mtime_ns / 1e9
         return 0 <= age < self._config.watch.quiet
@@ -240,6 +268,7 @@ class Survey:
         rules: Callable[[], Rules],
         young: Callable[[SeenFile], bool],
         stands: Callable[[RootRow], bool],
+        away: Callable[[RootRow], frozenset[bytes]],
     ) -> None:
         self.root = root
         self.scope = scope
@@ -252,6 +281,7 @@ class Survey:
         self._rules = rules
         self._young = young
         self._stands = stands
+        self._away = away
         self._unsettled: list[bytes] = []
         self._not_seen = array("q")
         """The numbers of the files that are known and were not seen so far: 8 bytes for each of what may be all."""
@@ -295,7 +325,18 @@ class Survey:
         return tuple(one.id for one in self._catalogue.files.known_of(returned) if self._stamp_of(one) == one.stamp)
 
     def _held_back(self, changes: Changes) -> Changes:
-        """Leave out what may still be written; it is looked at again when it has come to rest."""
+        """Leave out what may still be written; it is looked at again when it has come to rest.
+
+        And what stands where a disk is away: on another disk, or in the folder beneath.
+        """
+        away = self._away(self.root)
+        if away:
+            changes = replace(
+                changes,
+                new=tuple(item for item in changes.new if not below(item.path, away)),
+                changed=tuple((file, seen) for file, seen in changes.changed if not below(seen.path, away)),
+                returned=() if b"" in away else changes.returned,
+            )
         young = {item.path for item in (*changes.new, *(seen for _, seen in changes.changed)) if self._young(item)}
         if not young:
             return changes
@@ -325,7 +366,7 @@ class Survey:
         return bool(changes)
 
     def _gone(self, files: Sequence[int]) -> tuple[FileId, ...]:
-        unreadable = frozenset(folder for folder, _ in self._scan.unreadable)
+        unreadable = frozenset(folder for folder, _ in self._scan.unreadable) | self._away(self.root)
         known = self._catalogue.files.known_of(files)
         return tuple(
             one.id

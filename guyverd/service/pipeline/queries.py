@@ -158,6 +158,7 @@ class LocalLibrary(Inquiring):
         if work.quiet_until and work.catalogue.backlog()[1]:
             found.append(f"Reading waits until {work.quiet_until} (quiet hours).")
         found += work.renewing.notices(work.looking.engine)
+        found += work.observing.notices()
         if (asks := work.forgetting.notice()) is not None:
             found.append(asks)
         if begun := len(self._reviewing.begun()):
