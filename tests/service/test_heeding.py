@@ -235,6 +235,23 @@ def test_where_ones_own_photo_went_no_link_to_it_is_left(home: Household) -> Non
     assert all(path.exists() for path in (home.people / "Bob").iterdir())
 
 
+@pytest.mark.promise("any-order")
+def test_what_went_is_noticed_where_nobody_has_a_folder_any_more(home: Household) -> None:
+    own = home.people / "Ada" / "own.jpg"
+    Image.new("RGB", (32, 32)).save(own, "JPEG")
+    home.publish()
+    for person in (ADA, BOB, CY):
+        Deciding(home.catalogue).hide(person)
+    home.publish()
+    assert home.catalogue.links.homes() == {}
+    assert list(home.catalogue.heard.enrolled()) == [b"Ada/own.jpg"]
+    own.unlink()
+    home.publish()
+    assert home.catalogue.heard.enrolled() == {}
+    (there,) = home.catalogue._db.rows("SELECT missing_since FROM files WHERE path = ?", (b"Ada/own.jpg",))
+    assert there["missing_since"] is not None
+
+
 def test_a_folder_deleted_and_brought_back_is_whole_again(home: Household, tmp_path: Path) -> None:
     shutil.move(home.people / "Ada", tmp_path / "trash")
     home.publish()
@@ -389,7 +406,7 @@ def test_a_copied_folder_of_links_is_taken_up_once(
     with caplog.at_level("INFO"):
         home.take_up()
         home.take_up()
-    assert sum("copied" in record.getMessage() for record in caplog.records) == 1
+    assert sum("you copied" in record.getMessage() for record in caplog.records) == 1
     assert home.said()[before:] == []
     assert [one.state for one in home.catalogue.heard.open()] == ([] if known else ["asked"])
 

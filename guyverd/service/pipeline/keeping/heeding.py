@@ -117,7 +117,7 @@ class Heeding:
         return heard
 
     def _read(self, scopes: tuple[bytes, ...]) -> bool:
-        if not self._catalogue.links.homes():
+        if not self._catalogue.links.homes() and not self._catalogue.heard.enrolled():
             self._settled(scopes)
             return False
         snapshot = self._look(scopes)
