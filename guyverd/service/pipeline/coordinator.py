@@ -190,12 +190,17 @@ class Coordinator:
             self._dirty_if(self._heed())
             before = self.catalogue.boxes.taken_away()
             result = job()
-            after = self.catalogue.boxes.taken_away()
-            self.grouping.drop(sorted(after - before))
             self._dirty_if(True)
-            if of_new_faces or before - after:
-                self._group()
-            self._publish()
+            try:
+                after = self.catalogue.boxes.taken_away()
+                self.grouping.drop(sorted(after - before))
+                if of_new_faces or before - after:
+                    self._group()
+                self._publish()
+            except GuyverError as problem:
+                # The word is durable, and nobody may be told otherwise; what follows from it is tried again by itself.
+                self.grouping.doubt()
+                self._pause(problem)
             return result
 
         return self.call(decided)

@@ -131,6 +131,11 @@ class Grouping:
         self._unsaved()
         self.save(now=True)
 
+    def doubt(self) -> None:
+        """Compare the index with the catalogue before it is used again: it may not have heard of all that changed."""
+        self._index = None
+        self._unsaved_since = None
+
     def drop(self, faces: list[int]) -> None:
         """Take faces out that the catalogue has forgotten."""
         if faces:
