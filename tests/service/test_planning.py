@@ -177,3 +177,18 @@ def test_who_yields_a_name_is_told_by_all_of_them(publishing: Publishing, catalo
     assert b"0/001.jpg" in ids(catalogue, root)
     assert publishing.publish()
     assert not publishing.planned()
+
+
+@pytest.mark.promise("any-order")
+def test_who_has_a_name_for_themselves_may_change_where_a_photo_only_moves(tmp_path: Path) -> None:
+    """Of links that would be called alike the first by the place of its photo has the plain name."""
+    with Catalogue(os.fsencode(tmp_path / "catalogue.db")) as catalogue:
+        files = [b"00/001.JPG" if file == b"b/001.JPG" else file for file in OF_ONE_NAME]
+        publishing = household(tmp_path, catalogue, files=files)
+        (tmp_path / "photos" / "00" / "001.JPG").rename(tmp_path / "photos" / "b" / "001.JPG")
+        catalogue._db.write(
+            lambda db: db.execute("UPDATE files SET path = ? WHERE path = ?", (b"b/001.JPG", b"00/001.JPG"))
+        )
+        assert publishing.publish()
+        assert not publishing.planned()
+        assert publishing.wrong() == []

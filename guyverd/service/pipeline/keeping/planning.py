@@ -70,9 +70,12 @@ class Planning:
         return self._catalogue.links.count_of(home.owner) >= least + len(photos)
 
     def _clashing(self, made: Plan, photos: Mapping[OwnerId, Collection[PhotoId]]) -> set[OwnerId]:
-        """Whose links that come or go have, or leave, the name of another: who yields is told only by all of them."""
-        standing = {link.path for link in made.make} & {link.path for link in made.remove}
-        changed = [link for link in (*made.make, *made.remove) if link.owner in photos and link.path not in standing]
+        """Whose links that come, go, or lead elsewhere have, or leave, the name of another.
+
+        Who yields is told only by all of them, and by where their photos lie.
+        """
+        changes = (*made.make, *made.remove, *made.note)
+        changed = {link.path: link for link in changes if link.owner in photos}.values()
         near = self._catalogue.links.of_like_names
         return {
             link.owner
