@@ -31,7 +31,7 @@ def carry_out(root: int, plan: Plan, ledger: Ledger, check: Callable[[], None]) 
     standing = frozenset(folder for folder in plan.standing if moving_to.isdisjoint(parents(folder)))
     work = Work(root, ledger, check, frozenset(above for folder in filled for above in parents(folder)), standing)
     try:
-        disk.remove_temporary(root)
+        _clear(work)
         # A folder that is noted and not there yet tells nothing; one that is there and not noted would seem new.
         moving = {rename.owner for rename in plan.renames}
         ledger.settle([home for home in plan.homes if home.owner not in moving])
@@ -40,6 +40,13 @@ def carry_out(root: int, plan: Plan, ledger: Ledger, check: Callable[[], None]) 
     except Stopped:
         pass
     return work.applied()
+
+
+def _clear(work: Work) -> None:
+    try:
+        disk.remove_temporary(work.root)
+    except OSError as problem:
+        work.failed(b"", problem)
 
 
 def _found(work: Work, plan: Plan, at: Mapping[OwnerId, bytes]) -> list[Home]:

@@ -6,6 +6,7 @@ children are forked, so that nothing is imported twice.
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import logging
 import os
@@ -27,6 +28,8 @@ from tests.service.crash.disk import Disk, Outage, Record
 from tests.service.crash.life import Place, live, stand, words
 from tests.service.crash.shim import Kind, Shim
 
+_PATIENCE = 150.0
+"""Seconds after which a child that does not come to an end tells where it is."""
 PROJECT = Path(__file__).parents[3]
 
 
@@ -235,6 +238,7 @@ class Jobs:
             try:
                 # A file and no pipe: who is killed leaves it whole.
                 os.dup2(os.open(said, os.O_WRONLY | os.O_APPEND), 2)
+                faulthandler.dump_traceback_later(_PATIENCE, exit=True)
                 logging.basicConfig(stream=sys.stderr, force=True, level=logging.INFO)
                 work()
                 status = 0

@@ -21,7 +21,7 @@ import numpy as np
 
 from guyverd import config_file
 from guyverd.config import Config
-from guyverd.errors import PictureError, PictureUnreadable
+from guyverd.errors import GuyverError, PictureError, PictureUnreadable
 from guyverd.media.content import read_file
 from guyverd.model import Box, DetectedFace, PhotoReading, Quality
 from guyverd.service.access import open_library
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from guyverd.model import FloatArray
 
 _LONG_AGO = 1_600_000_000
+RECORDED = "it was recorded all the same"
 _DEADLINE = 120.0
 """Seconds for one pass; nothing is measured."""
 
@@ -225,19 +226,25 @@ class Living:
     def merge(self, photo: str, other: str) -> None:
         """Those in two photos are one."""
         if self.person_of(photo) != self.person_of(other):
-            one, two = str(self.person_of(photo)), str(self.person_of(other))
-            self._word("merge", lambda: self.library.merge(one, two))
+            self._word("merge", lambda: self.library.merge(str(self.person_of(photo)), str(self.person_of(other))))
 
     def hide(self, photo: str) -> None:
         """Whoever is in that photo is to have no folder."""
         self._word("hide", lambda: self.library.hide(str(self.person_of(photo))))
 
     def _word(self, what: str, say: Callable[[], object]) -> None:
+        deadline, before = time.monotonic() + _DEADLINE, -1
         while True:
             try:
+                count = len(list(self.library.log()))
+                if 0 <= before < count:
+                    self.refused.append(RECORDED)
+                    self.said(what)
+                    return
+                before = count
                 say()
-            except Exception as problem:
-                if not self.patient:
+            except GuyverError as problem:
+                if not self.patient or time.monotonic() > deadline:
                     raise
                 self.refused.append(f"{what}: {problem}")
                 time.sleep(0.02)
