@@ -82,7 +82,7 @@ def test_an_edited_photo_has_the_faces_it_had(
     assert of(catalogue, photo) == [2, 1, 3]
     rows = {row.id: row for row in catalogue.photos.faces()}
     assert [rows[number].person for number in (1, 2, 3)] == [1, 2, None]
-    assert rows[1].box == Box(210, 5, 260, 70)
+    assert Box(*rows[1].box) == Box(210, 5, 260, 70)
     assert set(catalogue.renewal.revised().tolist()) == {1, 2}, "the index has their old vectors"
     assert catalogue.files.forget(NEVER) == []
     assert catalogue.counts().photos == 1
