@@ -373,15 +373,16 @@ class World:
         # What was lost may be in the way, such as a photo that is to be copied and is not there any more.
         with contextlib.suppress(*[TimeoutError] if self.untold else []):
             self.settle()
-        # Whether roots came or went is only seen by looking at them.
-        self.settle(self.now + _POLL + 2 * _QUIET)
+            # Whether roots came or went is only seen by looking at them.
+            self.settle(self.now + _POLL + 2 * _QUIET)
         if self.work.publishing.prepared and self.work.publishing.problem is None:
             # A link to a photo that was not known yet when it was read is heard with the next full look.
             self.untold |= bool(self.work.publishing.heeding.outlook())
         while self.untold:
             # Of what hindered that, or was done meanwhile, it takes another.
             self.untold = False
-            self.settle(self.now + _RESCAN + _POLL)
+            self.pass_time(_RESCAN)
+            self.settle(self.now + _POLL)
         if isinstance(self.work.publishing.problem, PeopleFolderPaused):
             self.say(lambda library: library.folders_resume(accept=False))
             self.settle(self.now + _POLL)
