@@ -319,7 +319,9 @@ class Files:
 
         Photos in roots that are offline or no longer configured are never overdue.
         """
-        row = self._db.row(f"SELECT (SELECT count(*) FROM ({OVERDUE})), (SELECT count(*) FROM photos)", (before,))
+        row = self._db.row(
+            f"SELECT (SELECT count(*) FROM ({OVERDUE})), (SELECT sum(photos) FROM photo_tallies)", (before,)
+        )
         assert row is not None
         return row[0], row[1]
 

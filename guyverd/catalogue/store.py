@@ -120,7 +120,7 @@ class Catalogue:
         """Files to identify and photos to read, there or not: quick, for those who ask often."""
         row = self._db.row(
             "SELECT (SELECT coalesce(sum(pending), 0) FROM tallies),"
-            " (SELECT count(*) FROM photos WHERE state = 'pending')"
+            " (SELECT photos FROM photo_tallies WHERE state = 'pending')"
         )
         assert row is not None
         return row[0], row[1]

@@ -50,6 +50,9 @@ def agrees(catalogue: Catalogue) -> None:
         count = "SELECT count(*), coalesce(sum(state = 'pending'), 0) FROM files WHERE missing_since IS NULL"
         real = catalogue._db.row(f"{count} AND root_id = ?", (root["id"],))
         assert tuple(told or ()) == tuple(real or ())
+    states = catalogue._db.rows("SELECT state, count(*) FROM photos GROUP BY state ORDER BY state")
+    told = catalogue._db.rows("SELECT state, photos FROM photo_tallies WHERE photos <> 0 ORDER BY state")
+    assert [tuple(row) for row in told] == [tuple(row) for row in states]
     away = [row[0] for row in catalogue._db.rows("SELECT photo_id FROM absent ORDER BY photo_id")]
     assert away == [
         row[0] for row in catalogue._db.rows(f"SELECT id FROM photos WHERE NOT {present('photos.id')} ORDER BY id")
@@ -153,7 +156,7 @@ def test_a_catalogue_of_before_gets_its_list(catalogue: Catalogue, root: RootRow
         f"DROP TRIGGER {row[0]}"
         for row in catalogue._db.rows(f"SELECT name FROM sqlite_schema WHERE type = 'trigger' AND ({ours})")
     ]
-    undo += ["DROP TABLE absent", "DROP TABLE tallies", "DROP INDEX photos_to_group"]
+    undo += ["DROP TABLE absent", "DROP TABLE tallies", "DROP TABLE photo_tallies", "DROP INDEX photos_to_group"]
     undo += ["DELETE FROM _sqlite_migrations WHERE name = 'absent_photos'"]
     catalogue._db.write(lambda db: [db.execute(statement) for statement in undo])
     catalogue.close()
@@ -169,4 +172,11 @@ def test_counts_come_from_indexes_and_not_from_a_look_at_each_file(catalogue: Ca
 
     plan = [row["detail"] for row in catalogue._db.rows(f"EXPLAIN QUERY PLAN {COUNTS}")]
     whole = [line for line in plan if line.startswith("SCAN") and "COVERING INDEX" not in line and "INDEX" not in line]
-    assert {line.split()[1] for line in whole} <= {"CONSTANT", "absent", "people", "roots", "tallies"}, plan
+    assert {line.split()[1] for line in whole} <= {
+        "CONSTANT",
+        "absent",
+        "people",
+        "roots",
+        "tallies",
+        "photo_tallies",
+    }, plan
