@@ -167,6 +167,17 @@ def test_a_link_of_ones_own_that_was_taken_back_says_nothing_when_it_is_moved(ho
     assert whose(home.catalogue)[8] == ADA, "it was put there again"
 
 
+@pytest.mark.promise("any-order", "offline")
+def test_a_link_of_ones_own_to_a_disk_that_is_away_stands_for_its_photo(home: Household) -> None:
+    (home.people / "Ada" / "mine.jpg").symlink_to(home.config.photos[0] / "007.jpg")
+    home.take_up()
+    before = home.tree()
+    home.config.photos[0].rename(home.config.photos[0].with_name("unplugged"))
+    assert not home.publishing.planned()
+    home.config.photos[0].with_name("unplugged").rename(home.config.photos[0])
+    assert home.tree() == before
+
+
 def test_a_link_of_ones_own_that_leads_nowhere_any_more_stands_for_nothing(home: Household) -> None:
     mine = home.people / "Ada" / "mine.jpg"
     mine.symlink_to(os.path.relpath(home.config.photos[0] / "007.jpg", home.people / "Ada"))

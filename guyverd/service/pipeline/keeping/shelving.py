@@ -65,11 +65,11 @@ class Shelving:
     def _with_own(self, shelves: list[Shelf]) -> list[Shelf]:
         """Mark the photos that somebody put into the very folder, where they can be seen.
 
-        A link of one's own may lead nowhere since its folder was moved.
+        A link of one's own may lead nowhere since its folder was moved. To a disk that is away it leads all the same.
         """
         own: dict[bytes, set[PhotoId]] = {}
         for path, photo in self._catalogue.shelves.own():
-            if os.path.exists(os.path.join(self._folder, path)):
+            if self._leads_to(os.path.join(self._folder, path), photo):
                 for above in parents(os.path.dirname(path)):
                     own.setdefault(above, set()).add(photo)
         if not own:
@@ -81,6 +81,11 @@ class Shelving:
             photos = tuple(replace(photo, own=True) if photo.photo in theirs else photo for photo in shelf.photos)
             found.append(replace(shelf, photos=photos))
         return found
+
+    def _leads_to(self, whole: bytes, photo: PhotoId) -> bool:
+        if os.path.exists(whole):
+            return True
+        return os.path.lexists(whole) and os.path.realpath(whole) in self._catalogue.files.paths_of([photo])[photo]
 
     def _completed(self, shelf: Shelf) -> Shelf:
         photos = tuple(
