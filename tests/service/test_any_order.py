@@ -304,7 +304,7 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 AnyOrder.TestCase.settings = settings(
-    max_examples=scaled(12, 1500),
+    max_examples=scaled(12, 600),
     stateful_step_count=scaled(30, 60),
     # In the suite always the same ones: what is found there shall be found again.
     derandomize=not torture(),
