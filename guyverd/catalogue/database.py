@@ -266,6 +266,7 @@ class Database:
         """
         if not os.path.exists(self._path):
             return frozenset()
+        self._take_back()
         with contextlib.closing(self._new_reader()) as reader:
             if reader.execute("SELECT 1 FROM sqlite_schema WHERE name = '_sqlite_migrations'").fetchone() is None:
                 return frozenset()
@@ -275,6 +276,12 @@ class Database:
                 raise CatalogueNewer(path=self._display, step=", ".join(sorted(newer)))
             self._custody.examine(reader)
         return applied
+
+    def _take_back(self) -> None:
+        """Where the process that made the file died before it had a log, only who may write can read what there is."""
+        if os.path.exists(self._path + b"-journal"):
+            with contextlib.closing(sqlite3.connect(self._path, isolation_level=None)) as writer:
+                writer.execute("SELECT 1 FROM sqlite_schema").fetchone()
 
     def _translated(self, problem: Exception) -> GuyverError:
         text = str(problem)

@@ -49,5 +49,7 @@ class Applied:
     """Paths at which the plan could not be carried out, and why; the next plan says it again."""
     otherwise: tuple[tuple[bytes, str], ...] = ()
     """Folders that could not move, and why: their links were made anew one by one, and nothing is left to do."""
+    stopped: OSError | None = None
+    """What ended it before all was tried: the whole disk is full, read-only or failing."""
     unsure: bool = False
     """The disk would not say that all of it lasts: before anything else is done there, `PeopleTree.recover` looks."""

@@ -64,6 +64,8 @@ class Work:
         self.foreign: dict[bytes, None] = {}
         self.problems: list[tuple[bytes, str]] = []
         self.otherwise: list[tuple[bytes, str]] = []
+        self.stopped: OSError | None = None
+        """What was the whole disk's."""
         self.unsure = False
         """Something was done of which nobody knows whether it lasts; its rows are not `made`."""
         self._places: dict[bytes, bytes] = {}
@@ -77,6 +79,7 @@ class Work:
         self.unsure |= isinstance(problem, disk.Unsettled)
         self.problems.append((path, disk.reason(problem)))
         if problem.errno in disk.FATAL:
+            self.stopped = problem
             raise Stopped from problem
 
     def tidy(self, folder: bytes) -> None:
@@ -95,6 +98,7 @@ class Work:
             kept_foreign=tuple(self.foreign),
             problems=tuple(self.problems),
             otherwise=tuple(self.otherwise),
+            stopped=self.stopped,
             unsure=self.unsure,
         )
 

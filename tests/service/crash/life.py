@@ -254,15 +254,21 @@ class Living:
 
     def folder_of(self, photo: str) -> Path:
         """The folder that has a link to that photo."""
-        name = f"{photo}.jpg"
-        found = {path.parent for path in self.place.people.rglob("*") if path.is_symlink() and path.name.endswith(name)}
+        found = self._folders_of(photo)
         assert len(found) == 1, (photo, found)
         return found.pop()
 
+    def _folders_of(self, photo: str) -> set[Path]:
+        with self.hand():
+            links = list(_made(self.place.people))
+        folders = {path.parent for path in links if path.name.endswith(f"{photo}.jpg")}
+        return {folder.parent if folder.name == "undated" else folder for folder in folders}
+
     def rename_by_hand(self, photo: str, name: str) -> None:
         """The folder with that photo gets another name, and that is read."""
+        self._heard(lambda: len(self._folders_of(photo)) == 1)
+        folder = self.folder_of(photo)
         with self.hand():
-            folder = self.folder_of(photo)
             if folder.name != name:
                 folder.rename(folder.with_name(name))
         self._heard(lambda: name in {row["name"] for row in self.library.people()})
@@ -270,9 +276,10 @@ class Living:
 
     def unlink_by_hand(self, photo: str, name: str) -> None:
         """A link is deleted from a folder: not this person."""
+        self._heard((self.place.people / name).is_dir)
         with self.hand():
-            for link in (self.place.people / name).iterdir():
-                if link.is_symlink() and link.name.endswith(f"{photo}.jpg"):
+            for link in _made(self.place.people / name):
+                if link.name.endswith(f"{photo}.jpg"):
                     link.unlink()
         self._heard(lambda: any(row["kind"] == "reject" for row in self.library.log()))
         self.said(f"not {name}")
@@ -382,7 +389,7 @@ def stand(place: Place) -> Row:
 
 def seen(place: Place, library: Library) -> Row:
     """The same of a library that is open and at rest."""
-    tree = {str(link.relative_to(place.people)): os.readlink(link) for link in _links(place.people)}
+    tree = {str(link.relative_to(place.people)): _says(link) for link in _made(place.people)}
     names = {row["id"]: row["name"] or str(row["id"]) for row in library.people()}
     status = library.status()
     return {
@@ -405,10 +412,15 @@ def _shown(library: Library, person: str) -> Iterator[str]:
         yield from (Path(file).name for file in picture["files"])
 
 
-def _links(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.rglob("*") if path.is_symlink())
+def _made(folder: Path) -> Iterator[Path]:
+    """Links, or what stands for them."""
+    return (path for path in folder.rglob("*.jpg") if path.is_symlink() or path.is_file())
+
+
+def _says(link: Path) -> str:
+    return os.readlink(link) if link.is_symlink() else link.read_text()
 
 
 def _others(folder: Path) -> Iterator[str]:
     """What is no link."""
-    return (str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_symlink())
+    return (str(path.relative_to(folder)) for path in folder.rglob("*") if path.suffix != ".jpg")

@@ -38,6 +38,8 @@ class Publishing:
         """What the last publishing changed."""
         self.problem: PeopleFolderError | None = None
         """Why nothing is published at present."""
+        self._told = ""
+        """The problem that was logged last; trying again does not make it another."""
 
     @property
     def prepared(self) -> bool:
@@ -84,10 +86,13 @@ class Publishing:
         if self.problem is not None:
             return False
         try:
-            return self._publish()
+            done = self._publish()
         except PeopleFolderError as problem:
             self._report(problem)
             return False
+        if self.problem is None:
+            self._told = ""
+        return done
 
     def resume(self, *, accept: bool) -> list[str]:
         """Go on after too much was changed at once: take it as meant, or put it back. Returns what it was, in words.
@@ -141,8 +146,9 @@ class Publishing:
     # ---- inside ------------------------------------------------------------------------------------------------------
 
     def _report(self, problem: PeopleFolderError) -> None:
-        if self.problem is None or self.problem.message != problem.message:
+        if self._told != problem.message:
             log.error("%s %s", problem.message, problem.advice)
+            self._told = problem.message
         self.problem = problem
 
     def _publish(self) -> bool:
@@ -159,6 +165,8 @@ class Publishing:
             self._prepared = not applied.unsure
             self.heeding.leave([homes[owner].path for owner in planned.gone])
             furnished = self.furnishing.furnish(shelves, stale)
+            stopped = applied.stopped or (None if furnished is None else furnished.stopped)
+            done = done and stopped is None
         except BaseException:
             # As after a kill, nobody knows which links stand: that is looked up before anything is read there.
             self._prepared = False
@@ -177,6 +185,9 @@ class Publishing:
         if furnished is not None:
             self._prepared = self._prepared and not furnished.unsure
             self._tell(furnished, "sheets")
+        if stopped is not None:
+            # Not one link's fault: it is said as long as it lasts.
+            self._report(self.tree.explained(stopped))
         return done
 
     def _tell(self, applied: Applied, what: str = "links") -> None:
