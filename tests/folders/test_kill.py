@@ -23,6 +23,8 @@ from guyverd.published import LinkKind, Shelf, ShelfPhoto
 
 from .model import MemoryLedger, photo, shelf, tree_of
 
+pytestmark = pytest.mark.promise("kill")
+
 OPERATIONS = ("symlink", "link", "utime", "unlink", "rename", "mkdir", "rmdir")
 FOREIGN = (
     b"Alice/notes.txt",

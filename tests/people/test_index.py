@@ -17,6 +17,7 @@ from guyverd.errors import StateError
 from guyverd.model import IndexStamp
 from guyverd.people.directions import unit
 from guyverd.people.index import FaceIndex, IndexRefused, maker
+from tests.promises import scaled
 
 from .helpers import NO_IDS, faces_of
 
@@ -163,7 +164,8 @@ def test_an_empty_index_is_saved_and_loaded(tmp_path: Path) -> None:
     assert len(loaded) == 0
 
 
-@settings(max_examples=60, deadline=None)
+@pytest.mark.promise("index")
+@settings(max_examples=scaled(60, 400), deadline=None)
 @given(data=st.data())
 def test_a_file_that_is_not_the_stamped_one_is_never_loaded(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -203,6 +205,7 @@ def test_a_stamp_is_not_a_path(tmp_path: Path) -> None:
         FaceIndex.load(str(inner), IndexStamp("faces-2.hnsw", 4096, "", 0, maker()))
 
 
+@pytest.mark.promise("index", "disk")
 def test_a_save_that_fails_is_an_error_and_leaves_the_old_one(tmp_path: Path) -> None:
     index = FaceIndex.build(*some(20))
     stamp = index.save(str(tmp_path), 1)
@@ -216,6 +219,7 @@ def test_a_save_that_fails_is_an_error_and_leaves_the_old_one(tmp_path: Path) ->
         index.save(str(tmp_path / "absent"), 1)
 
 
+@pytest.mark.promise("index", "disk")
 def test_a_file_cut_short_by_a_full_disk_is_never_taken_for_the_index(tmp_path: Path) -> None:
     """A limit on the size of files does what a full disk does; hnswlib reports neither."""
     code = """

@@ -17,6 +17,7 @@ from guyverd.config import Config
 from guyverd.errors import AlreadyRunning
 from guyverd.service.access import open_library
 from guyverd.service.lock import Lock, holder
+from tests.promises import scaled
 from tests.service.conftest import ASTRONAUT, HOPPER, Daemon, copy, eventually, groups, place, scan, tree
 from tests.service.test_scan import EVERYBODY
 
@@ -194,7 +195,8 @@ def test_at_rest_it_does_nothing_and_holds_no_workers(tmp_path: Path, write_conf
     assert "/dlib" not in Path(f"/proc/{daemon.process.pid}/maps").read_text()
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.promise("kill")
+@pytest.mark.parametrize("seed", range(scaled(2, 6)))
 def test_killed_in_the_middle_it_ends_as_if_it_had_not_been(
     tmp_path: Path, photos: Path, negatives: Path, write_config: WriteConfig, start: Start, seed: int
 ) -> None:

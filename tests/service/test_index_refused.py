@@ -8,8 +8,7 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import hnswlib
 import numpy as np
@@ -18,7 +17,6 @@ import pytest
 from guyverd.catalogue.store import Catalogue
 from guyverd.config import Config
 from guyverd.model import IndexStamp
-from guyverd.people import index as index_module
 from guyverd.people.index import maker
 from guyverd.service.access import open_library
 from guyverd.service.pipeline.grouping import Grouping
@@ -77,10 +75,10 @@ def saved(config: Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[Saved]:
     scan(config)
     loaded: list[str] = []
 
-    class Recording(hnswlib.Index):  # type: ignore[misc]
-        def load_index(self, path: Any, *more: Any, **others: Any) -> None:
-            loaded.append(os.fsdecode(path))
-            super().load_index(path, *more, **others)
+    class Recording(hnswlib.Index):
+        def load_index(self, path_to_index: str | bytes, max_elements: int = 0) -> None:
+            loaded.append(os.fsdecode(path_to_index))
+            super().load_index(path_to_index, max_elements)
 
     monkeypatch.setattr(hnswlib, "Index", Recording)
     with Catalogue(os.fsencode(config.state / "catalogue.db")) as catalogue:
@@ -126,25 +124,24 @@ def test_no_damaged_file_is_loaded(saved: Saved, caplog: pytest.LogCaptureFixtur
     assert "cannot be read" in saved.refused(caplog)
 
 
-ELSEWHERE: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
-    "another release": lambda monkeypatch: monkeypatch.setattr(index_module.metadata, "version", lambda _: "0.9.1"),
-    "another build": lambda monkeypatch: monkeypatch.setattr(index_module.hnswlib, "__file__", os.__file__),
-    "another kind of machine": lambda monkeypatch: monkeypatch.setattr(
-        index_module.platform, "machine", lambda: "aarch64"
-    ),
-    "other bytes": lambda monkeypatch: monkeypatch.setattr(index_module.sys, "byteorder", "big"),
-    "other words": lambda monkeypatch: monkeypatch.setattr(index_module.struct, "calcsize", lambda _: 4),
-    "other parameters": lambda monkeypatch: monkeypatch.setattr(index_module, "LINKS", 24),
+ELSEWHERE: dict[str, tuple[str, object]] = {
+    "another release": ("metadata.version", lambda _: "0.9.1"),
+    "another build": ("hnswlib.__file__", os.__file__),
+    "another kind of machine": ("platform.machine", lambda: "aarch64"),
+    "other bytes": ("sys.byteorder", "big"),
+    "other words": ("struct.calcsize", lambda _: 4),
+    "other parameters": ("LINKS", 24),
 }
+"""What is otherwise there, in the module that asks for it."""
 
 
 def test_what_something_else_wrote_is_not_loaded_and_is_replaced(
     saved: Saved, caplog: pytest.LogCaptureFixture
 ) -> None:
     here = maker()
-    for what, change in ELSEWHERE.items():
+    for what, (name, other) in ELSEWHERE.items():
         with pytest.MonkeyPatch.context() as monkeypatch:
-            change(monkeypatch)
+            monkeypatch.setattr(f"guyverd.people.index.{name}", other)
             maker.cache_clear()
             assert maker() != here, what
             told = saved.refused(caplog)
@@ -169,17 +166,19 @@ def test_a_stamp_of_before_it_was_noted_who_made_it(saved: Saved, caplog: pytest
     old = {key: value for key, value in dataclasses.asdict(saved.stamp).items() if key != "maker"}
     assert IndexStamp(**old).maker == ""
     for text in (repr(old).replace("'", '"'), '{"file": 1, "future": 2}', "no JSON"):
-        saved.catalogue._db.write(
-            lambda db, text=text: db.execute("UPDATE meta SET value = ? WHERE key = 'index'", (text,))
-        )
+        _note(saved.catalogue, text)
         saved.refused(caplog)
+
+
+def _note(catalogue: Catalogue, text: str) -> None:
+    catalogue._db.write(lambda db: db.execute("UPDATE meta SET value = ? WHERE key = 'index'", (text,)))
 
 
 def test_check_says_what_is_wrong_with_it_and_mends_it(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     scan(config)
     assert _checked(config) == ""
     with monkeypatch.context() as changed:
-        changed.setattr(index_module.platform, "machine", lambda: "riscv64")
+        changed.setattr("guyverd.people.index.platform.machine", lambda: "riscv64")
         maker.cache_clear()
         assert "riscv64" in _checked(config)
     maker.cache_clear()

@@ -16,6 +16,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -244,7 +245,7 @@ class Jobs:
                 status = 0
             except BaseException:
                 self._shim.off()
-                sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+                traceback.print_exc()
             finally:
                 self._shim.off()
                 sys.stderr.flush()

@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import numpy as np
 
@@ -108,12 +109,8 @@ def _direction(seed: bytes) -> FloatArray:
 @contextmanager
 def eyes() -> Iterator[None]:
     """Let libraries be read so, and let what failed be tried again without waiting long."""
-    before = coordinator.Reader, coordinator._BACK_OFF
-    coordinator.Reader, coordinator._BACK_OFF = Eyes, 0.05  # type: ignore[assignment,misc]
-    try:
+    with patch.object(coordinator, "Reader", Eyes), patch.object(coordinator, "_BACK_OFF", 0.05):
         yield
-    finally:
-        coordinator.Reader, coordinator._BACK_OFF = before  # type: ignore[assignment,misc]
 
 
 # ---- a life ----------------------------------------------------------------------------------------------------------
