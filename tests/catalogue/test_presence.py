@@ -51,8 +51,8 @@ def agrees(catalogue: Catalogue) -> None:
         real = catalogue._db.row(f"{count} AND root_id = ?", (root["id"],))
         assert tuple(told or ()) == tuple(real or ())
     states = catalogue._db.rows("SELECT state, count(*) FROM photos GROUP BY state ORDER BY state")
-    told = catalogue._db.rows("SELECT state, photos FROM photo_tallies WHERE photos <> 0 ORDER BY state")
-    assert [tuple(row) for row in told] == [tuple(row) for row in states]
+    tallies = catalogue._db.rows("SELECT state, photos FROM photo_tallies WHERE photos <> 0 ORDER BY state")
+    assert [tuple(row) for row in tallies] == [tuple(row) for row in states]
     away = [row[0] for row in catalogue._db.rows("SELECT photo_id FROM absent ORDER BY photo_id")]
     assert away == [
         row[0] for row in catalogue._db.rows(f"SELECT id FROM photos WHERE NOT {present('photos.id')} ORDER BY id")

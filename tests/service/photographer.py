@@ -305,10 +305,8 @@ class Photographer:
     def hours(self) -> list[list[Callable[[], object]]]:
         """What is done in each hour of the day."""
 
-        def nothing() -> None:
-            """At night."""
-
-        morning: list[list[Callable[[], object]]] = [[nothing]] * 6 + [[lambda: self.imports("2024-06-01", 16)]]
+        night: list[Callable[[], object]] = [lambda: None]
+        morning: list[list[Callable[[], object]]] = [night] * 6 + [[lambda: self.imports("2024-06-01", 16)]]
         work: list[list[Callable[[], object]]] = [
             [self.names],
             [lambda: self.culls(3), lambda: self.edits(3)],
@@ -325,4 +323,4 @@ class Photographer:
             [lambda: self.imports("2024-06-05", 8), self.renames_a_folder],
             [self.fetches_back, lambda: self.edits(6), lambda: self.culls(6)],
         ]
-        return [*morning, *work, *[[nothing]] * (24 - len(morning) - len(work))]
+        return [*morning, *work, *[night] * (24 - len(morning) - len(work))]
