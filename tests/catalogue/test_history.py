@@ -8,6 +8,7 @@ import os
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -16,6 +17,7 @@ from guyverd.catalogue.store import Catalogue
 from guyverd.model import PhotoId, RootId, RootState, SeenFile, Stamp
 from guyverd.watch.reconcile import reconcile
 from tests.catalogue.conftest import OTHER, ROOT, content, read
+from tests.promises import scaled
 
 ROOTS = st.sampled_from([ROOT, OTHER])
 PATHS = st.sampled_from([b"a.jpg", b"a/1.jpg", b"a-b.jpg", b"a0", b"a/\xff.jpg", b"b\n.jpg"])
@@ -197,6 +199,6 @@ class AnyHistory(RuleBasedStateMachine):
 
 
 AnyHistory.TestCase.settings = settings(
-    max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=scaled(25, 200), stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
-TestAnyHistory = AnyHistory.TestCase
+TestAnyHistory = pytest.mark.promise("any-order")(AnyHistory.TestCase)

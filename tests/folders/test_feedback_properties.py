@@ -23,6 +23,7 @@ from guyverd.folders.snapshot import Snapshot, take
 from guyverd.folders.spare import parents
 from guyverd.model import FaceId, PersonId, PhotoId, Stamp
 from guyverd.published import Home, LinkKind, OwnerId, PublishedLink, Shelf, ShelfPhoto
+from tests.promises import scaled
 
 from .household import DAY, UNNAMED, Album, Household
 
@@ -96,7 +97,7 @@ def carried_out(wanted: Plan) -> tuple[list[PublishedLink], dict[OwnerId, Home],
     return links, homes, found
 
 
-@settings(CALM, max_examples=120)
+@settings(CALM, max_examples=scaled(80, 500))
 @given(libraries(), STYLES)
 def test_what_was_published_says_nothing(library: list[Shelf], style: Style) -> None:
     links, homes, actual = carried_out(plan(library, [], {}, style=style))
@@ -169,7 +170,7 @@ def ledgers(draw: st.DrawFn) -> Published:
     )
 
 
-@settings(CALM, max_examples=300)
+@settings(CALM, max_examples=scaled(200, 1000))
 @given(ledgers(), snapshots(), st.sampled_from([0.0, 0.25, float("inf")]))
 def test_anything_can_be_read(published: Published, actual: Snapshot, limit: float) -> None:
     reading = read_back(published, actual, limit=limit)
@@ -480,7 +481,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 KINDS = st.sampled_from(["relative", "relative", "absolute", "hard", "copy"])
 
 
-@settings(CALM, max_examples=70)
+@settings(CALM, max_examples=scaled(50, 500))
 @given(st.data(), KINDS, st.booleans())
 def test_whatever_somebody_does_once_read_and_published_there_is_no_more_to_hear(
     data: st.DataObject, links: str, years: bool
@@ -493,7 +494,7 @@ def test_whatever_somebody_does_once_read_and_published_there_is_no_more_to_hear
         found.home.assert_settled()
 
 
-@settings(CALM, max_examples=70)
+@settings(CALM, max_examples=scaled(50, 500))
 @given(st.data(), KINDS, st.booleans())
 def test_whatever_comes_between_it_comes_to_rest(data: st.DataObject, links: str, years: bool) -> None:
     with life(links, years=years) as found:

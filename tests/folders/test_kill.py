@@ -20,6 +20,7 @@ from guyverd.folders.linking import Style
 from guyverd.folders.marker import MARKER
 from guyverd.folders.plan import Plan, plan
 from guyverd.published import LinkKind, Shelf, ShelfPhoto
+from tests.promises import scaled
 
 from .model import MemoryLedger, photo, shelf, tree_of
 
@@ -186,7 +187,7 @@ def test_killed_anywhere_it_ends_the_same(tmp_path: Path, build: bool) -> None:
             run.assert_like(shown, after)
         else:
             break
-        operations += 1
+        operations += scaled(2, 1)
         shutil.rmtree(tmp_path / "run")
     run.assert_like(shown, after)
     assert operations > 40
@@ -195,7 +196,7 @@ def test_killed_anywhere_it_ends_the_same(tmp_path: Path, build: bool) -> None:
 @pytest.mark.usefixtures("_batch")
 def test_killed_again_and_again_it_still_ends_the_same(tmp_path: Path) -> None:
     shown = undisturbed(tmp_path, BEFORE, AFTER)
-    for first in range(1, 60, 4):
+    for first in range(1, 60, scaled(8, 4)):
         run = Run(os.fsencode(tmp_path / "run"), BEFORE)
         allowed = first
         while True:
@@ -231,7 +232,7 @@ def test_killed_and_then_wanted_otherwise(tmp_path: Path) -> None:
             assert mine == {b"file mine: " + path for path in FOREIGN}
         else:
             break
-        operations += 1
+        operations += scaled(2, 1)
         shutil.rmtree(tmp_path / "run")
 
 
@@ -278,7 +279,7 @@ def test_killed_anywhere_amid_another_kind_of_link(tmp_path: Path, before: str, 
             run.assert_like(quiet.shown(), then)
         else:
             break
-        operations += 1
+        operations += scaled(2, 1)
         shutil.rmtree(tmp_path / "run")
     run.assert_like(quiet.shown(), then)
     assert operations > 10

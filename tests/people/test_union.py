@@ -417,7 +417,7 @@ def every_pair(table: FaceTable) -> IntArray:
     return np.array([*combinations(numbers, 2)], np.int64).reshape(-1, 2)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(cases())
 def test_it_is_average_linkage(case: Case) -> None:
     told = told_between(case.table.vectors, measure_of(case.table))

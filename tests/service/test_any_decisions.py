@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -41,6 +42,7 @@ from guyverd.service.pipeline.words.deciding import Decided, Deciding, log_of, r
 from guyverd.service.pipeline.words.undoing import redo, undo
 from tests.catalogue.conftest import NOW, ROOT, library
 from tests.catalogue.conftest import face as detected
+from tests.promises import scaled
 
 PHOTOS = [3, 2, 2, 2, 1, 1, 1]
 """Faces in each photo; the more are in one, the more is forbidden."""
@@ -388,6 +390,6 @@ class AnyDecisions(RuleBasedStateMachine):
 
 
 AnyDecisions.TestCase.settings = settings(
-    max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=scaled(35, 300), stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
-TestAnyDecisions = AnyDecisions.TestCase
+TestAnyDecisions = pytest.mark.promise("any-order")(AnyDecisions.TestCase)

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -30,6 +31,7 @@ from guyverd.service.pipeline.reclustering import Made, make
 from guyverd.service.pipeline.words.albums import Albums
 from guyverd.service.pipeline.words.deciding import log_of, standing
 from tests.people.helpers import NO_FACES, SETTINGS, beside, directions
+from tests.promises import scaled
 from tests.service.material import made_up
 from tests.service.test_any_decisions import PHOTOS, AnyDecisions, Trying
 
@@ -183,9 +185,9 @@ class AnyLibrary(AnyDecisions):
 
 
 AnyLibrary.TestCase.settings = settings(
-    max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=scaled(25, 200), stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
 )
-TestAnyLibrary = AnyLibrary.TestCase
+TestAnyLibrary = pytest.mark.promise("any-order")(AnyLibrary.TestCase)
 
 
 def test_strictness_matters_to_these_faces() -> None:
