@@ -92,7 +92,7 @@ def _outcome(act: Callable[[], Decided]) -> Decided | GuyverError:
 
 
 def everything(catalogue: Catalogue) -> list[str]:
-    """Every byte of every table, so to say; but for the note that it is open, which comes with the first transaction."""
+    """Every byte of every table, so to say, but for the note that it is open: it comes with the first transaction."""
     with catalogue._db.reading() as reader:
         reader.row_factory = None
         try:
