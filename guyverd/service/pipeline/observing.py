@@ -84,6 +84,14 @@ class Observing:
 
         `unbroken` tells whether a root was watched all the time since it was last inspected.
         """
+        try:
+            return self._inspected(unbroken)
+        except BaseException:
+            # Nobody heard which of them came: the next inspection tells of all.
+            self._seen_before.clear()
+            raise
+
+    def _inspected(self, unbroken: Callable[[bytes], bool]) -> list[Watched]:
         found = []
         for before in self._catalogue.files.roots():
             identity = identify(before.path)
