@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,7 +15,8 @@ from hypothesis import strategies as st
 
 from guyverd import config_file
 from guyverd.catalogue.store import Catalogue
-from guyverd.model import Changes, KnownFile, RootState, SeenFile, Stamp
+from guyverd.errors import StateError
+from guyverd.model import Changes, KnownFile, RootId, RootState, SeenFile, Stamp
 from guyverd.service.pipeline.observing import STEP, Observing
 from guyverd.watch.debounce import Settled
 from guyverd.watch.reconcile import piecewise
@@ -369,3 +371,30 @@ def test_many_files_take_several_steps(watcher: Watcher, photos: Path) -> None:
     assert not watcher.observing.advance()
     assert watcher.observing._surveys == []
     assert len(watcher.present()) == STEP + 13
+
+
+@pytest.mark.promise("disk", "any-order")
+def test_roots_of_an_inspection_that_was_broken_off_come_again(
+    photos: Path,
+    tmp_path: Path,
+    catalogue: Catalogue,
+    write_config: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else nobody would watch the first."""
+    (tmp_path / "archive").mkdir()
+    watcher = Watcher(write_config(Path(f"{photos}, {tmp_path / 'archive'}")), catalogue)
+    first, second = catalogue.files.roots()
+    noting = catalogue.files.set_root
+
+    def failing(root: RootId, *how: Any) -> None:
+        if root == second.id:
+            raise StateError(path="catalogue.db", detail="disk I/O error")
+        noting(root, *how)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(catalogue.files, "set_root", failing)
+        with pytest.raises(StateError):
+            watcher.observing.inspect_roots()
+    found = watcher.observing.inspect_roots()
+    assert [(one.root.id, one.came) for one in found] == [(first.id, True), (second.id, True)]
