@@ -130,6 +130,31 @@ def test_moved_photos_are_repaired_in_place(library: Library) -> None:
     assert library.shown()[b"Alice/2024-05-17_a.jpg"] == b"-> ../../photos/2024/a.jpg"
 
 
+@pytest.mark.promise("disk", "any-order")
+def test_a_link_that_was_replaced_is_the_new_one_whatever_comes_after(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the new link would be taken for one that somebody put there."""
+    a = library.photo(b"a.jpg")
+    library.publish(shelf(1, "Alice", a))
+    os.makedirs(os.path.join(os.path.dirname(a.target), b"moved"))
+    moved = replace(a, target=os.path.join(os.path.dirname(a.target), b"moved", b"a.jpg"))
+    os.rename(a.target, moved.target)
+    removing = os.unlink
+
+    def failing(path: bytes, **how: int) -> None:
+        if path.startswith(TEMPORARY):
+            raise OSError(errno.EIO, "Input/output error")
+        removing(path, **how)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "unlink", failing)
+        assert library.publish(shelf(1, "Alice", moved)).problems == ()
+    assert library.shown()[b"Alice/2024-05-17_a.jpg"] == b"-> ../../photos/moved/a.jpg"
+    assert library.tree.verify(library.ledger.published()) == []
+    assert [(link.target, link.made) for link in library.ledger.published()] == [(b"../../photos/moved/a.jpg", True)]
+
+
 def test_long_names_and_two_people_who_differ_in_case(library: Library) -> None:
     long = b"x" * 251 + b".jpg"
     first = photo(library.photo(long).target, DAY)
