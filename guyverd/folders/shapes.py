@@ -93,7 +93,9 @@ def put(temporary: bytes, root: int, name: bytes, here: int) -> None:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
         os.rename(temporary, name, src_dir_fd=root, dst_dir_fd=here)
     else:
-        os.unlink(temporary, dir_fd=root)
+        # It has its name, whatever becomes of the other one; `disk.remove_temporary` tries again.
+        with suppress(OSError):
+            os.unlink(temporary, dir_fd=root)
 
 
 def _write_copy(source: bytes, name: bytes, root: int) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from guyverd.service.api import Row
 from tests.promises import scaled
 from tests.service.crash.disk import Deed, Disk, Outage, Record
 from tests.service.crash.driver import Driver
@@ -34,12 +35,12 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
         yield found
 
 
-def outages(deeds: int, marks: list[int], count: int, chance: random.Random) -> Iterator[Outage]:
+def outages(recorded: Row, count: int, chance: random.Random) -> Iterator[Outage]:
     """Half of them right after something was acknowledged, when all of it is still fresh."""
     for number in range(count):
-        cut = chance.randrange(1, deeds + 1)
+        cut = chance.randint(recorded["begun"], recorded["deeds"])
         if number % 2:
-            cut = min(deeds, chance.choice(marks) + chance.choice((0, 0, 1, 3, 10)))
+            cut = min(recorded["deeds"], chance.choice(recorded["marks"]) + chance.choice((0, 0, 1, 3, 10)))
         yield Outage(cut, MANNERS[number // 2 % len(MANNERS)], chance.choice((512, 4096)), number)
 
 
@@ -49,7 +50,7 @@ def test_what_was_acknowledged_outlives_the_power(driver: Driver) -> None:
     recorded = driver.do("record")
     assert len(recorded["marks"]) == 7
     lost = 0
-    for outage in outages(recorded["deeds"], recorded["marks"], scaled(24, 400), random.Random(3)):
+    for outage in outages(recorded, scaled(24, 400), random.Random(3)):
         answer = driver.do("outage", cut=outage.cut, manner=outage.manner, sector=outage.sector, seed=outage.seed)
         assert answer["different"] == [], outage
         lost += answer["lost"] > 0
@@ -62,7 +63,7 @@ def test_what_was_acknowledged_outlives_the_power(driver: Driver) -> None:
 def test_so_does_what_was_acknowledged_of_links_that_are_files(driver: Driver, sections: str) -> None:
     assert driver.do("undisturbed", sections=sections)["problems"] == []
     recorded = driver.do("record")
-    for outage in outages(recorded["deeds"], recorded["marks"], 80, random.Random(4)):
+    for outage in outages(recorded, 80, random.Random(4)):
         answer = driver.do("outage", cut=outage.cut, manner=outage.manner, sector=outage.sector, seed=outage.seed)
         assert answer["different"] == [], outage
 

@@ -31,6 +31,7 @@ from tests.service.crash.shim import Kind, Shim
 
 _PATIENCE = 150.0
 """Seconds after which a child that does not come to an end tells where it is."""
+_BEGUN = "begun"
 PROJECT = Path(__file__).parents[3]
 
 
@@ -98,7 +99,11 @@ class Jobs:
         return self._reference
 
     def record(self) -> Row:
-        """The same, recorded; the answer tells how many deeds there are, and the points of each kind of change."""
+        """The same, recorded.
+
+        The answer tells after which deed it begins, how many there are, at which a word was acknowledged, and the
+        points of each kind of change.
+        """
         base = self._place.base
         shutil.rmtree(base, ignore_errors=True)
         base.mkdir()
@@ -107,6 +112,7 @@ class Jobs:
             self._shim.below(base)
             self._shim.record(os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600))
             self._place.prepare()
+            self._shim.mark(_BEGUN)
             live(self._place, self._shim.mark)
             self._shim.off()
 
@@ -123,9 +129,11 @@ class Jobs:
 
         self._forked(counting)
         inside = Record(self._log, self._place.kept)
+        begun, *marks = (at for at, deed in enumerate(self._record.deeds, 1) if deed.kind is Kind.MARK)
         return {
+            "begun": begun,
             "deeds": len(self._record.deeds),
-            "marks": [at for at, deed in enumerate(self._record.deeds, 1) if deed.kind is Kind.MARK],
+            "marks": marks,
             "points": {kind.name: inside.points([kind]) for kind in Kind if kind < Kind.READ},
         }
 
@@ -151,7 +159,7 @@ class Jobs:
         assert self._record is not None
         disk = Disk(self._record, Outage(cut, manner, sector, seed, lying), self._place.kept.name)
         made = disk.write(self._place.base)
-        said = len(self._record.marks(cut))
+        said = len(self._record.marks(cut)) - 1
 
         state = self._place.kept / "state" / "catalogue.db"
         if state.exists():

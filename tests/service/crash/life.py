@@ -263,7 +263,7 @@ class Living:
 
     def rename_by_hand(self, photo: str, name: str) -> None:
         """The folder with that photo gets another name, and that is read."""
-        self._heard(lambda: len(self._folders_of(photo)) == 1)
+        self._heard(self._in_order)
         folder = self.folder_of(photo)
         with self.hand():
             if folder.name != name:
@@ -273,13 +273,17 @@ class Living:
 
     def unlink_by_hand(self, photo: str, name: str) -> None:
         """A link is deleted from a folder: not this person."""
-        self._heard((self.place.people / name).is_dir)
+        self._heard(self._in_order)
         with self.hand():
             for link in _made(self.place.people / name):
                 if link.name.endswith(f"{photo}.jpg"):
                     link.unlink()
         self._heard(lambda: any(row["kind"] == "reject" for row in self.library.log()))
         self.said(f"not {name}")
+
+    def _in_order(self) -> bool:
+        """What is changed by hand in a folder that could not be finished is not heard, but put back."""
+        return not self.patient or not self.library.status()["notices"]
 
     def _heard(self, what: Callable[[], bool]) -> None:
         """What was done by hand is read with the next pass, or as soon as the disk lets it be."""
