@@ -246,8 +246,8 @@ def _replace_one(
     made = shapes.create(new, work.root, temporary, work.root)
     try:
         if disk.may_go(old, disk.seen_at(here, name)):
-            # rename(2) does nothing where both names are one file already. A temporary name that is left is removed with
-            # the next start; the new link stands all the same.
+            # rename(2) does nothing where both names are one file already. A temporary name that is left is taken away
+            # with the next start; the new link stands all the same.
             os.rename(temporary, name, src_dir_fd=work.root, dst_dir_fd=here)
             with suppress(OSError):
                 os.unlink(temporary, dir_fd=work.root)
