@@ -47,7 +47,7 @@ class Stage:
         """Write the config; it names nothing but these roots and settings."""
         for root in roots:
             root.mkdir(parents=True, exist_ok=True)
-        settings = {"watch": watch, "workers": "{count: 2}", "log": "{level: debug}", **sections}
+        settings = {"watch": watch, "workers": "{count: 2, speed: full}", "log": "{level: debug}", **sections}
         lines = [f"photos: [{', '.join(map(str, roots))}]", f"people: {self.people}", f"state: {self.folder / 'state'}"]
         self.config.write_text("\n".join([*lines, *(f"{name}: {text}" for name, text in settings.items())]))
 

@@ -78,7 +78,7 @@ def test_a_scan_that_somebody_asked_for_heeds_no_quiet_hours(config: Config) -> 
 
 
 def test_the_hours_change_the_priority_and_lose_nothing(day: Callable[..., Day]) -> None:
-    today = day(full_speed_hours=Hours(22 * 60, 7 * 60))
+    today = day(full_speed_hours=Hours(22 * 60, 7 * 60), speed="gentle")
     today.work.start(watch=False)
     assert today.work.reader.gentle
     eventually(lambda: today.read() >= 1)
