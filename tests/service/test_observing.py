@@ -17,7 +17,8 @@ from guyverd import config_file
 from guyverd.catalogue.store import Catalogue
 from guyverd.errors import StateError
 from guyverd.model import Changes, KnownFile, RootId, RootState, SeenFile, Stamp
-from guyverd.service.pipeline.observing import STEP, Observing
+from guyverd.service.pipeline.observing import Observing
+from guyverd.service.pipeline.surveying import STEP
 from guyverd.watch.debounce import Settled
 from guyverd.watch.reconcile import piecewise
 from tests.promises import scaled

@@ -16,7 +16,8 @@ from benchmarks.million import DEEP, make, measure
 from guyverd import config_file
 from guyverd.catalogue.store import Catalogue
 from guyverd.model import KnownFile, SeenFile
-from guyverd.service.pipeline.observing import STEP, Observing
+from guyverd.service.pipeline.observing import Observing
+from guyverd.service.pipeline.surveying import STEP
 from tests.promises import scaled
 
 pytestmark = pytest.mark.promise("scale")
