@@ -95,7 +95,11 @@ def write_config(tmp_path: Path) -> Callable[..., Path]:
 
     def write(photos: Path, people: Path | None = None, **sections: str) -> Path:
         path = tmp_path / "config.yaml"
-        settings = {"watch": "{quiet: 300 ms, ceiling: 3 s, poll: 1 s}", "workers": "{count: 2, speed: full}", **sections}
+        settings = {
+            "watch": "{quiet: 300 ms, ceiling: 3 s, poll: 1 s}",
+            "workers": "{count: 2, speed: full}",
+            **sections,
+        }
         lines = [f"photos: [{photos}]", f"people: {people or tmp_path / 'People'}", f"state: {tmp_path / 'state'}"]
         path.write_text("\n".join([*lines, *(f"{name}: {text}" for name, text in settings.items())]))
         return path
