@@ -31,7 +31,8 @@ RAM = Path("/dev/shm")
 def says(world: World, job: Callable[[LocalLibrary], object]) -> None:
     """Say it until it is heard. What was not acknowledged may have been heard all the same."""
     before = len(world.log)
-    for _ in range(5):
+    # A fault may last for forty calls, and what is said meanwhile is refused, perhaps at its first.
+    for _ in range(50):
         if world.say(job) or len(log_of(world.work.catalogue)) > before:
             return
     raise AssertionError("nobody hears it")
