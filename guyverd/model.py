@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     FloatArray = npt.NDArray[np.float32]
+    DoubleArray = npt.NDArray[np.float64]
     IntArray = npt.NDArray[np.int64]
     BoolArray = npt.NDArray[np.bool_]
     Pixels = npt.NDArray[np.uint8]
@@ -119,7 +120,14 @@ class RootIdentity:
         object.__setattr__(self, "inode", storable(self.inode))
 
 
-# ---- photos and faces ------------------------------------------------------------------------------------------------
+# ---- photos, videos and faces ----------------------------------------------------------------------------------------
+
+
+class PhotoKind(StrEnum):
+    """What a content is; in the catalogue a video is a photo whose faces are tracks."""
+
+    PHOTO = "photo"
+    VIDEO = "video"
 
 
 class PhotoState(StrEnum):
@@ -175,8 +183,32 @@ class Quality:
 
 
 @dataclass(frozen=True, slots=True)
+class Frame:
+    """Where a face is in one frame of a video."""
+
+    time: float
+    """Seconds from the beginning of the video."""
+    box: Box
+    """In pixels of the upright frame."""
+    quality: float
+    """0..1, as `Quality.score`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One person through one shot of a video."""
+
+    start: float
+    """Seconds from the beginning of the video: from here on the person is seen."""
+    end: float
+    """Seconds likewise, above `start`: from here on the person is not seen any more."""
+    frames: tuple[Frame, ...]
+    """The best ones, best first; at least one."""
+
+
+@dataclass(frozen=True, slots=True)
 class DetectedFace:
-    """A face as a detector and the embedder see it."""
+    """A face as a detector and the embedder see it; of a video, a track, told by its best frame."""
 
     box: Box
     confidence: float
@@ -185,7 +217,12 @@ class DetectedFace:
     """Five points (x, y) in pixels of the upright original, in the order of `faces.engine.Points`."""
     quality: Quality
     embedding: FloatArray
-    """float32[128]: mean of dlib's vectors for the chip and the mirrored chip, not normalised."""
+    """float32[128]: mean of dlib's vectors for the chip and the mirrored chip, not normalised; of a track, the mean
+    over its best faces."""
+    track: Track | None = None
+    """When it is seen; None in a photo."""
+    look: int | None = None
+    """Perceptual hash of the aligned chip, 64 bits with a sign; None where it was not made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,11 +241,37 @@ class PhotoReading:
     faces: tuple[DetectedFace, ...]
     asked: tuple[DetectedFace, ...] = ()
     """What is in the boxes that were asked for, found or not, in that order; their confidence is 0."""
+    duration: float | None = None
+    """Seconds; of a video only."""
+    look: int | None = None
+    """Perceptual hash of the whole picture, 64 bits with a sign; None where it was not made, as of a video."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """When faces are seen, as columns: tracks of videos from start to end, faces of photos always."""
+
+    starts: DoubleArray
+    """float64[n]: seconds from the beginning of the video; −inf in a photo."""
+    ends: DoubleArray
+    """float64[n]: likewise, exclusive; inf in a photo."""
+
+    def of(self, rows: IntArray | BoolArray) -> Spans:
+        """Those of these rows alone."""
+        return Spans(self.starts[rows], self.ends[rows])
+
+    def overlap(self, one: IntArray, other: IntArray) -> BoolArray:
+        """Of pairs of rows of the same photo or video, int64[m] each: whether both are seen at one moment, bool[m]."""
+        found: BoolArray = (self.starts[one] < self.ends[other]) & (self.starts[other] < self.ends[one])
+        return found
 
 
 @dataclass(frozen=True, slots=True)
 class FaceTable:
-    """Faces as columns, one row each: what clustering works on. Rows are ordered by (photo, ordinal)."""
+    """Faces as columns, one row each: what clustering works on. Rows are ordered by (photo, ordinal).
+
+    Two faces of one photo are seen together; two tracks of one video where their times overlap.
+    """
 
     ids: IntArray
     """int64[n]."""
@@ -220,13 +283,18 @@ class FaceTable:
     """int64[n]: the person each face is attached to, 0 for none."""
     vectors: FloatArray
     """float32[n, 128], raw."""
+    spans: Spans | None = None
+    """When each is seen; None where all are faces of photos."""
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def of(self, rows: IntArray | BoolArray) -> FaceTable:
         """The table with these rows alone."""
-        return FaceTable(self.ids[rows], self.photos[rows], self.quality[rows], self.people[rows], self.vectors[rows])
+        spans = None if self.spans is None else self.spans.of(rows)
+        return FaceTable(
+            self.ids[rows], self.photos[rows], self.quality[rows], self.people[rows], self.vectors[rows], spans
+        )
 
 
 # ---- people ----------------------------------------------------------------------------------------------------------

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from guyverd.catalogue.schema import APART
-from guyverd.model import EMBEDDING_SIZE, DecisionId, FaceTable
+from guyverd.model import EMBEDDING_SIZE, DecisionId, FaceTable, Spans
 
 if TYPE_CHECKING:
     from guyverd.catalogue.database import Database
-    from guyverd.model import BoolArray, IntArray
+    from guyverd.model import BoolArray, DoubleArray, IntArray
 
 _FACES = (
     "SELECT faces.id, photo_id, quality, coalesce(person_id, 0),"
-    f" grouped_at IS NOT NULL AND photo_id NOT IN ({APART}), embedding"
+    f" grouped_at IS NOT NULL AND photo_id NOT IN ({APART}), starts, ends, embedding"
     " FROM faces JOIN photos ON photos.id = photo_id ORDER BY photo_id, ordinal"
 )
 _BATCH = 10_000
@@ -43,6 +43,7 @@ def everybody(database: Database) -> Everybody:
             numbers = np.empty((4, n), dtype=np.int64)
             quality = np.empty(n, dtype=np.float32)
             vectors = np.empty((n, EMBEDDING_SIZE), dtype=np.float32)
+            seen = np.empty((2, n), dtype=np.float64)
             # Plain tuples, a batch at a time: turned into columns before the next is fetched.
             cursor = reader.cursor()
             cursor.row_factory = None
@@ -50,15 +51,22 @@ def everybody(database: Database) -> Everybody:
             at = 0
             while rows := cursor.fetchmany(_BATCH):
                 some = slice(at, at + len(rows))
-                ids, photos, worth, people, compared, embeddings = zip(*rows, strict=True)
+                ids, photos, worth, people, compared, starts, ends, embeddings = zip(*rows, strict=True)
+                seen[:, some] = np.array([starts, ends], dtype=np.float64)
                 numbers[:, some] = ids, photos, people, compared
                 quality[some] = worth
                 vectors[some] = np.frombuffer(b"".join(embeddings), dtype="<f4").reshape(-1, EMBEDDING_SIZE)
                 at += len(rows)
         finally:
             reader.execute("COMMIT")
-    table = FaceTable(numbers[0], numbers[1], quality, numbers[2], vectors)
+    table = FaceTable(numbers[0], numbers[1], quality, numbers[2], vectors, spans(seen[0], seen[1]))
     return Everybody(table, numbers[3].astype(bool), DecisionId(last))
+
+
+def spans(starts: DoubleArray, ends: DoubleArray) -> Spans | None:
+    """When faces are seen, from the columns of these names, NaN for NULL; None where all are faces of photos."""
+    photo = np.isnan(starts)
+    return None if photo.all() else Spans(np.where(photo, -np.inf, starts), np.where(photo, np.inf, ends))
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,13 @@ def mounts_below(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def videos_and_looks(db: Database) -> None:
+    """Videos, what was found in parts of them, and perceptual hashes."""
+    for statement in _statements(schema.VIDEOS):
+        db.execute(statement)
+
+
 def _statements(script: str) -> list[str]:
     """Split at the semicolons that end a statement; a trigger's inner ones are kept."""
     found, current = [], ""

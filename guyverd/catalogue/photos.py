@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from guyverd.catalogue.columns import Everybody, Whose, everybody, whose
+from guyverd.catalogue.columns import Everybody, Whose, everybody, spans, whose
 from guyverd.catalogue.database import Database, Row
 from guyverd.catalogue.files import Files, slices
 from guyverd.catalogue.inheriting import succeed
@@ -27,14 +27,16 @@ from guyverd.model import (
 if TYPE_CHECKING:
     from sqlite_utils import Database as Utils
 
-    from guyverd.model import FloatArray, IntArray
+    from guyverd.model import DoubleArray, FloatArray, IntArray
 
 _FACE = (
     'SELECT faces.id, person_id, photo_id, "left", top, "right", bottom, confidence, quality, taken_at, manual'
     " FROM faces JOIN photos ON photos.id = faces.photo_id"
 )
 _GROUPED = f"FROM faces JOIN photos ON photos.id = photo_id WHERE grouped_at IS NOT NULL AND photo_id NOT IN ({APART})"
-_TABLE = f"SELECT id, photo_id, quality, person_id, embedding FROM faces WHERE photo_id NOT IN ({APART}) AND"
+_TABLE = (
+    f"SELECT id, photo_id, quality, person_id, embedding, starts, ends FROM faces WHERE photo_id NOT IN ({APART}) AND"
+)
 _READABLE = (
     "state = 'pending' AND EXISTS (SELECT 1 FROM files JOIN roots ON roots.id = files.root_id"
     " WHERE files.photo_id = photos.id AND files.state = 'identified' AND missing_since IS NULL AND configured"
@@ -126,8 +128,11 @@ class Photos:
             for photo, reading in readings:
                 done = db.conn.execute(
                     "UPDATE photos SET state = 'done', reason = NULL, width = ?, height = ?, format = ?, taken_at = ?,"
-                    " engine = ?, read_at = ? WHERE id = ?",
-                    (reading.width, reading.height, reading.format, reading.taken_at, engine, at, photo),
+                    " duration = ?, look = ?, engine = ?, read_at = ? WHERE id = ?",
+                    (
+                        *(reading.width, reading.height, reading.format, reading.taken_at),
+                        *(reading.duration, reading.look, engine, at, photo),
+                    ),
                 )
                 if not done.rowcount:
                     continue  # forgotten while it was read
@@ -354,6 +359,10 @@ def _vectors(rows: Sequence[Row]) -> FloatArray:
     return np.frombuffer(joined, dtype="<f4").reshape(len(rows), EMBEDDING_SIZE).astype(np.float32)
 
 
+def _times(rows: Sequence[Row], column: str) -> DoubleArray:
+    return np.array([row[column] for row in rows], dtype=np.float64)
+
+
 def _table(rows: Sequence[Row]) -> FaceTable:
     return FaceTable(
         ids=_ids(rows),
@@ -361,4 +370,5 @@ def _table(rows: Sequence[Row]) -> FaceTable:
         quality=np.array([row["quality"] for row in rows], dtype=np.float32),
         people=np.array([row["person_id"] or 0 for row in rows], dtype=np.int64),
         vectors=_vectors(rows),
+        spans=spans(_times(rows, "starts"), _times(rows, "ends")),
     )

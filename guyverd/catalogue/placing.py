@@ -13,7 +13,7 @@ from guyverd.catalogue.database import Row
 from guyverd.catalogue.position import matched
 from guyverd.catalogue.rows import box_of
 from guyverd.errors import CannotDecide
-from guyverd.model import EMBEDDING_SIZE, Box, DetectedFace, FaceId, PhotoId, PhotoReading
+from guyverd.model import EMBEDDING_SIZE, Box, DetectedFace, FaceId, Frame, PhotoId, PhotoReading
 
 if TYPE_CHECKING:
     from sqlite_utils import Database as Utils
@@ -30,6 +30,10 @@ _COLUMNS = (
     "quality_sharpness",
     "quality_confidence",
     "quality_pose",
+    "starts",
+    "ends",
+    "frames",
+    "look",
     "embedding",
 )
 """What a reading tells of a face."""
@@ -162,8 +166,10 @@ def at_place(rows: Sequence[Row], box: Box) -> FaceId | None:
 
 
 def renumber(db: Utils, photo: object) -> None:
-    """Number a photo's faces from left to right, then from top to bottom."""
-    rows = db.execute('SELECT id FROM faces WHERE photo_id = ? ORDER BY "left", top, "right", bottom, id', (photo,))
+    """Number a photo's faces from left to right, then from top to bottom; a video's by when they begin, first."""
+    rows = db.execute(
+        'SELECT id FROM faces WHERE photo_id = ? ORDER BY starts, "left", top, "right", bottom, id', (photo,)
+    )
     faces = [row[0] for row in rows]
     # No number may be taken twice at any moment.
     db.execute("UPDATE faces SET ordinal = -1 - id WHERE photo_id = ?", (photo,))
@@ -184,8 +190,23 @@ def free_ordinal(db: Utils, photo: object) -> int:
     return found
 
 
+def frames_as_text(frames: Sequence[Frame]) -> str:
+    """The best frames of a track as JSON: [[seconds, left, top, right, bottom, quality], …]."""
+    told = []
+    for frame in frames:
+        box = frame.box
+        told.append([round(frame.time, 4), box.left, box.top, box.right, box.bottom, round(frame.quality, 4)])
+    return json.dumps(told)
+
+
+def frames_of(text: str | None) -> tuple[Frame, ...]:
+    """The same read back; none of a face in a photo."""
+    rows = [] if text is None else json.loads(text)
+    return tuple(Frame(time, Box(*map(int, edges)), quality) for time, *edges, quality in rows)
+
+
 def _told(face: DetectedFace) -> tuple[object, ...]:
-    box, quality = face.box, face.quality
+    box, quality, track = face.box, face.quality, face.track
     vector = np.ascontiguousarray(face.embedding, dtype="<f4")
     assert vector.shape == (EMBEDDING_SIZE,)
     return (
@@ -200,5 +221,9 @@ def _told(face: DetectedFace) -> tuple[object, ...]:
         quality.sharpness,
         quality.confidence,
         quality.pose,
+        None if track is None else track.start,
+        None if track is None else track.end,
+        None if track is None else frames_as_text(track.frames),
+        face.look,
         vector.tobytes(),
     )

@@ -391,6 +391,27 @@ APART = (
 another network made their vectors, and those that could not be read again. Their faces stay whose they are. Mostly
 there are none, and the index knows it; SQLite, left to itself, would go through all photos."""
 
+VIDEOS = """
+-- A video is a photo whose faces are tracks: seen from one time to another, and not everywhere at once.
+ALTER TABLE photos ADD COLUMN kind TEXT NOT NULL DEFAULT 'photo' CHECK (kind IN ('photo', 'video'));
+ALTER TABLE photos ADD COLUMN duration REAL;
+ALTER TABLE photos ADD COLUMN look INTEGER;
+ALTER TABLE faces ADD COLUMN starts REAL;
+ALTER TABLE faces ADD COLUMN ends REAL CHECK (ends > starts);
+ALTER TABLE faces ADD COLUMN frames TEXT;
+ALTER TABLE faces ADD COLUMN look INTEGER;
+
+CREATE TABLE video_parts (
+    photo_id INTEGER NOT NULL REFERENCES photos (id) ON DELETE CASCADE,
+    number INTEGER NOT NULL,
+    engine TEXT NOT NULL,
+    found BLOB NOT NULL,
+    at TEXT NOT NULL,
+    PRIMARY KEY (photo_id, number)
+) STRICT, WITHOUT ROWID;
+"""
+"""What it takes to keep videos, and what pictures and faces look like."""
+
 KNOWN = frozenset(
     (
         "first_tables",
@@ -404,6 +425,7 @@ KNOWN = frozenset(
         "absent_photos",
         "photos_succeeded",
         "mounts_below",
+        "videos_and_looks",
     )
 )
 """Every migration this program knows, by name; a catalogue that has others was written by a newer one."""

@@ -6,7 +6,7 @@ touches a disk.
 
 from guyverd.config.parsing import Lines, parse
 from guyverd.config.rendering import example, render
-from guyverd.config.settings import PATHS, RETIRED, Config, Faces, Folders, Log, People, Watch, Workers
+from guyverd.config.settings import PATHS, RETIRED, Config, Faces, Folders, Log, People, Videos, Watch, Workers
 from guyverd.config.units import HOURS, Hours, Unit
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Log",
     "People",
     "Unit",
+    "Videos",
     "Watch",
     "Workers",
     "example",

@@ -83,6 +83,24 @@ class Faces:
 
 
 @dataclass(frozen=True, slots=True)
+class Videos:
+    """How videos are looked at."""
+
+    read: bool = setting(True, FLAG, "no leaves them alone; they are still linked beside the photo they belong to")
+    rate: float = setting(
+        1.0, number(0.1, 10.0), "frames looked at in each second; more where the scene changes, for a moment is short"
+    )
+    smallest: float = setting(
+        0.06,
+        share("2 %", "40 %"),
+        "the narrowest face that matters in a video, as a share of its longer side",
+    )
+    longest: float = setting(
+        6 * 3600.0, duration("1 s"), "a video that goes on for longer is not read, such as a recording without an end"
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Workers:
     """The processes that read pictures."""
 
@@ -188,6 +206,7 @@ class Config:
     )
     watch: Watch = section(Watch, "How changes on disk are noticed")
     faces: Faces = section(Faces, "How faces are looked for")
+    videos: Videos = section(Videos, "How videos are looked at")
     workers: Workers = section(Workers, "The processes that read pictures")
     clustering: People = section(People, "How faces become people")
     folders: Folders = section(Folders, "How the people folder looks")

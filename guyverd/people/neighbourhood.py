@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from guyverd.model import FaceTable, Standing
+from guyverd.model import FaceTable, Spans, Standing
 from guyverd.pairs import components
 from guyverd.people.evidence import Measure, Scales, evidence
 from guyverd.people.graph import Edges, link, rows_of, with_certain
@@ -18,7 +18,7 @@ from guyverd.people.index import FaceIndex, Neighbours
 from guyverd.people.rules import Rules, rules
 
 if TYPE_CHECKING:
-    from guyverd.model import IntArray
+    from guyverd.model import DoubleArray, IntArray
 
 SAMPLE = 200
 """Most faces of one person that `Gallery.members` gives."""
@@ -135,4 +135,15 @@ def joined(first: FaceTable, second: FaceTable) -> FaceTable:
         np.concatenate([getattr(first, name), getattr(second, name)])
         for name in ("ids", "photos", "quality", "people", "vectors")
     ]
-    return FaceTable(*columns).of(np.argsort(columns[1], kind="stable"))
+    ids, photos, quality, people, vectors = columns
+    spans = None
+    if first.spans is not None or second.spans is not None:
+        spans = Spans(*(np.concatenate(times) for times in zip(seen(first), seen(second), strict=True)))
+    return FaceTable(ids, photos, quality, people, vectors, spans).of(np.argsort(photos, kind="stable"))
+
+
+def seen(table: FaceTable) -> tuple[DoubleArray, DoubleArray]:
+    """From when and until when each face is seen, float64[n] each; faces of photos always are."""
+    if table.spans is not None:
+        return table.spans.starts, table.spans.ends
+    return np.full(len(table), -np.inf), np.full(len(table), np.inf)
