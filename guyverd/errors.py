@@ -7,10 +7,10 @@ what to do next; `exit_code` is what the command line returns. One family, one e
     ├── ConfigError        3   ConfigNotFound, ConfigExists
     ├── AlreadyRunning     4
     ├── PersonError        5   UnknownPerson, AmbiguousPerson, NameTaken, CannotMerge, CannotDecide, UnknownDecision
-    │   ├── NoSuchQuestion 5   UnknownAlbum, TitleTaken, WhichPeople
+    │   ├── NoSuchQuestion 5   UnknownAlbum, TitleTaken, WhichPeople, NothingMeant
     │   └── NoDay          5   DaysContradict
     ├── PictureError       6   PictureMissing, PictureUnreadable, NoFaceFound, FaceChoice, NoSuchFace, Unread, WhichFace
-    │   └── BoxRefused     6   NoFaceKnown, PictureElsewhere, FileUnreadable
+    │   └── BoxRefused     6   NoFaceKnown, PictureElsewhere, FileUnreadable, NoMoment, NoTime
     ├── CatalogueError     7   CatalogueNewer, CatalogueDamaged, CatalogueCopied
     ├── StateError         8   StateExposed
     ├── PeopleFolderError  9   NotOurFolder, PeopleFolderPaused
@@ -145,6 +145,12 @@ class UnknownPerson(PersonError):
     hint = "`guyverd people` lists everyone."
 
 
+class NothingMeant(UnknownPerson):
+    """There is no file {person}, and no person of that number or name."""
+
+    hint = "Name a picture, a moment of a video as VIDEO@TIME, or somebody whom `guyverd people` lists."
+
+
 class AmbiguousPerson(PersonError):
     """{person} is the name of several people: {ids}."""
 
@@ -233,6 +239,18 @@ class PictureElsewhere(PictureError):
     """{path} lies neither in a photo folder nor in the people folder."""
 
     hint = "The daemon opens nothing else by its path; `guyverd who` and `search` open any picture and hand it over."
+
+
+class NoMoment(PictureError):
+    """{path} is a video."""
+
+    hint = "Say which moment is meant: {path}@1:23 is the frame after 1 minute and 23 seconds."
+
+
+class NoTime(PictureError):
+    """{time} is no time in a video."""
+
+    hint = "Write seconds, minutes and seconds, or hours as well: {path}@83.5, {path}@1:23 or {path}@0:01:23."
 
 
 class FileUnreadable(PictureUnreadable):

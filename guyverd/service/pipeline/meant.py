@@ -1,0 +1,83 @@
+"""What somebody wants to be found by: a picture, a moment of a video, or a person, told from one word."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+
+from guyverd.errors import GuyverError, NoMoment, NothingMeant, NoTime, PictureMissing, PictureUnreadable
+from guyverd.media.kinds import is_media, is_video
+
+_TIME = re.compile(r"(?:(?:(?P<hours>\d{1,4}):)?(?P<minutes>\d{1,4}):)?(?P<seconds>\d{1,7}(?:\.\d{1,9})?)", re.ASCII)
+_PATHS = ("/", "./", "../")
+"""What begins like that is a path. A slash alone is none: `Unnamed/0007` may be somebody's folder, and so the person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture, or the frame of a video, in a file that is there."""
+
+    path: str
+    """As it was given."""
+    at: float | None = None
+    """Seconds from the beginning of the video."""
+
+
+@dataclass(frozen=True, slots=True)
+class Somebody:
+    """A person's number or name, perhaps."""
+
+    text: str
+
+
+def meant(text: str) -> Picture | Somebody:
+    """What `text` means.
+
+    A file that is there comes before all; then VIDEO@TIME, where that video is there. What looks like a path to a
+    picture or video is not taken for a person. Raises PictureMissing, PictureUnreadable for a path to a folder,
+    NoMoment for a video without a time and NoTime where what follows the @ is none.
+    """
+    if _is_file(text):
+        if is_video(os.fsencode(text)):
+            raise NoMoment(path=text)
+        return Picture(text)
+    video, mark, time = text.rpartition("@")
+    if mark and _is_file(video):
+        at = seconds(time)
+        if at is None:
+            raise NoTime(path=video, time=time or "nothing")
+        return Picture(video, at)
+    if mark and is_video(os.fsencode(video)):
+        raise PictureMissing(path=video)
+    if is_media(os.fsencode(text)) or text.startswith(_PATHS):
+        if os.path.isdir(text):
+            raise PictureUnreadable(path=text, detail="it is a folder")
+        raise PictureMissing(path=text)
+    return Somebody(text)
+
+
+def seconds(time: str) -> float | None:
+    """How many seconds 83.5, 1:23 or 0:01:23 is; None for anything else. Minutes and seconds after a colon are < 60."""
+    found = _TIME.fullmatch(time)
+    if found is None:
+        return None
+    hours, minutes, rest = (float(found[part] or 0) for part in ("hours", "minutes", "seconds"))
+    if (found["hours"] is not None and minutes >= 60) or (found["minutes"] is not None and rest >= 60):
+        return None
+    return hours * 3600 + minutes * 60 + rest
+
+
+def _is_file(path: str) -> bool:
+    """Whether something is there that is no folder; what it is shows when it is opened."""
+    try:
+        return os.path.exists(path) and not os.path.isdir(path)
+    except ValueError:  # a zero in the path
+        return False
+
+
+def nobody(text: str) -> GuyverError:
+    """What to say where nobody is called `text` after all."""
+    if os.path.isdir(text):
+        return PictureUnreadable(path=text, detail="it is a folder")
+    return NothingMeant(person=text)
