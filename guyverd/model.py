@@ -243,6 +243,8 @@ class PhotoReading:
     """What is in the boxes that were asked for, found or not, in that order; their confidence is 0."""
     duration: float | None = None
     """Seconds; of a video only."""
+    cut_off: str | None = None
+    """In words, why the rest of a video could not be read; None where there is no such rest."""
     look: int | None = None
     """Perceptual hash of the whole picture, 64 bits with a sign; None where it was not made, as of a video."""
 
@@ -288,6 +290,11 @@ class FaceTable:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def beside(self, one: IntArray, other: IntArray) -> BoolArray:
+        """Of pairs of rows, int64[m] each: whether both are seen at one moment, and so are two people, bool[m]."""
+        found: BoolArray = self.photos[one] == self.photos[other]
+        return found if self.spans is None else found & self.spans.overlap(one, other)
 
     def of(self, rows: IntArray | BoolArray) -> FaceTable:
         """The table with these rows alone."""

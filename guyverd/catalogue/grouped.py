@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from guyverd.catalogue.columns import seen_together
 from guyverd.catalogue.decisions import write
-from guyverd.catalogue.settling import Faces, House
+from guyverd.catalogue.settling import Faces, House, company
 from guyverd.errors import CannotDecide, CannotMerge, UnknownPerson
 from guyverd.model import (
     Assignment,
@@ -78,12 +79,12 @@ class Arriving:
             person = self._founded[item.group]
         if person is not None and item.face not in self._spoken_of:
             return person if self._attach_unspoken(item, person) else None
-        row = self._db.execute("SELECT photo_id FROM faces WHERE id = ? AND person_id IS NULL", (item.face,)).fetchone()
-        if row is None:
+        waits = self._db.execute("SELECT 1 FROM faces WHERE id = ? AND person_id IS NULL", (item.face,))
+        if waits.fetchone() is None:
             return None
         if person is not None and not self._stands(person):
             return None
-        if not self._welcome(item.face, row["photo_id"], person):
+        if not self._welcome(item.face, person):
             return None
         if person is None:
             assert item.group is not None
@@ -95,7 +96,8 @@ class Arriving:
         """One statement for the many faces of which nobody said anything."""
         done = self._db.execute(
             "UPDATE faces SET person_id = ?1, score = ?2 WHERE id = ?3 AND person_id IS NULL AND NOT EXISTS"
-            " (SELECT 1 FROM faces AS other WHERE other.photo_id = faces.photo_id AND other.person_id = ?1)"
+            " (SELECT 1 FROM faces AS other WHERE other.photo_id = faces.photo_id AND other.person_id = ?1"
+            f" AND {seen_together('other', 'faces')})"
             " AND EXISTS (SELECT 1 FROM people WHERE id = ?1 AND merged_into IS NULL)",
             (person, item.score, item.face),
         )
@@ -105,7 +107,7 @@ class Arriving:
         rows = self._db.execute("SELECT 1 FROM people WHERE id = ? AND merged_into IS NULL", (person,))
         return rows.fetchone() is not None
 
-    def _welcome(self, face: FaceId, photo: int, person: PersonId | None) -> bool:
+    def _welcome(self, face: FaceId, person: PersonId | None) -> bool:
         """Whether nothing speaks against a face being that person; None is somebody new."""
         pinned = self._said.pinned.get(face)
         if pinned is not None and pinned != person:
@@ -119,7 +121,11 @@ class Arriving:
             return False
         if person in self._faces.whose(self._house.apart_from(face)).values():
             return False
-        rows = self._db.execute("SELECT id FROM faces WHERE photo_id = ? AND person_id = ?", (photo, person))
+        rows = self._db.execute(
+            "SELECT other.id FROM faces AS other JOIN faces AS one ON one.photo_id = other.photo_id"
+            f" WHERE one.id = ? AND other.person_id = ? AND {seen_together('other', 'one')}",
+            (face, person),
+        )
         return all(self._house.may_share(face, FaceId(row[0])) for row in rows)
 
     def merge(self, merge: Merge) -> bool:
@@ -143,11 +149,11 @@ class Arriving:
         ours, theirs = members[into], members[absorbed]
         if self._words_against(into, {one.face for one in ours}, absorbed, {one.face for one in theirs}):
             return False
-        photos: dict[int, list[FaceId]] = defaultdict(list)
-        for one in ours:
-            photos[one.photo].append(one.face)
+        beside, inside = company([*ours, *theirs]), {one.face for one in ours}
         left_out = [
-            one.face for one in theirs if not all(self._house.may_share(one.face, other) for other in photos[one.photo])
+            one.face
+            for one in theirs
+            if not all(self._house.may_share(one.face, other) for other in beside.get(one.face, set()) & inside)
         ]
         if any(face in self._said.pinned for face in left_out):
             return False

@@ -10,16 +10,19 @@ import numpy as np
 from guyverd.catalogue.columns import Everybody, Whose, everybody, spans, whose
 from guyverd.catalogue.database import Database, Row
 from guyverd.catalogue.files import Files, slices
+from guyverd.catalogue.films import forget_parts
 from guyverd.catalogue.inheriting import succeed
 from guyverd.catalogue.placing import place
 from guyverd.catalogue.rows import FaceRow, FailureRow, PendingPhoto, PictureRow, Waiting, within
 from guyverd.catalogue.schema import APART, FAILED_FILES, present
+from guyverd.company import companions
 from guyverd.model import (
     EMBEDDING_SIZE,
     FaceId,
     FaceTable,
     PersonId,
     PhotoId,
+    PhotoKind,
     PhotoReading,
     PhotoState,
 )
@@ -55,21 +58,22 @@ class Photos:
 
     # ---- reading pictures --------------------------------------------------------------------------------------------
 
-    def pending(self, limit: int, after: int = 0) -> list[PendingPhoto]:
-        """Photos to read of which at least one file is there, known to hold it, and its root online.
+    def pending(self, limit: int, after: int = 0, kind: PhotoKind = PhotoKind.PHOTO) -> list[PendingPhoto]:
+        """Photos, or videos, to read of which at least one file is there, known to hold it, and its root online.
 
         By id; those that were read before come after all others.
         """
-        found = self._pending("engine IS NULL AND id > ? ORDER BY id LIMIT ?", (after, limit))
+        which = f"kind = '{kind.value}' AND engine IS"
+        found = self._pending(f"{which} NULL AND id > ? ORDER BY id LIMIT ?", (after, limit))
         if len(found) < limit:
-            found += self._pending("engine IS NOT NULL AND id > ? ORDER BY id LIMIT ?", (after, limit - len(found)))
+            found += self._pending(f"{which} NOT NULL AND id > ? ORDER BY id LIMIT ?", (after, limit - len(found)))
         return found
 
     def some_pending(self, sizes: tuple[int, int], limit: int) -> list[PendingPhoto]:
         """Such photos of at least and below so many bytes: a choice from all over the library, always the same."""
         # Multiplied by a large odd number, ids lie in no order of theirs.
         return self._pending(
-            "size >= ? AND size < ? ORDER BY (id * 2654435761) & 4294967295 LIMIT ?", (sizes[0], sizes[1], limit)
+            "kind = 'photo' AND size >= ? AND size < ? ORDER BY (id * 2654435761) & 4294967295 LIMIT ?", (sizes[0], sizes[1], limit)
         )
 
     def _pending(self, which: str, parameters: tuple[int, ...]) -> list[PendingPhoto]:
@@ -89,23 +93,37 @@ class Photos:
             for row in rows
         ]
 
-    def waiting(self) -> Waiting:
-        """What is to be read, by size. It looks at each photo and file that waits: 0.12 s for 100,000."""
+    def waiting(self, videos: Collection[str] = ()) -> Waiting:
+        """What is to be read, by size. It looks at each photo and file that waits: 0.12 s for 100,000.
+
+        `videos` are the extensions, in lower case, of files that will be videos.
+        """
         photos = self._db.rows(
-            f"SELECT {_BITS} AS bits, count(*), sum(size) FROM photos WHERE {_READABLE} GROUP BY bits"
+            f"SELECT {_BITS} AS bits, count(*), sum(size) FROM photos WHERE {_READABLE} AND kind = 'photo' GROUP BY bits"
+        )
+        ends = " OR ".join(f"lower(substr(display, {-1 - len(one)})) = '.{one}'" for one in videos if one.isalnum())
+        is_video = f"({ends or 'FALSE'})"
+        pending = (
+            "FROM files WHERE state = 'pending' AND missing_since IS NULL"
+            " AND root_id IN (SELECT id FROM roots WHERE configured AND state = 'online')"
         )
         files = self._db.rows(
-            f"SELECT {_BITS} AS bits, count(*), sum(size) FROM files WHERE state = 'pending' AND missing_since IS NULL"
-            " AND root_id IN (SELECT id FROM roots WHERE configured AND state = 'online') GROUP BY bits"
+            f"SELECT {_BITS} AS bits, count(*), sum(size) {pending} AND NOT {is_video} GROUP BY bits"
+        )
+        films = self._db.row(
+            f"SELECT (SELECT coalesce(sum(size), 0) FROM photos WHERE {_READABLE} AND kind = 'video'),"
+            f" (SELECT coalesce(sum(size), 0) {pending} AND {is_video})"
         )
         row = self._db.row(
             "SELECT (SELECT count(*) FROM photos), (SELECT count(*) FROM files WHERE photo_id IS NOT NULL)"
         )
         assert row is not None
+        assert films is not None
         return Waiting(
             {row[0]: (row[1], row[2]) for row in photos},
             {row[0]: (row[1], row[2]) for row in files},
             min(1.0, row[0] / row[1]) if row[1] else 1.0,
+            (films[0], films[1]),
         )
 
     def read(
@@ -127,15 +145,17 @@ class Photos:
             gone: list[int] = []
             for photo, reading in readings:
                 done = db.conn.execute(
-                    "UPDATE photos SET state = 'done', reason = NULL, width = ?, height = ?, format = ?, taken_at = ?,"
+                    "UPDATE photos SET state = 'done', reason = ?, width = ?, height = ?, format = ?, taken_at = ?,"
                     " duration = ?, look = ?, engine = ?, read_at = ? WHERE id = ?",
                     (
-                        *(reading.width, reading.height, reading.format, reading.taken_at),
+                        *(reading.cut_off, reading.width, reading.height, reading.format, reading.taken_at),
                         *(reading.duration, reading.look, engine, at, photo),
                     ),
                 )
                 if not done.rowcount:
                     continue  # forgotten while it was read
+                if reading.duration is not None:
+                    forget_parts(db, photo)
                 succeed(db, photo, reading, engine)
                 placed = place(db, photo, reading, kept)
                 gone += placed.gone
@@ -162,16 +182,17 @@ class Photos:
             )
             if state is PhotoState.PENDING:
                 return []
+            forget_parts(db, photo)
             return [row[0] for row in db.execute("SELECT id FROM faces WHERE photo_id = ?", (photo,))]
 
         return self._db.write(job)
 
     def failures(self) -> Iterator[FailureRow]:
-        """Every file that is there and gave nothing, with the reason."""
+        """Every file that is there and gave nothing, or not all, with the reason."""
         rows = self._db.stream(
             # A file that cannot be read now is told as that, whatever its photo once was.
             "SELECT roots.path AS root_path, files.path,"
-            " iif(files.state = 'failed', files.state, photos.state) AS state,"
+            " iif(files.state = 'failed', files.state, iif(photos.state = 'done', 'partly', photos.state)) AS state,"
             " coalesce(iif(files.state = 'failed', files.reason, photos.reason), '') AS reason,"
             " iif(files.state = 'failed', 0, photos.attempts) AS attempts,"
             " iif(files.state = 'failed', files.seen_at, photos.read_at) AS at"
@@ -253,27 +274,31 @@ class Photos:
         return self.table(np.array(faces, dtype=np.int64))
 
     def companions(self, faces: IntArray) -> FaceTable:
-        """The other faces in the photos of these faces, as columns."""
+        """The other faces in the photos of these faces, and the tracks that overlap with them in time, as columns."""
         rows: list[Row] = []
-        given = set(faces.tolist())
-        for some in slices(sorted(given)):
+        for some in slices(np.unique(faces).tolist()):
             marks = ",".join("?" * len(some))
             rows += self._db.rows(
                 f"{_TABLE} photo_id IN (SELECT photo_id FROM faces WHERE id IN ({marks}))", tuple(some)
             )
-        others = {row["id"]: row for row in rows if row["id"] not in given}
-        return _table(sorted(others.values(), key=lambda row: (row["photo_id"], row["id"])))
+        every = {row["id"]: row for row in rows}
+        table = _table(sorted(every.values(), key=lambda row: (row["photo_id"], row["id"])))
+        given = np.isin(table.ids, faces)
+        one, other = companions(table.photos, table.spans)
+        beside = np.union1d(other[given[one]], one[given[other]])
+        return table.of(beside[~given[beside]])
 
     def crowd(self, through: int, at_most: int) -> tuple[int, FloatArray]:
         """How many faces the photos up to id `through` have, and the vectors of at most so many from all over them.
 
-        Which depends on the photos alone, and not on when each was read: float32[m, 128], of one network.
+        Which depends on the photos alone, and not on when each was read: float32[m, 128], of one network. Of a video
+        with more tracks only the first 64 count, so that those in a few films are not taken for everybody.
         """
         row = self._db.row("SELECT count(*) FROM faces WHERE photo_id <= ?", (through,))
         assert row is not None
         rows = self._db.rows(
             # Multiplied by a large odd number, places lie in no order of theirs.
-            f"{_TABLE} id IN (SELECT id FROM faces WHERE photo_id <= ?"
+            f"{_TABLE} id IN (SELECT id FROM faces WHERE photo_id <= ? AND ordinal < 64"
             " ORDER BY ((photo_id * 64 + ordinal) * 2654435761) & 4294967295 LIMIT ?)",
             (through, at_most),
         )
@@ -301,25 +326,25 @@ class Photos:
         rows = self._db.rows("SELECT id FROM faces ORDER BY id")
         return np.array([row[0] for row in rows], dtype=np.int64)
 
-    def ungrouped(self, through: int) -> IntArray:
-        """The faces, by photo and ordinal, of read photos up to id `through` that were not grouped yet."""
+    def ungrouped(self, through: int, kind: PhotoKind | None = None) -> IntArray:
+        """The faces, by photo and ordinal, of read photos up to id `through` that were not grouped yet; of one kind."""
         rows = self._db.rows(
             # Few photos wait, and the index knows them; left to itself, SQLite goes through all faces.
             "SELECT faces.id FROM photos INDEXED BY photos_to_group CROSS JOIN faces ON faces.photo_id = photos.id"
-            " WHERE grouped_at IS NULL AND state = 'done' AND photos.id <= ? ORDER BY photo_id, ordinal",
+            f" WHERE grouped_at IS NULL AND state = 'done' AND photos.id <= ?{_of(kind)} ORDER BY photo_id, ordinal",
             (through,),
         )
         return np.array([row[0] for row in rows], dtype=np.int64)
 
-    def first_unread(self) -> int | None:
-        """The lowest id of a photo that is still to be read for the first time, or None when all were.
+    def first_unread(self, kind: PhotoKind | None = None) -> int | None:
+        """The lowest id of a photo, or one of a kind, that is still to be read for the first time; None: all were read.
 
         0 where photos wait to be read again because another network made their vectors: nothing can be said of any
         face as long as those are missing that it would be compared with.
         """
         if self._db.row(f"{APART} AND {_READABLE} LIMIT 1") is not None:
             return 0
-        some = self._pending("engine IS NULL ORDER BY id LIMIT ?", (1,))
+        some = self._pending(f"engine IS NULL{_of(kind)} ORDER BY id LIMIT ?", (1,))
         return some[0].id if some else None
 
     def next_id(self) -> int:
@@ -329,11 +354,17 @@ class Photos:
         found: int = row[0]
         return found
 
-    def ungrouped_range(self) -> tuple[int | None, int | None]:
-        """The lowest and the highest id of the photos that were read and not grouped yet."""
-        row = self._db.row("SELECT min(id), max(id) FROM photos WHERE grouped_at IS NULL AND state = 'done'")
+    def ungrouped_range(self, kind: PhotoKind | None = None) -> tuple[int | None, int | None]:
+        """The lowest and the highest id of the photos, or those of a kind, that were read and not grouped yet."""
+        row = self._db.row(
+            f"SELECT min(id), max(id) FROM photos WHERE grouped_at IS NULL AND state = 'done'{_of(kind)}"
+        )
         assert row is not None
         return row[0], row[1]
+
+
+def _of(kind: PhotoKind | None) -> str:
+    return "" if kind is None else f" AND kind = '{kind.value}'"
 
 
 def _face_row(row: Row) -> FaceRow:

@@ -1,18 +1,21 @@
 """Bringing faces and people to what was decided: for use within a transaction, and it remembers what it moved.
 
-Where two faces cannot both be one person (they share a photo, or were said to differ), one must give way: a pinned face
-never does, one that was there before stays rather than one that comes, and otherwise the better one stays. A face that
-gives way goes back to where it was, or to nobody.
+Where two faces cannot both be one person (they are seen together, or were said to differ), one must give way: a pinned
+face never does, one that was there before stays rather than one that comes, and otherwise the better one stays. A face
+that gives way goes back to where it was, or to nobody.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from guyverd.catalogue.columns import spans
 from guyverd.catalogue.files import slices
+from guyverd.company import companions
 from guyverd.errors import CannotDecide
 from guyverd.model import FaceId, Move, PersonId, Standing
 from guyverd.pairs import components, partners
@@ -30,6 +33,19 @@ class Member:
     face: FaceId
     photo: int
     quality: float
+    starts: float | None = None
+    """Of a track: seconds; None in a photo."""
+    ends: float | None = None
+
+
+def company(members: Sequence[Member]) -> Partners:
+    """For each of these faces that is seen together with others of them: these."""
+    if len({one.photo for one in members}) == len(members):
+        return {}
+    seen = np.array([[one.starts, one.ends] for one in members], dtype=np.float64)
+    pairs = companions(np.array([one.photo for one in members], dtype=np.int64), spans(seen[:, 0], seen[:, 1]))
+    faces = [one.face for one in members]
+    return partners((faces[one], faces[other]) for one, other in zip(*(ends.tolist() for ends in pairs), strict=True))
 
 
 class Faces:
@@ -82,8 +98,10 @@ class Faces:
         """The faces of those people."""
         found = {}
         for person in sorted(set(people)):
-            rows = self._db.execute("SELECT id, photo_id, quality FROM faces WHERE person_id = ?", (person,))
-            found[person] = [Member(FaceId(row[0]), row[1], row[2]) for row in rows]
+            rows = self._db.execute(
+                "SELECT id, photo_id, quality, starts, ends FROM faces WHERE person_id = ?", (person,)
+            )
+            found[person] = [Member(FaceId(row[0]), *row[1:5]) for row in rows]
         return found
 
 
@@ -145,15 +163,15 @@ class House:
         order = sorted(
             members, key=lambda one: (pinned.get(one.face) != person, newcomer(one.face), -one.quality, one.face)
         )
-        photos: dict[int, list[FaceId]] = defaultdict(list)
+        together = company(order)
         inside: set[FaceId] = set()
         leaving = []
         for one in order:
-            beside = [other for other in photos[one.photo] if not self.may_share(one.face, other)]
+            seen = sorted(together.get(one.face, set()) & inside)
+            beside = [other for other in seen if not self.may_share(one.face, other)]
             beside += sorted(self.apart_from(one.face) & inside)
             if not beside:
                 inside.add(one.face)
-                photos[one.photo].append(one.face)
             elif pinned.get(one.face) == person:
                 raise CannotDecide(
                     detail=f"faces {beside[0]} and {one.face} would both be person {person}, by your word, and cannot",
@@ -165,7 +183,7 @@ class House:
         return leaving
 
     def may_share(self, one: FaceId, other: FaceId) -> bool:
-        """Whether two faces of one photo may be one person."""
+        """Whether two faces that are seen together may be one person."""
         return one in self._doubles and self._doubles[one] == self._doubles.get(other)
 
     def apart_from(self, face: FaceId) -> set[FaceId]:

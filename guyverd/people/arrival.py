@@ -72,6 +72,7 @@ def arrive(
         edges,
         seed=seed,
         photos=table.photos,
+        spans=table.spans,
         anchors=anchors(table),
         voters=voters(table, settings),
         apart=rule.apart,

@@ -1,7 +1,8 @@
 """Wishes for whole tables of faces, carried out as far as words and photos allow: each face has its place, or yields.
 
-What may not be: a face with somebody it is barred from, faces of one photo that are one person without being seen
-twice, faces that were said to be two people in one, a face that goes over between two people who were said to be two.
+What may not be: a face with somebody it is barred from, faces that are seen together (in one photo, or at one moment of
+a video) and are one person without being one face twice, faces that were said to be two people in one, a face that goes
+over between two people who were said to be two.
 Of two faces that cannot both be there the firmer stays; the other goes back to where it was, or to nobody.
 """
 
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from guyverd.company import companions
 from guyverd.pairs import components, partners
 from guyverd.people.rules import Pair, Rules
 
@@ -127,25 +129,21 @@ class Fitting:
 
     def _conflicts(self, now: IntArray) -> dict[int, set[int]]:
         """For each face that cannot be where it is beside some others: these."""
-        return partners((*self._said_apart(now), *self._of_one_photo(now)))
+        return partners((*self._said_apart(now), *self._seen_together(now)))
 
     def _said_apart(self, now: IntArray) -> Iterator[Pair]:
         return ((one, other) for one, other in self._rules.apart if now[one] and now[one] == now[other])
 
-    def _of_one_photo(self, now: IntArray) -> Iterator[Pair]:
+    def _seen_together(self, now: IntArray) -> Iterator[Pair]:
         rows = self._beside[now[self._beside] != 0]
-        rows = rows[np.lexsort((rows, now[rows], self._table.photos[rows]))]
-        photos, people = self._table.photos[rows], now[rows]
-        first = np.flatnonzero(np.concatenate([[True], (photos[1:] != photos[:-1]) | (people[1:] != people[:-1])]))
-        ends = np.append(first[1:], len(rows))
-        for start, end in zip(first.tolist(), ends.tolist(), strict=False):
-            if end - start < 2:
-                continue
-            some = rows[start:end].tolist()
-            for at, one in enumerate(some):
-                for other in some[at + 1 :]:
-                    if one not in self._kin or self._kin[one] != self._kin.get(other):
-                        yield one, other
+        # Photo and person are one number: only who is with the same person is in the way.
+        _, person = np.unique(now[rows], return_inverse=True)
+        place = self._table.photos[rows] * (int(person.max(initial=0)) + 1) + person
+        spans = self._table.spans
+        pairs = companions(place, None if spans is None else spans.of(rows))
+        for one, other in zip(*(rows[ends].tolist() for ends in pairs), strict=True):
+            if one not in self._kin or self._kin[one] != self._kin.get(other):
+                yield one, other
 
 
 def _in_company(photos: IntArray) -> IntArray:

@@ -6,7 +6,7 @@ Nothing here owns an identity: what comes out is proposed, and only the user's w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -69,6 +69,7 @@ def group(table: FaceTable, index: Index, measure: Measure, *, seed: int, said: 
         edges,
         seed=seed,
         photos=table.photos,
+        spans=table.spans,
         anchors=np.where(pinned > 0, pinned, -1),
         voters=good,
         apart=rule.apart,
@@ -111,7 +112,7 @@ def _pairs(
         told = evidence(similarity, scales.of(sources), scales.of(targets))
         low, high = np.minimum(sources, targets), np.maximum(sources, targets)
         kept = (told > measure.join) & (low != high)
-        kept &= (table.photos[sources] != table.photos[targets]) | np.isin(low * n + high, freed)
+        kept &= ~table.beside(sources, targets) | np.isin(low * n + high, freed)
         # Half as wide as rows elsewhere: there are up to forty for each face.
         found.append((low[kept].astype(np.int32), high[kept].astype(np.int32), told[kept]))
     if not found:
@@ -147,7 +148,7 @@ def _joined(
     anchored = np.unique(labels[labels > 0]).tolist()
     # Whoever is near nobody has nothing to do with it, and that is most of a large library.
     near = np.isin(labels, between)
-    placed = FaceTable(table.ids, table.photos, table.quality, np.where(near, labels, 0), table.vectors)
+    placed = replace(table, people=np.where(near, labels, 0))
     found = merges(
         placed,
         scales,

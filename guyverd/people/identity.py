@@ -66,14 +66,14 @@ def decide(
         person = int(labels[row])
         if not told.clear(row, person, measure.settings.margin) or (row, person) in rules.barred:
             continue
-        if not rules.welcome(row, members[person], table.photos):
+        if not rules.welcome(row, members[person], table):
             continue
         members[person].append(row)
         found[row] = Assignment(FaceId(int(table.ids[row])), PersonId(person), None, told.mean(row, person))
 
     groups: dict[int, list[int]] = defaultdict(list)
     for row in free:
-        if labels[row] < 0 and rules.welcome(row, groups[int(labels[row])], table.photos):
+        if labels[row] < 0 and rules.welcome(row, groups[int(labels[row])], table):
             groups[int(labels[row])].append(row)
     founded = [rows for rows in groups.values() if len(rows) >= 2 and good[rows].any()]
     for number, rows in enumerate(sorted(founded)):

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from guyverd.company import companions
 from guyverd.model import FaceId, FaceTable, Move, PersonId, Standing
 from guyverd.pairs import components
 from guyverd.people.fitting import NEW, Fitting
@@ -47,7 +48,7 @@ class Plan:
     vanishing: tuple[PersonId, ...]
     """People who would have no face left, rising. None of them lasts."""
     alike: tuple[tuple[FaceId, FaceId], ...]
-    """Faces of one photo that are evidently one face seen twice, and are one person then; the smaller number first."""
+    """Faces that are seen together, evidently one face twice, and are one person then; the smaller number first."""
 
 
 def plan(table: FaceTable, grouped: Grouped, said: Standing, *, held: Collection[PersonId] = ()) -> Plan:
@@ -162,10 +163,12 @@ def _told(table: FaceTable, now: IntArray, grouped: Grouped, said: Standing) -> 
 
 
 def _alike(table: FaceTable, now: IntArray, grouped: Grouped, said: Standing) -> tuple[tuple[FaceId, FaceId], ...]:
-    """What has to be known so that faces of one photo may be one person, and is not yet."""
+    """What has to be known so that faces that are seen together may be one person, and is not yet."""
     kin = components(grouped.rules.waived)
-    beside = Counter((first, int(table.photos[row]), int(now[row])) for row, first in kin.items() if now[row])
-    needed = {first for (first, _, _), count in beside.items() if count > 1}
+    rows = np.array(sorted(kin), dtype=np.int64)
+    spans = None if table.spans is None else table.spans.of(rows)
+    pairs = zip(*(rows[ends].tolist() for ends in companions(table.photos[rows], spans)), strict=True)
+    needed = {kin[one] for one, other in pairs if now[one] and now[one] == now[other] and kin[one] == kin[other]}
     told = faces_of(table, (pair for pair in grouped.rules.waived if kin[pair[0]] in needed))
     return tuple(sorted(told - said.alike - said.together))
 

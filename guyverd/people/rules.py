@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from guyverd.company import companions
 from guyverd.model import FaceId, FaceTable, PersonId, Standing
 from guyverd.pairs import components, partners
 from guyverd.people.directions import unit
 from guyverd.people.graph import rows_of
-from guyverd.people.whispers import companions
-
-if TYPE_CHECKING:
-    from guyverd.model import IntArray
 
 Pair = tuple[int, int]
 
@@ -34,7 +30,7 @@ class Rules:
     together: frozenset[Pair] = frozenset()
     """Said to be one person; the smaller row first, as everywhere here."""
     waived: frozenset[Pair] = frozenset()
-    """May be one person though in one photo: those, and what evidently is one face twice."""
+    """May be one person though seen together: those, and what evidently is one face twice."""
     apart: frozenset[Pair] = frozenset()
     """Said to be two people."""
     barred: frozenset[Pair] = frozenset()
@@ -46,12 +42,13 @@ class Rules:
     kin: Mapping[int, int] = field(default_factory=dict)
     """For each row that was said to be one person with other faces: which one; equal for equals."""
 
-    def welcome(self, row: int, members: Iterable[int], photos: IntArray) -> bool:
-        """Whether a face may stand beside these: another photo than each of theirs, and no word against it."""
+    def welcome(self, row: int, members: Iterable[int], table: FaceTable) -> bool:
+        """Whether a face may stand beside these rows: not seen with any of them, and no word against it."""
         against = self.enemies.get(row, frozenset())
-        return not any(
-            other in against or (photos[row] == photos[other] and (min(row, other), max(row, other)) not in self.waived)
-            for other in members
+        among = np.fromiter(members, dtype=np.int64)
+        seen = among[table.beside(np.full(len(among), row), among)].tolist()
+        return not any((min(row, other), max(row, other)) not in self.waived for other in seen) and not (
+            against and against.intersection(among.tolist())
         )
 
 
@@ -78,8 +75,8 @@ def rules(table: FaceTable, said: Standing) -> Rules:
 
 
 def evident(table: FaceTable) -> frozenset[Pair]:
-    """Pairs of rows of one photo that are one face seen twice."""
-    one, other = companions(table.photos)
+    """Pairs of rows of one photo, or of one moment of a video, that are one face seen twice."""
+    one, other = companions(table.photos, table.spans)
     found: set[Pair] = set()
     for start in range(0, len(one), _BLOCK):
         a, b = one[start : start + _BLOCK], other[start : start + _BLOCK]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from guyverd.company import companions
 from guyverd.model import FaceTable, Merge, PersonId
 from guyverd.pairs import partners
 from guyverd.people.evidence import Scales, Sums, sums
@@ -57,11 +58,12 @@ def merges(
     Numbers above 0 are people that stand, numbers below 0 groups that are not people yet; rows with 0 are passed over.
     Two become one where the mean evidence between their faces is above `least`. The survivor has the name, or else
     stands, or else is sampled, or else has the number nearest to 0 (the older). Two named people never become one, nor
-    two who share a photo (but for what `rules` waive) or stand `apart` (pairs of numbers). Who has several appearances
-    is never absorbed; others join one of them, and what speaks against any speaks against all. Somebody without a name
-    joins a named person only if there is not as much as `least` for another named one too. Faces that are not `good`,
-    bool[n], are not counted, and groups of nothing else only join others. Two single faces take `least_of_two`, if
-    given: less is asked of groups because chance evens out over many pairs, and between two faces there is but one.
+    two who are seen together (but for what `rules` waive) or stand `apart` (pairs of numbers). Who has several
+    appearances is never absorbed; others join one of them, and what speaks against any speaks against all. Somebody
+    without a name joins a named person only if there is not as much as `least` for another named one too. Faces that
+    are not `good`, bool[n], are not counted, and groups of nothing else only join others. Two single faces take
+    `least_of_two`, if given: less is asked of groups because chance evens out over many pairs, and between two faces
+    there is but one.
     `candidates`, int64[m, 2], are the pairs of numbers to compare, where comparing all would be too many.
     """
     if not table.people.any():
@@ -107,6 +109,10 @@ class _Union:
         self.several: BoolArray = np.bincount(self.whole, minlength=g)[self.whole] > 1
         self.rows: list[list[int]] = _listed(self._whole_of(place), g)
         self.photos: list[set[int]] = [set(table.photos[rows].tolist()) for rows in self.rows]
+        self.films: set[int] = set()
+        """Those of the photos that are videos: two groups that share one may still never be seen together."""
+        if table.spans is not None:
+            self.films = set(table.photos[~np.isneginf(table.spans.starts)].tolist())
         self.known: list[set[int]] = [{owner} for owner in self.owner]
         """Who has become one here."""
         self.enemies: dict[int, set[int]] = defaultdict(set)
@@ -223,20 +229,25 @@ class _Union:
             or one in self.enemies[other]
             or self.known[one] & self.barred[other]
             or self.known[other] & self.barred[one]
-            or (self.photos[one] & self.photos[other] and not self._waived(one, other))
+            or self._seen_together(one, other)
         )
 
-    def _waived(self, one: int, other: int) -> bool:
-        """Whether each photo that both are in shows one face twice."""
-        if not self.rules.waived:
-            return False
+    def _seen_together(self, one: int, other: int) -> bool:
+        """Whether any photo, or any moment of a video, shows both, but for those that show one face twice."""
         shared = self.photos[one] & self.photos[other]
-        photos = self.table.photos
-        mine = [row for row in self.rows[one] if int(photos[row]) in shared]
-        theirs = [row for row in self.rows[other] if int(photos[row]) in shared]
-        if {int(photos[row]) for row in mine} != shared or {int(photos[row]) for row in theirs} != shared:
+        if not shared:
             return False
-        return all((min(a, b), max(a, b)) in self.rules.waived for a in mine for b in theirs if photos[a] == photos[b])
+        if not self.rules.waived and not shared <= self.films:
+            return True
+        photos = np.array(sorted(shared), dtype=np.int64)
+        both = [np.array(self.rows[place], dtype=np.int64) for place in (one, other)]
+        mine, theirs = (rows[np.isin(self.table.photos[rows], photos)] for rows in both)
+        rows = np.concatenate([mine, theirs])
+        spans = self.table.spans
+        first, second = companions(self.table.photos[rows], None if spans is None else spans.of(rows))
+        between = (first < len(mine)) & (second >= len(mine))
+        pairs = zip(rows[first[between]].tolist(), rows[second[between]].tolist(), strict=True)
+        return any((min(pair), max(pair)) not in self.rules.waived for pair in pairs)
 
     def _ambiguous(self, survivor: int, absorbed: int) -> bool:
         """Whether there is a second name that the absorbed group could bear."""

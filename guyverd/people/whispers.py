@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from guyverd.company import companions
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from guyverd.model import BoolArray, IntArray
+    from guyverd.model import BoolArray, IntArray, Spans
     from guyverd.people.graph import Edges
 
     Doubles = npt.NDArray[np.float64]
@@ -39,6 +41,7 @@ def whisper(
     seed: int,
     rounds: int = 20,
     photos: IntArray | None = None,
+    spans: Spans | None = None,
     anchors: IntArray | None = None,
     voters: BoolArray | None = None,
     apart: Collection[tuple[int, int]] = (),
@@ -48,19 +51,19 @@ def whisper(
     """Labels of n nodes, int64[n]: an anchor's label (≥ 0), or −1 − r where r is the smallest node of a free group.
 
     `photos`, int64[n]: nodes of the same photo never end with the same label; the one whose neighbours speak for it
-    with more weight keeps it, the other takes its next best. Pairs in `together` are free of that (a mirror, a
-    collage). `apart`: pairs of nodes that never end with the same label, likewise. `anchors`, int64[n]: a label ≥ 0
-    stands for ever, −1 is free; two anchored nodes are never parted. `barred`: pairs of a node and an anchor's label
-    that it never takes. `voters`, bool[n]: those that are False are heard less, and no two others bear one label, new
-    or an anchor's, that only such nodes connect. At most `rounds` visits to every node. Raises ValueError when the
-    arrays do not fit.
+    with more weight keeps it, the other takes its next best. Where `spans` tells that some are tracks, that holds for
+    those of one video that overlap in time. Pairs in `together` are free of it (a mirror, a collage). `apart`: pairs of
+    nodes that never end with the same label, likewise. `anchors`, int64[n]: a label ≥ 0 stands for ever, −1 is free;
+    two anchored nodes are never parted. `barred`: pairs of a node and an anchor's label that it never takes. `voters`,
+    bool[n]: those that are False are heard less, and no two others bear one label, new or an anchor's, that only such
+    nodes connect. At most `rounds` visits to every node. Raises ValueError when the arrays do not fit.
     """
     for array in (photos, anchors, voters):
         if array is not None and len(array) != n:
             raise ValueError(f"expected {n} values, not {len(array)}")
     if len(edges) and (int(edges.sources.min()) < 0 or int(edges.targets.max()) >= n):
         raise ValueError("an edge names a node that does not exist")
-    crowd = _Crowd(n, edges, rivals(n, photos, apart, together), anchors=anchors, voters=voters, barred=barred)
+    crowd = _Crowd(n, edges, rivals(n, photos, apart, together, spans), anchors=anchors, voters=voters, barred=barred)
     order_of = np.random.default_rng(seed)
     shares = max(1, min(SHARES, n))
     for _ in range(rounds):
@@ -97,13 +100,17 @@ class Rows:
 
 
 def rivals(
-    n: int, photos: IntArray | None, apart: Collection[tuple[int, int]], together: Collection[tuple[int, int]]
+    n: int,
+    photos: IntArray | None,
+    apart: Collection[tuple[int, int]],
+    together: Collection[tuple[int, int]],
+    spans: Spans | None = None,
 ) -> Rows:
     """Which nodes each node must not share a label with. Raises ValueError for a pair that names no node."""
     words, waived = _pairs(n, apart), _pairs(n, together)
     pairs = [words, words[:, ::-1]]
     if photos is not None and n:
-        one, other = companions(photos)
+        one, other = companions(photos, spans)
         pairs += [np.stack([one, other], axis=1), np.stack([other, one], axis=1)]
     key = np.concatenate([pair[:, 0] * n + pair[:, 1] for pair in pairs])
     # A word of the user that two are apart stands above the look of things.
@@ -136,22 +143,6 @@ def _pairs(n: int, given: Iterable[tuple[int, int]]) -> IntArray:
     for one, other in pairs[((pairs < 0) | (pairs >= n)).any(axis=1)]:
         raise ValueError(f"the pair {one}, {other} names a node that does not exist")
     return pairs
-
-
-def companions(photos: IntArray) -> tuple[IntArray, IntArray]:
-    """Every pair of nodes of the same photo, once, the smaller first: int64[m] each."""
-    order = np.argsort(photos, kind="stable").astype(np.int64)
-    _, first, counts = np.unique(photos[order], return_index=True, return_counts=True)
-    first, counts = first[counts > 1], counts[counts > 1]
-    # Each member of a photo of c faces stands c times, beside each of the c.
-    squares = counts * counts
-    each = np.repeat(np.arange(len(counts)), squares)
-    within = np.arange(len(each)) - np.repeat(np.cumsum(squares) - squares, squares)
-    one, other = np.divmod(within, counts[each])
-    once = one < other
-    start = first[each[once]]
-    one, other = order[start + one[once]], order[start + other[once]]
-    return np.minimum(one, other), np.maximum(one, other)
 
 
 class _Crowd:

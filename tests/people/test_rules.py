@@ -65,21 +65,21 @@ def test_the_user_s_word_that_two_are_apart_is_above_what_seems_evident() -> Non
     assert rules(table, Standing()).waived == {(0, 1)}
     found = rules(table, Standing(apart=faces((1, 2)), alike=faces((1, 2))))
     assert found.waived == frozenset()
-    assert not found.welcome(0, [1], table.photos)
+    assert not found.welcome(0, [1], table)
 
 
 def test_who_may_stand_beside_whom() -> None:
     table = table_of(drawn(6), photos=ints(1, 1, 1, 2, 2, 3))
     found = rules(table, Standing(together=faces((1, 2)), apart=faces((1, 6))))
-    welcome = {pair for pair in combinations(range(6), 2) if found.welcome(pair[0], [pair[1]], table.photos)}
-    other_way = {pair for pair in combinations(range(6), 2) if found.welcome(pair[1], [pair[0]], table.photos)}
+    welcome = {pair for pair in combinations(range(6), 2) if found.welcome(pair[0], [pair[1]], table)}
+    other_way = {pair for pair in combinations(range(6), 2) if found.welcome(pair[1], [pair[0]], table)}
     every = set(combinations(range(6), 2))
     assert welcome == other_way == every - {(0, 2), (1, 2), (3, 4), (0, 5)}
-    assert found.welcome(0, [], table.photos)
-    assert found.welcome(0, [1, 3], table.photos)
-    assert not found.welcome(0, [1, 3, 5], table.photos), "one against it is enough"
-    assert NO_RULES.welcome(0, [3, 5], table.photos)
-    assert not NO_RULES.welcome(0, [1], table.photos)
+    assert found.welcome(0, [], table)
+    assert found.welcome(0, [1, 3], table)
+    assert not found.welcome(0, [1, 3, 5], table), "one against it is enough"
+    assert NO_RULES.welcome(0, [3, 5], table)
+    assert not NO_RULES.welcome(0, [1], table)
 
 
 @settings(max_examples=60, deadline=None)

@@ -1,4 +1,4 @@
-"""Who cannot be whom, by what was said and by what photos show; for many pairs at once."""
+"""Who cannot be whom, by what was said and by what photos and videos show; for many pairs at once."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from guyverd.company import companions
 from guyverd.people.graph import rows_of
 
 if TYPE_CHECKING:
@@ -21,9 +22,15 @@ class Obstacles:
         self._groups = groups
         self._g = max(1, len(groups))
         table, place = groups.table, groups.place
-        attached = np.flatnonzero(place >= 0)
+        # Photos by photo, whatever they show; a video by the moments in which two are seen.
+        in_film = np.zeros(len(table), dtype=bool)
+        if table.spans is not None:
+            in_film = np.isin(table.photos, table.photos[~np.isneginf(table.spans.starts)])
+        attached = np.flatnonzero((place >= 0) & ~in_film)
         self._in_photo: IntArray = np.unique(table.photos[attached] * self._g + place[attached])
         """Photo and group, for every group in every photo."""
+        self._met = self._meetings(np.flatnonzero(in_film))
+        """Row and group, for every group that is seen together with a track."""
         apart = rows_of(table.ids, _columns(said.apart))
         apart = apart[(apart >= 0).all(axis=1)]
         owners = place[apart]
@@ -45,7 +52,7 @@ class Obstacles:
         """Whether each face cannot be the person of that group."""
         photos = self._groups.table.photos[pairs.one]
         found: BoolArray = np.isin(photos * self._g + pairs.group, self._in_photo)
-        return found | np.isin(pairs.one * self._g + pairs.group, self._barred)
+        return found | np.isin(pairs.one * self._g + pairs.group, np.concatenate([self._met, self._barred]))
 
     def of_people(self, pairs: Pairs) -> BoolArray:
         """Whether two groups cannot be one person."""
@@ -61,11 +68,21 @@ class Obstacles:
         found: IntArray = np.unique(kept.min(axis=1) * self._g + kept.max(axis=1)) if len(kept) else pairs[:0, 0]
         return found
 
+    def _meetings(self, tracks: IntArray) -> IntArray:
+        table, place = self._groups.table, self._groups.place
+        if table.spans is None or not len(tracks):
+            return np.empty(0, dtype=np.int64)
+        one, other = companions(table.photos[tracks], table.spans.of(tracks))
+        rows, beside = tracks[np.concatenate([one, other])], place[tracks[np.concatenate([other, one])]]
+        return np.unique((rows * self._g + beside)[beside >= 0])
+
     def _sharing(self) -> IntArray:
-        """Pairs of groups that are in one photo, int64[m, 2]."""
+        """Pairs of groups that are seen together, int64[m, 2]."""
+        row, group = np.divmod(self._met, self._g)
+        met = np.stack([self._groups.place[row], group], axis=1)
         photos, place = np.divmod(self._in_photo, self._g)
         _, first, counts = np.unique(photos, return_index=True, return_counts=True)
-        found = [np.empty((0, 2), np.int64)]
+        found = [met]
         for size in np.unique(counts[counts > 1]).tolist():
             one, other = np.triu_indices(size, 1)
             starts = first[counts == size][:, None]

@@ -133,14 +133,18 @@ class Resembling:
     # ---- the question ------------------------------------------------------------------------------------------------
 
     def _together(self, parts: list[_Part]) -> list[_Part]:
-        """Which of somebody's parts are asked about at once, the likeliest first; of one photo only one face."""
+        """Which of somebody's parts are asked about at once, the likeliest first; of faces seen together only one."""
         chosen: list[_Part] = []
-        photos: set[int] = set()
+        faces: list[int] = []
         for part in sorted(parts, key=lambda part: (-part.likely * part.worth, part.at)):
-            photo = int(self._survey.table.photos[part.at]) if part.is_face else 0
-            if len(chosen) < AT_ONCE and photo not in photos:
-                photos |= {photo} - {0}
-                chosen.append(part)
+            if len(chosen) == AT_ONCE:
+                break
+            if part.is_face:
+                rows = np.array(faces, dtype=np.int64)
+                if self._survey.table.beside(np.full(len(rows), part.at), rows).any():
+                    continue
+                faces.append(part.at)
+            chosen.append(part)
         prospects = [
             prospect([(part.likely, part.worth) for part in chosen[:count]]) for count in range(1, len(chosen) + 1)
         ]

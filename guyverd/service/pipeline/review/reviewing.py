@@ -161,7 +161,7 @@ class Reviewing:
         # More than are asked for, so that some answers can be given before it has to be made again.
         wanted = None if limit is None else limit + 4 * (1 + len(glance.ids) // _AT_ONCE)
         known = self._loaded(glance)
-        table = FaceTable(glance.ids, glance.photos, glance.quality, glance.people, known.vectors)
+        table = FaceTable(glance.ids, glance.photos, glance.quality, glance.people, known.vectors, glance.spans)
         said = standing(self._catalogue)
         found = suggest(table, known.scales, known.measure, said, skipped=self._skipped(), limit=wanted)
         complete = wanted is None or len(found) < wanted
