@@ -5,11 +5,13 @@ from __future__ import annotations
 import functools
 import json
 import os
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from guyverd.catalogue.columns import seen_together
 from guyverd.catalogue.database import Database, Written
 from guyverd.catalogue.decisions import Decisions
 from guyverd.catalogue.files import Files
@@ -174,13 +176,18 @@ class Catalogue:
         """
         found = []
         kin = components(alike)
+        twice: dict[tuple[int, int], set[int]] = defaultdict(set)
         for row in self._db.rows(
-            "SELECT photo_id, person_id, count(*) AS n, group_concat(id) AS ids FROM faces WHERE person_id IS NOT NULL"
-            " GROUP BY photo_id, person_id HAVING n > 1"
+            "SELECT one.photo_id, one.person_id, one.id AS first, other.id AS second FROM faces AS one"
+            " JOIN faces AS other INDEXED BY faces_person ON other.person_id = one.person_id"
+            " AND other.photo_id = one.photo_id AND other.ordinal > one.ordinal"
+            f" WHERE one.person_id IS NOT NULL AND {seen_together('one', 'other')} ORDER BY one.photo_id, one.person_id"
         ):
-            faces = [int(one) for one in row["ids"].split(",")]
-            if len({kin.get(FaceId(face), face) for face in faces}) > 1:
-                found.append(f"photo {row['photo_id']} shows person {row['person_id']} {row['n']} times")
+            pair = FaceId(row["first"]), FaceId(row["second"])
+            if kin.get(pair[0], pair[0]) != kin.get(pair[1], pair[1]):
+                twice[row["photo_id"], row["person_id"]].update(pair)
+        for (photo, person), faces in twice.items():
+            found.append(f"photo {photo} shows person {person} {len(faces)} times")
         for row in self._db.rows(
             "SELECT faces.id, person_id FROM faces JOIN people ON people.id = person_id WHERE merged_into IS NOT NULL"
         ):
