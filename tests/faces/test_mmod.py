@@ -30,14 +30,14 @@ def assert_same(mine: dict[oracle.Rectangle, float], theirs: dict[oracle.Rectang
 
 
 def test_rectangles_and_scores_are_dlibs_on_many_pictures() -> None:
-    pictures = list(oracle.varied(22, 420))
+    pictures = list(oracle.varied(15, 420))
     faces = 0
     for pixels in pictures:
         theirs = oracle.boxes(pixels)
         assert_same(found(pixels), theirs)
         faces += len(theirs)
-    assert len({pixels.shape for pixels in pictures}) > 15
-    assert faces >= 15
+    assert len({pixels.shape for pixels in pictures}) > 10
+    assert faces >= 10
 
 
 def test_and_on_pictures_that_are_enlarged_for_small_faces() -> None:
