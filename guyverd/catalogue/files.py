@@ -17,6 +17,8 @@ from guyverd.model import (
     FileId,
     KnownFile,
     PhotoId,
+    PhotoKind,
+    PhotoState,
     RootId,
     RootIdentity,
     RootState,
@@ -182,30 +184,41 @@ class Files:
         ]
 
     def identified(
-        self, found: Iterable[tuple[FileId, Stamp, bytes]], taken: Mapping[FileId, Stamp] = NOTHING_TAKEN
+        self,
+        found: Iterable[tuple[FileId, Stamp, bytes]],
+        taken: Mapping[FileId, Stamp] = NOTHING_TAKEN,
+        videos: Collection[FileId] = frozenset(),
     ) -> int:
         """Files, the stamp they had and the hash of their bytes, in the order given; returns how many photos are new.
 
         A known hash is a known photo: nothing of it is computed again. Missing files of the same photo are forgotten,
         for their content has moved. `taken` are the stamps with which files were taken up: one that has got another
-        since stays pending, for what was read of it is not what it holds now.
+        since stays pending, for what was read of it is not what it holds now. `videos` are those named as such.
         """
 
         def job(db: Utils) -> int:
             connection, new = db.conn, 0
             for file, stamp, hash_ in found:
+                kind = PhotoKind.VIDEO if file in videos else PhotoKind.PHOTO
                 if (
                     connection.execute(f"SELECT 1 FROM files WHERE {_AS_TAKEN}", _as_taken(file, taken)).fetchone()
                     is None
                 ):
                     continue  # its row went or changed while it was read: nothing may be concluded for other files
-                row = connection.execute("SELECT id FROM photos WHERE hash = ?", (hash_,)).fetchone()
+                row = connection.execute("SELECT id, kind, state FROM photos WHERE hash = ?", (hash_,)).fetchone()
                 if row is None:
                     inserted = connection.execute(
-                        "INSERT INTO photos (hash, size) VALUES (?, ?) RETURNING id", (hash_, stamp.size)
+                        "INSERT INTO photos (hash, size, kind) VALUES (?, ?, ?) RETURNING id",
+                        (hash_, stamp.size, kind.value),
                     )
                     row = inserted.fetchone()
                     new += 1
+                elif row["kind"] != kind and row["state"] != PhotoState.DONE:
+                    # Only a name told what it is, and that name did not lead far.
+                    connection.execute(
+                        "UPDATE photos SET kind = ?, state = 'pending', reason = NULL, attempts = 0 WHERE id = ?",
+                        (kind.value, row["id"]),
+                    )
                 note_change(db, file, row["id"])
                 connection.execute(
                     "UPDATE files SET state = 'identified', reason = NULL, photo_id = ?, size = ?, mtime_ns = ?,"

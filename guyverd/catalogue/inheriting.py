@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from guyverd.catalogue.database import Row
-from guyverd.catalogue.placing import HELD, free_ordinal
+from guyverd.catalogue.placing import HELD, free_ordinal, set_place
 from guyverd.catalogue.renewal import network
 
 if TYPE_CHECKING:
     from sqlite_utils import Database as Utils
 
-    from guyverd.model import FloatArray, PhotoId, PhotoReading
+    from guyverd.model import FloatArray, PhotoId, PhotoReading, Track
 
 SAME_FACE = 0.985
 """Cosine from which a face in an edited photo is the one in the photo as it was. Of 40 photos saved again, brightened,
@@ -41,7 +41,8 @@ def succeed(db: Utils, photo: PhotoId, reading: PhotoReading, engine: str) -> No
     for former in formers:
         taken: list[tuple[Row, int | None]] = []
         if network(former["engine"]) == network(engine):
-            held = [row for row in db.execute(HELD, (former["id"],)).fetchall() if not _there_already(db, photo, row)]
+            rows = db.execute(HELD, (former["id"],)).fetchall()
+            held = [row for row in rows if row["starts"] is not None or not _there_already(db, photo, row)]
             seen = [row for row in held if not row["manual"]]
             pairs = _alike(seen, found, free)
             free -= {column for _, column in pairs}
@@ -54,15 +55,12 @@ def succeed(db: Utils, photo: PhotoId, reading: PhotoReading, engine: str) -> No
             if same and not free and len(pairs) == len(seen) and (pairs or reading.taken_at is not None):
                 taken += [(row, None) for row in held if row["manual"]]
         for row, column in taken:
-            box = None if column is None else reading.faces[column].box
-            db.execute(
-                "UPDATE faces SET photo_id = ?, ordinal = ?,"
-                ' "left" = coalesce(?, "left"), top = coalesce(?, top),'
-                ' "right" = coalesce(?, "right"), bottom = coalesce(?, bottom) WHERE id = ?',
-                (photo, free_ordinal(db, photo))
-                + ((None,) * 4 if box is None else (box.left, box.top, box.right, box.bottom))
-                + (row["id"],),
-            )
+            if column is not None and _seen_then(db, photo, row, reading.faces[column].track):
+                continue
+            moved = (photo, free_ordinal(db, photo))
+            db.execute("UPDATE faces SET photo_id = ?, ordinal = ? WHERE id = ?", (*moved, row["id"]))
+            if column is not None:
+                set_place(db, row["id"], reading.faces[column])
         if taken:
             db.execute("UPDATE formers SET taken = 1 WHERE photo_id = ? AND former_id = ?", (photo, former["id"]))
     db.execute("DELETE FROM formers WHERE photo_id = ? AND NOT taken", (photo,))
@@ -73,6 +71,19 @@ def _there_already(db: Utils, photo: PhotoId, row: Row) -> bool:
     return (
         row["person_id"] is not None
         and db.execute("SELECT 1 FROM faces WHERE photo_id = ? AND person_id = ?", (photo, row["person_id"])).fetchone()
+        is not None
+    )
+
+
+def _seen_then(db: Utils, photo: PhotoId, row: Row, track: Track | None) -> bool:
+    """Whether a video shows that person already at such a time, by another track."""
+    return (
+        track is not None
+        and row["person_id"] is not None
+        and db.execute(
+            "SELECT 1 FROM faces WHERE photo_id = ? AND person_id = ? AND starts < ? AND ends > ?",
+            (photo, row["person_id"], track.end, track.start),
+        ).fetchone()
         is not None
     )
 

@@ -110,6 +110,13 @@ def videos_and_looks(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def videos_to_read(db: Database) -> None:
+    """Indexes of videos that are to be read or grouped, and of those of which a part could not be read."""
+    for statement in _statements(schema.VIDEOS_TO_READ):
+        db.execute(statement)
+
+
 def _statements(script: str) -> list[str]:
     """Split at the semicolons that end a statement; a trigger's inner ones are kept."""
     found, current = [], ""

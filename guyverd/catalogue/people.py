@@ -22,6 +22,7 @@ from guyverd.model import (
     Person,
     PersonId,
     PhotoId,
+    PhotoKind,
     Standing,
 )
 
@@ -144,6 +145,7 @@ class People:
         *,
         said: Standing = NOTHING_SAID,
         alike: Sequence[tuple[FaceId, FaceId]] = (),
+        kind: PhotoKind | None = None,
     ) -> list[PersonId]:
         """Attach faces, found new people, merge, and mark read photos up to id `through` as grouped: all or nothing.
 
@@ -162,8 +164,9 @@ class People:
                 if arriving.merge(merge):
                     touched |= {merge.into, merge.absorbed}
             db.execute(
-                "UPDATE photos SET grouped_at = ? WHERE grouped_at IS NULL AND state = 'done' AND id <= ?",
-                (at, through),
+                "UPDATE photos SET grouped_at = ? WHERE grouped_at IS NULL AND state = 'done' AND id <= ?"
+                " AND (?3 IS NULL OR kind = ?3)",
+                (at, through, None if kind is None else kind.value),
             )
             return sorted(person for person in touched if person is not None)
 

@@ -73,7 +73,8 @@ class Photos:
         """Such photos of at least and below so many bytes: a choice from all over the library, always the same."""
         # Multiplied by a large odd number, ids lie in no order of theirs.
         return self._pending(
-            "kind = 'photo' AND size >= ? AND size < ? ORDER BY (id * 2654435761) & 4294967295 LIMIT ?", (sizes[0], sizes[1], limit)
+            "kind = 'photo' AND size >= ? AND size < ? ORDER BY (id * 2654435761) & 4294967295 LIMIT ?",
+            (sizes[0], sizes[1], limit),
         )
 
     def _pending(self, which: str, parameters: tuple[int, ...]) -> list[PendingPhoto]:
@@ -99,7 +100,8 @@ class Photos:
         `videos` are the extensions, in lower case, of files that will be videos.
         """
         photos = self._db.rows(
-            f"SELECT {_BITS} AS bits, count(*), sum(size) FROM photos WHERE {_READABLE} AND kind = 'photo' GROUP BY bits"
+            f"SELECT {_BITS} AS bits, count(*), sum(size) FROM photos WHERE {_READABLE}"
+            " AND kind = 'photo' GROUP BY bits"
         )
         ends = " OR ".join(f"lower(substr(display, {-1 - len(one)})) = '.{one}'" for one in videos if one.isalnum())
         is_video = f"({ends or 'FALSE'})"
@@ -107,9 +109,7 @@ class Photos:
             "FROM files WHERE state = 'pending' AND missing_since IS NULL"
             " AND root_id IN (SELECT id FROM roots WHERE configured AND state = 'online')"
         )
-        files = self._db.rows(
-            f"SELECT {_BITS} AS bits, count(*), sum(size) {pending} AND NOT {is_video} GROUP BY bits"
-        )
+        files = self._db.rows(f"SELECT {_BITS} AS bits, count(*), sum(size) {pending} AND NOT {is_video} GROUP BY bits")
         films = self._db.row(
             f"SELECT (SELECT coalesce(sum(size), 0) FROM photos WHERE {_READABLE} AND kind = 'video'),"
             f" (SELECT coalesce(sum(size), 0) {pending} AND {is_video})"
@@ -288,19 +288,25 @@ class Photos:
         beside = np.union1d(other[given[one]], one[given[other]])
         return table.of(beside[~given[beside]])
 
-    def crowd(self, through: int, at_most: int) -> tuple[int, FloatArray]:
+    def crowd(self, through: int, at_most: int, videos: int | None = None) -> tuple[int, FloatArray]:
         """How many faces the photos up to id `through` have, and the vectors of at most so many from all over them.
 
-        Which depends on the photos alone, and not on when each was read: float32[m, 128], of one network. Of a video
-        with more tracks only the first 64 count, so that those in a few films are not taken for everybody.
+        Which depends on the photos alone, and not on when each was read: float32[m, 128], of one network. Of videos
+        those up to id `videos` count, where it is given; and of one with more tracks only the first 64, so that those
+        in a few films are not taken for everybody.
         """
-        row = self._db.row("SELECT count(*) FROM faces WHERE photo_id <= ?", (through,))
+        last = through if videos is None else min(videos, through)
+        which = (
+            f"photo_id <= {int(through)}"
+            f" AND photo_id NOT IN (SELECT id FROM photos WHERE kind = 'video' AND id > {int(last)})"
+        )
+        row = self._db.row(f"SELECT count(*) FROM faces WHERE {which}")
         assert row is not None
         rows = self._db.rows(
             # Multiplied by a large odd number, places lie in no order of theirs.
-            f"{_TABLE} id IN (SELECT id FROM faces WHERE photo_id <= ? AND ordinal < 64"
+            f"{_TABLE} id IN (SELECT id FROM faces WHERE {which} AND ordinal < 64"
             " ORDER BY ((photo_id * 64 + ordinal) * 2654435761) & 4294967295 LIMIT ?)",
-            (through, at_most),
+            (at_most,),
         )
         return int(row[0]), _table(sorted(rows, key=lambda row: (row["photo_id"], row["id"]))).vectors
 

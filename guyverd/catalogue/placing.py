@@ -12,8 +12,9 @@ import numpy as np
 from guyverd.catalogue.database import Row
 from guyverd.catalogue.position import matched
 from guyverd.catalogue.rows import box_of
+from guyverd.catalogue.tracking import matched_tracks
 from guyverd.errors import CannotDecide
-from guyverd.model import EMBEDDING_SIZE, Box, DetectedFace, FaceId, Frame, PhotoId, PhotoReading
+from guyverd.model import EMBEDDING_SIZE, Box, DetectedFace, FaceId, Frame, PhotoId, PhotoReading, Track
 
 if TYPE_CHECKING:
     from sqlite_utils import Database as Utils
@@ -43,10 +44,10 @@ _INSERT = (
 )
 _UPDATE = f"UPDATE faces SET {', '.join(f'{column} = ?' for column in _COLUMNS)} WHERE id = ?"
 HELD = (
-    'SELECT id, person_id, "left", top, "right", bottom, manual, embedding FROM faces'
+    'SELECT id, person_id, "left", top, "right", bottom, manual, starts, ends, frames, embedding FROM faces'
     " WHERE photo_id = ? ORDER BY ordinal"
 )
-"""The faces of a photo."""
+"""The faces of a photo, or the tracks of a video."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,23 +63,23 @@ class Placed:
 def place(db: Utils, photo: PhotoId, reading: PhotoReading, kept: Collection[FaceId]) -> Placed:
     """Put the faces of a reading into the photo's rows.
 
-    A face found at the place of one that was known is that face: it keeps its number and its person. One of `kept`, or
-    drawn by hand, at whose place nothing is found stays in its box, with what `reading.asked` tells of that. The other
-    old ones go, and the other new ones are new.
+    A face found at the place of one that was known, in a video at its time and place, is that face: it keeps its number
+    and its person. One of `kept`, or drawn by hand, at whose place nothing is found stays in its box, with what
+    `reading.asked` tells of that. The other old ones go, and the other new ones are new.
     """
     held = db.execute(HELD, (photo,)).fetchall()
     if not held:
         db.conn.executemany(_INSERT, [(*_told(face), photo, at, 0) for at, face in enumerate(reading.faces)])
         return Placed((), whole=True)
-    pairs = dict(matched([box_of(row) for row in held], [face.box for face in reading.faces]))
-    asked = {face.box: face for face in reading.asked}
+    pairs = dict(_same(held, reading.faces))
+    asked = {(face.box, _start(face.track)): face for face in reading.asked}
     gone: list[int] = []
     whole = True
     for index, row in enumerate(held):
         found = reading.faces[pairs[index]] if index in pairs else None
         if row["manual"] or (found is None and row["id"] in kept):
             # Where somebody drew a box it stays as it was drawn, whatever the detector thinks of it.
-            found = asked.get(box_of(row))
+            found = asked.get((box_of(row), row["starts"]))
             whole = whole and found is not None
         elif found is None:
             gone.append(row["id"])
@@ -92,6 +93,17 @@ def place(db: Utils, photo: PhotoId, reading: PhotoReading, kept: Collection[Fac
     db.conn.executemany(_INSERT, new)
     renumber(db, photo)
     return Placed(tuple(gone), whole)
+
+
+def _same(held: Sequence[Row], found: Sequence[DetectedFace]) -> list[tuple[int, int]]:
+    """Which of a photo's faces, or a video's tracks, are which of those that were found."""
+    if all(row["starts"] is None for row in held):
+        return matched([box_of(row) for row in held], [face.box for face in found])
+    return matched_tracks([(box_of(row), track_of(row)) for row in held], [(face.box, face.track) for face in found])
+
+
+def _start(track: Track | None) -> float | None:
+    return None if track is None else track.start
 
 
 def insert(db: Utils, photo: PhotoId, number: FaceId, face: DetectedFace, engine: str) -> None:
@@ -183,6 +195,19 @@ def _renew(db: Utils, row: Row, face: DetectedFace) -> None:
         db.execute("INSERT OR IGNORE INTO revised (face_id) VALUES (?)", (row["id"],))
 
 
+def set_place(db: Utils, number: int, face: DetectedFace) -> None:
+    """Note where, and in a video when, a known face is found now; the rest of what is told of it stays."""
+    box, track = face.box, face.track
+    db.execute(
+        'UPDATE faces SET "left" = ?, top = ?, "right" = ?, bottom = ?, starts = ?, ends = ?, frames = ? WHERE id = ?',
+        (
+            *(box.left, box.top, box.right, box.bottom),
+            *((None, None, None) if track is None else (track.start, track.end, frames_as_text(track.frames))),
+            number,
+        ),
+    )
+
+
 def free_ordinal(db: Utils, photo: object) -> int:
     """An ordinal that no face of the photo has."""
     row = db.execute("SELECT coalesce(max(ordinal), -1) + 1 FROM faces WHERE photo_id = ?", (photo,)).fetchone()
@@ -203,6 +228,11 @@ def frames_of(text: str | None) -> tuple[Frame, ...]:
     """The same read back; none of a face in a photo."""
     rows = [] if text is None else json.loads(text)
     return tuple(Frame(time, Box(*map(int, edges)), quality) for time, *edges, quality in rows)
+
+
+def track_of(row: Row) -> Track | None:
+    """When the face in a row of faces is seen, if it is a track."""
+    return None if row["starts"] is None else Track(row["starts"], row["ends"], frames_of(row["frames"]))
 
 
 def _told(face: DetectedFace) -> tuple[object, ...]:

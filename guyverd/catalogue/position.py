@@ -8,7 +8,7 @@ of it) therefore goes to the new face at its place and not to the one that looks
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from guyverd.model import Box
 
@@ -48,14 +48,26 @@ def matched(before: Sequence[Box], after: Sequence[Box]) -> list[tuple[int, int]
         for other in new
         if same_place(before[one], after[other])
     }
+    # In the order of places, so that ties fall alike whatever the order given.
+    return best_pairs(overlaps, old, new)
+
+
+def best_pairs(
+    gains: Mapping[tuple[int, int], float], ones: Sequence[int] | None = None, others: Sequence[int] | None = None
+) -> list[tuple[int, int]]:
+    """Of pairs that could be, each with what it counts (above 0), those that count most in all; each index once.
+
+    By rising first index. `ones` and `others` are the order of the indices by which ties are broken.
+    """
+    ones = sorted({one for one, _ in gains}) if ones is None else ones
+    others = sorted({other for _, other in gains}) if others is None else others
     found: list[tuple[int, int]] = []
-    for rows, columns in _islands(overlaps):
-        # In the order of places, so that ties fall alike whatever the order given.
-        ours = [index for index in old if index in rows]
-        theirs = [index for index in new if index in columns]
-        gains = [[overlaps.get((one, other), 0.0) for other in theirs] for one in ours]
-        pairs = ((ours[row], theirs[column]) for row, column in _assigned(gains))
-        found += [pair for pair in pairs if pair in overlaps]
+    for rows, columns in _islands(gains):
+        ours = [index for index in ones if index in rows]
+        theirs = [index for index in others if index in columns]
+        counts = [[gains.get((one, other), 0.0) for other in theirs] for one in ours]
+        pairs = ((ours[row], theirs[column]) for row, column in _assigned(counts))
+        found += [pair for pair in pairs if pair in gains]
     return sorted(found)
 
 

@@ -108,7 +108,11 @@ _OF_CONFIGURED = "FROM tallies WHERE root_id IN (SELECT id FROM roots WHERE conf
 COUNTS = f"""
 SELECT
     (SELECT coalesce(sum(files), 0) {_OF_CONFIGURED}) AS files,
-    (SELECT sum(photos) FROM photo_tallies) - (SELECT count(*) FROM absent) AS photos,
+    (SELECT sum(photos) FROM photo_tallies) - (SELECT count(*) FROM absent)
+        - (SELECT count(*) FROM photos WHERE kind = 'video')
+        + (SELECT count(*) FROM absent CROSS JOIN photos ON photos.id = absent.photo_id WHERE kind = 'video') AS photos,
+    (SELECT count(*) FROM photos WHERE kind = 'video')
+        - (SELECT count(*) FROM absent CROSS JOIN photos ON photos.id = absent.photo_id WHERE kind = 'video') AS videos,
     (SELECT count(*) FROM faces)
         - (SELECT count(*) FROM absent CROSS JOIN faces ON faces.photo_id = absent.photo_id) AS faces,
     (SELECT count(*) FROM people WHERE EXISTS (SELECT 1 FROM faces WHERE person_id = people.id
@@ -118,11 +122,19 @@ SELECT
         WHERE files.state = 'failed' AND missing_since IS NULL AND configured)
         + (SELECT count(*) FROM photos CROSS JOIN files ON files.photo_id = photos.id
             WHERE photos.state IN ('failed', 'quarantined') AND missing_since IS NULL AND files.state <> 'failed'
-            AND root_id IN (SELECT id FROM roots WHERE configured)) AS failures,
+            AND root_id IN (SELECT id FROM roots WHERE configured))
+        + (SELECT count(*) FROM photos CROSS JOIN files ON files.photo_id = photos.id
+            WHERE photos.state = 'done' AND photos.reason IS NOT NULL AND missing_since IS NULL
+            AND files.state <> 'failed' AND root_id IN (SELECT id FROM roots WHERE configured)) AS failures,
     (SELECT coalesce(sum(pending), 0) {_OF_CONFIGURED}) AS pending_files,
     (SELECT photos FROM photo_tallies WHERE state = 'pending')
         - (SELECT count(*) FROM absent CROSS JOIN photos ON photos.id = absent.photo_id WHERE state = 'pending')
-        AS pending_photos,
+        - (SELECT count(*) FROM photos WHERE kind = 'video' AND state = 'pending')
+        + (SELECT count(*) FROM absent CROSS JOIN photos ON photos.id = absent.photo_id
+            WHERE kind = 'video' AND state = 'pending') AS pending_photos,
+    (SELECT count(*) FROM photos WHERE kind = 'video' AND state = 'pending')
+        - (SELECT count(*) FROM absent CROSS JOIN photos ON photos.id = absent.photo_id
+            WHERE kind = 'video' AND state = 'pending') AS pending_videos,
     (SELECT count(*) FROM photos CROSS JOIN faces ON faces.photo_id = photos.id
         WHERE grouped_at IS NULL AND photos.state = 'done') AS ungrouped_faces,
     (SELECT count(*) FROM files WHERE missing_since IS NOT NULL) AS missing_files

@@ -77,6 +77,8 @@ class Waiting:
     """Files that were not identified yet."""
     new: float
     """The share of identified files that are a photo of their own, no copy of another; 1.0 before there are any."""
+    videos: tuple[int, int] = (0, 0)
+    """Bytes of videos that can be read now, and of files that will be videos; they are not among the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +153,15 @@ class Counts:
 
     files: int
     photos: int
+    """Videos not among them."""
+    videos: int
     faces: int
+    """Tracks of videos among them."""
     people: int
     named: int
     failures: int
     pending_files: int
     pending_photos: int
+    pending_videos: int
     ungrouped_faces: int
     missing_files: int

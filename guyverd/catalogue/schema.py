@@ -161,8 +161,10 @@ def present(photo: str) -> str:
 FAILED_FILES = (
     "SELECT id FROM files WHERE state = 'failed' UNION SELECT files.id FROM photos"
     " JOIN files ON files.photo_id = photos.id WHERE photos.state IN ('failed', 'quarantined')"
+    " UNION SELECT files.id FROM photos JOIN files ON files.photo_id = photos.id"
+    " WHERE photos.state = 'done' AND photos.reason IS NOT NULL"
 )
-"""The numbers of the files that gave nothing, there or not."""
+"""The numbers of the files that gave nothing, or not all, there or not."""
 
 DECISIONS = """
 ALTER TABLE people ADD COLUMN hidden INTEGER NOT NULL DEFAULT 0;
@@ -412,6 +414,15 @@ CREATE TABLE video_parts (
 """
 """What it takes to keep videos, and what pictures and faces look like."""
 
+VIDEOS_TO_READ = """
+-- Photos come before videos, in reading as in grouping: each kind is asked for by itself.
+CREATE INDEX photos_new_kind ON photos (kind, id) WHERE state = 'pending' AND engine IS NULL;
+CREATE INDEX photos_to_group_kind ON photos (kind, id) WHERE grouped_at IS NULL AND state = 'done';
+CREATE INDEX photos_videos ON photos (id) WHERE kind = 'video';
+CREATE INDEX photos_partly ON photos (id) WHERE state = 'done' AND reason IS NOT NULL;
+"""
+"""What it takes to find the videos among many photos, and those that could be read in part only."""
+
 KNOWN = frozenset(
     (
         "first_tables",
@@ -426,6 +437,7 @@ KNOWN = frozenset(
         "photos_succeeded",
         "mounts_below",
         "videos_and_looks",
+        "videos_to_read",
     )
 )
 """Every migration this program knows, by name; a catalogue that has others was written by a newer one."""

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from sqlite_utils import Database as Utils
 
     from guyverd.catalogue.boxes import Boxes
+    from guyverd.catalogue.films import Films
     from guyverd.catalogue.photos import Photos
     from guyverd.catalogue.questions import Questions
     from guyverd.catalogue.readings import Readings
@@ -77,6 +78,13 @@ class Catalogue:
         from guyverd.catalogue.boxes import Boxes  # noqa: PLC0415  see above
 
         return Boxes(self._db)
+
+    @functools.cached_property
+    def films(self) -> Films:
+        """Videos on their way to being read."""
+        from guyverd.catalogue.films import Films  # noqa: PLC0415  see above
+
+        return Films(self._db)
 
     @functools.cached_property
     def questions(self) -> Questions:

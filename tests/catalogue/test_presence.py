@@ -12,18 +12,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guyverd.catalogue.rows import RootRow
+from guyverd.catalogue.rows import PendingFile, RootRow
 from guyverd.catalogue.schema import FAILED_FILES, present
 from guyverd.catalogue.store import Catalogue
-from guyverd.model import Assignment, Changes, FaceId, FileId, PhotoId, PhotoState, RootState
-from tests.catalogue.conftest import NOW, OTHER, ROOT, add, content, ids, library, read, seen
+from guyverd.model import Assignment, Changes, FaceId, FileId, PhotoId, PhotoReading, PhotoState, RootState
+from tests.catalogue.conftest import NOW, OTHER, ROOT, add, content, face, ids, library, read, seen
 from tests.promises import scaled
 
 NEVER = "9999"
 LOOKED_AT = f"""
     SELECT
         (SELECT count(*) FROM present_files),
-        (SELECT count(DISTINCT photo_id) FROM present_files WHERE photo_id IS NOT NULL),
+        (SELECT count(*) FROM photos WHERE kind = 'photo' AND {present("photos.id")}),
+        (SELECT count(*) FROM photos WHERE kind = 'video' AND {present("photos.id")}),
         (SELECT count(*) FROM faces WHERE {present("faces.photo_id")}),
         (SELECT count(*) FROM people WHERE EXISTS
             (SELECT 1 FROM faces WHERE person_id = people.id AND {present("faces.photo_id")})),
@@ -31,7 +32,8 @@ LOOKED_AT = f"""
         (SELECT count(*) FROM present_files WHERE file_id IN ({FAILED_FILES})),
         (SELECT count(*) FROM files JOIN roots ON roots.id = root_id
             WHERE files.state = 'pending' AND missing_since IS NULL AND configured),
-        (SELECT count(*) FROM photos WHERE state = 'pending' AND {present("photos.id")}),
+        (SELECT count(*) FROM photos WHERE kind = 'photo' AND state = 'pending' AND {present("photos.id")}),
+        (SELECT count(*) FROM photos WHERE kind = 'video' AND state = 'pending' AND {present("photos.id")}),
         (SELECT count(*) FROM photos JOIN faces ON faces.photo_id = photos.id
             WHERE grouped_at IS NULL AND photos.state = 'done'),
         (SELECT count(*) FROM files WHERE missing_since IS NOT NULL)
@@ -59,7 +61,7 @@ def agrees(catalogue: Catalogue) -> None:
     ]
 
 
-names = st.sampled_from([b"1.jpg", b"2.jpg", b"3.jpg", b"4.jpg"])
+names = st.sampled_from([b"1.jpg", b"2.jpg", b"3.mp4", b"4.mp4"])
 contents = st.sampled_from(["one", "two", "three"])
 number = st.integers(1, 4)
 steps = st.one_of(
@@ -69,6 +71,7 @@ steps = st.one_of(
     st.tuples(st.just("gone"), st.booleans(), names),
     st.tuples(st.just("return"), st.booleans(), names),
     st.tuples(st.just("read"), number, st.integers(0, 2)),
+    st.tuples(st.just("read in part"), number),
     st.tuples(st.just("fail"), number),
     st.tuples(st.just("unreadable"), number),
     st.tuples(st.just("again"), number),
@@ -78,6 +81,11 @@ steps = st.one_of(
     st.tuples(st.just("group"), number),
     st.tuples(st.just("forget")),
 )
+
+
+def tell(catalogue: Catalogue, pending: list[PendingFile], name: str) -> None:
+    videos = {file.id for file in pending if file.relative.endswith(b".mp4")}
+    catalogue.files.identified(((file.id, file.stamp, content(name)) for file in pending), videos=videos)
 
 
 def act(catalogue: Catalogue, roots: dict[bytes, RootRow], step: tuple[object, ...]) -> None:
@@ -94,7 +102,7 @@ def act(catalogue: Catalogue, roots: dict[bytes, RootRow], step: tuple[object, .
         if what == "add" and known is None:
             files.apply(root.id, Changes(new=(seen(name),)), NOW)
             pending = [file for file in files.pending(100) if file.relative == name]
-            files.identified((file.id, file.stamp, content(str(given_[2]))) for file in pending)
+            tell(catalogue, pending, str(given_[2]))
         elif known is not None:
             changes: dict[str, Callable[[FileId], Changes]] = {
                 "change": lambda file: Changes(changed=((file, seen(name, 2)),)),
@@ -104,7 +112,7 @@ def act(catalogue: Catalogue, roots: dict[bytes, RootRow], step: tuple[object, .
             if what in changes:
                 files.apply(root.id, changes[str(what)](known), NOW)
     elif what == "identify":
-        files.identified((file.id, file.stamp, content(str(given_[0]))) for file in files.pending(100))
+        tell(catalogue, files.pending(100), str(given_[0]))
     elif what == "configure":
         files.configure(list(given_[0]))  # type: ignore[call-overload]
     elif what == "offline":
@@ -116,6 +124,9 @@ def act(catalogue: Catalogue, roots: dict[bytes, RootRow], step: tuple[object, .
         photo = PhotoId(given_[0])  # type: ignore[arg-type]
         if what == "read":
             read(catalogue, photo, given_[1])  # type: ignore[arg-type]
+        elif what == "read in part":
+            reading = PhotoReading(b"h" * 32, 640, 480, "MP4", None, (face(1),), duration=9.0, cut_off="it ends")
+            catalogue.photos.read([(photo, reading)], "engine 1", NOW)
         elif what == "fail":
             catalogue.photos.failed(photo, PhotoState.FAILED, "broken", 0, NOW)
         elif what == "unreadable":

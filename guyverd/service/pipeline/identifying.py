@@ -19,6 +19,7 @@ from guyverd.catalogue.store import Catalogue
 from guyverd.errors import PictureError, PictureMissing
 from guyverd.faces.limits import go_last
 from guyverd.media.content import ContentChanged, hash_file
+from guyverd.media.kinds import is_video
 from guyverd.model import FileId, Stamp
 from guyverd.service.metrics import Metrics
 
@@ -87,6 +88,7 @@ class Identifying:
         found: list[tuple[FileId, Stamp, bytes]] = []
         failed: list[tuple[FileId, str]] = []
         taken: dict[FileId, Stamp] = {}
+        videos: set[FileId] = set()
         count = 0
         while self._window and self._window[0][1].done():
             file, future = self._window.popleft()
@@ -113,8 +115,10 @@ class Identifying:
                 log.warning("%s cannot be read: %s", path, reason, extra={"file": path})
             else:
                 found.append((file.id, stamp, hash_))
+                if is_video(file.relative):
+                    videos.add(file.id)
         if found:
-            self._catalogue.files.identified(found, taken)
+            self._catalogue.files.identified(found, taken, videos)
         if failed:
             self._catalogue.files.failed(failed, taken)
         return count > 0
