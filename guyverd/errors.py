@@ -8,7 +8,8 @@ what to do next; `exit_code` is what the command line returns. One family, one e
     ├── AlreadyRunning     4
     ├── PersonError        5   UnknownPerson, AmbiguousPerson, NameTaken, CannotMerge, CannotDecide, UnknownDecision
     │   ├── NoSuchQuestion 5   UnknownAlbum, TitleTaken, WhichPeople, NothingMeant
-    │   └── NoDay          5   DaysContradict
+    │   ├── NoDay          5   DaysContradict
+    │   └── FollowTaken    5   UnknownFollow
     ├── PictureError       6   PictureMissing, PictureUnreadable, NoFaceFound, FaceChoice, NoSuchFace, Unread, WhichFace
     │   └── BoxRefused     6   NoFaceKnown, PictureElsewhere, FileUnreadable, NoMoment, NoTime
     ├── CatalogueError     7   CatalogueNewer, CatalogueDamaged, CatalogueCopied
@@ -16,7 +17,7 @@ what to do next; `exit_code` is what the command line returns. One family, one e
     ├── PeopleFolderError  9   NotOurFolder, PeopleFolderPaused
     ├── EngineError        10  OtherModel
     ├── ControlError       11  DaemonSilent, BadRequest
-    ├── ExportError        12
+    ├── ExportError        12  DeliveryStopped
     ├── CheckFailed        13
     ├── WorkerError        14  WorkerDied, WorkerNotStarted, DeadlineExceeded
     ├── EvaluationError    15  LabelsWrong, NothingLabelled, LearnMissing, NotKept
@@ -217,6 +218,18 @@ class DaysContradict(PersonError):
     hint = "The first day comes before the last: --since 2023 --until 2024-05-31."
 
 
+class FollowTaken(PersonError):
+    """There is a saved search {follow} already."""
+
+    hint = "Give this one another name with --as, or end that one: `guyverd unfollow NAME`."
+
+
+class UnknownFollow(PersonError):
+    """No saved search is called or numbered {follow}."""
+
+    hint = "`guyverd follows` lists them."
+
+
 class PictureError(GuyverError):
     """{path}: {detail}."""
 
@@ -293,6 +306,18 @@ class WhichFace(PictureError):
     """{path} shows {count} faces."""
 
     hint = "Name one as {path}#1 to {path}#{count}, from left to right; `guyverd who` shows them."
+
+
+class FolderElsewhere(PictureError):
+    """{path} is no folder of the library, nor one that holds any of it."""
+
+    hint = "`guyverd status` lists the photo folders."
+
+
+class LibraryEmpty(PictureError):
+    """There is no face in the library yet: nothing can be found."""
+
+    hint = "`guyverd scan` reads the photo folders, and `guyverd status` tells how far that is."
 
 
 class BoxRefused(PictureError):
@@ -419,6 +444,12 @@ class ExportError(GuyverError):
 
     exit_code = 12
     hint = "Nothing was overwritten; name another folder or free some space."
+
+
+class DeliveryStopped(ExportError):
+    """Nothing is put into {path}: {detail}."""
+
+    hint = "{hint}"
 
 
 class CheckFailed(GuyverError):

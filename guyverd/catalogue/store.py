@@ -25,6 +25,7 @@ from guyverd.catalogue.removal import Removal
 from guyverd.catalogue.renewal import Renewal
 from guyverd.catalogue.restored import Restored
 from guyverd.catalogue.rows import Counts
+from guyverd.catalogue.searching import Searching
 from guyverd.catalogue.shelves import Shelves
 from guyverd.model import FaceId, IndexStamp
 from guyverd.pairs import components
@@ -59,6 +60,7 @@ class Catalogue:
         self.decisions = Decisions(self._db)
         self.links = Links(self._db, clock)
         self.shelves = Shelves(self._db)
+        self.searching = Searching(self._db)
         self.heard = Heard(self._db)
         self.renewal = Renewal(self._db)
         self.removal = Removal(self._db)

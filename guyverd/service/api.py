@@ -35,6 +35,8 @@ METHODS = frozenset(
         "box",
         "who",
         "search",
+        "together",
+        "timeline",
         "folders",
         "folders_resume",
         "folders_rebuild",
@@ -53,11 +55,14 @@ METHODS = frozenset(
 )
 
 
-LISTS = frozenset({"people", "faces", "albums", "failures", "log", "review", "journal"})
+LISTS = frozenset({"people", "faces", "together", "timeline", "albums", "failures", "log", "review", "journal"})
 """The methods that give rows one by one."""
 
 PICTURED = frozenset({"who", "search", "box"})
 """The methods that are about a picture, which may be handed to a daemon as an open file."""
+
+SURE = 0.9
+"""The confidence from which on `search` gives every result: of a hundred that it gives at least 99 are right."""
 
 
 class Library(Protocol):
@@ -261,12 +266,72 @@ class Library(Protocol):
         the person's faces.
         """
 
-    def search(self, path: str, k: int = 20, face: int | None = None, *, opened: int | None = None) -> Row:
-        """The k faces most like one in a picture; `opened` is as in `who`.
+    def search(
+        self,
+        query: str,
+        k: int = 20,
+        face: int | None = None,
+        *,
+        every: bool = False,
+        since: str | None = None,
+        until: str | None = None,
+        within: str | None = None,
+        company: Sequence[str] = (),
+        without: Sequence[str] = (),
+        kind: str | None = None,
+        least: float | None = None,
+        duplicates: bool = False,
+        direct: bool = False,
+        at: float | None = None,
+        person: bool = False,
+        opened: int | None = None,
+    ) -> Row:
+        """The photos, and moments of videos, that show somebody: the k most sure, or `every` one that is sure enough.
 
-        {`path`, `faces` [as in `who`, without people], `face` (the number searched, or null when there are several
-        and none was chosen), `results` [{`file`, `face`, `photo`, `evidence`, `distance`, `person` (id or null),
-        `name`}], most evidence first}.
+        `query` is the path of a picture, or of a video of which the frame `at` so many seconds is asked about; with
+        `person`, somebody's number or name. Where it shows several faces and no `face` is chosen, by its number, they
+        are told and nothing is searched. `opened` is as in `who`. A picture or frame of the library itself is answered
+        from what is known of it.
+
+        Only what was taken from the day `since` to the day `until`, as in `album`; lies in the folder `within`; shows
+        all people of `company` beside, and none of `without` (in a video: at the same time); is of `kind` "photo" or
+        "video"; and is of at least the confidence `least`, 0 to 1: of `every` one `SURE` where it is not given. With
+        `direct` likeness to the face alone counts, not who it was found to be. Near-identical pictures (bursts, saved
+        again, cropped) are one row, but with `duplicates` each has its own.
+
+        Keys: `path` (null for a person), `at`, `person` {`id`, `name`} (of a person's search, else null), `width`,
+        `height` (of the picture, null for a person), `faces` [as in `who`, without people], `face` (the number
+        searched, or null), `through` {`id`, `name`, `confidence`} (the person it was found to be, or null), `total`
+        (how many there are of at least that confidence, `SURE` where none is given, whatever k is; null where not all
+        were looked at), `results`. Each of these, most sure first, is {`file`, `files`, `photo`, `kind`, `face`,
+        `box`, `distance`, `evidence`, `margin`, `person` (id or null), `name`, `through`, `confidence`, `taken_at`,
+        `start`, `end`, `duplicates` [{`file`, `files`, `photo`, `face`, `box`, `distance`, `evidence`, `confidence`,
+        `taken_at`}]}. Distance and evidence are as in `who`, to the face asked about, or to the most alike of a
+        person's other faces (null where there is none). `margin` is by how much more speaks for this than for the
+        person for whom most speaks of all others, null where nobody is near. `through` tells that it was found as a
+        face of that person, `confidence` how likely it is right. `start` and `end` are seconds, null of a photo.
+        """
+
+    def together(
+        self,
+        people: Sequence[str],
+        *,
+        since: str | None = None,
+        until: str | None = None,
+        within: str | None = None,
+        without: Sequence[str] = (),
+        kind: str | None = None,
+    ) -> Iterable[Row]:
+        """The photos that show all of these people, and the moments of videos at which all are seen, oldest first.
+
+        `people` are given as in `album`, the rest as in `search`. Keys: `file`, `files`, `photo`, `kind`, `taken_at`,
+        `start`, `end` (seconds, null of a photo), `people` [{`id`, `name`, `face`}].
+        """
+
+    def timeline(self, person: str) -> Iterable[Row]:
+        """How many photos and videos show somebody in each month, oldest first; months with none are left out.
+
+        Keys: `month` ("2024-05"; null for what has no date, which is last), `photos`, `videos`.
         """
 
     def album(

@@ -169,8 +169,8 @@ class RemoteLibrary:
         opened: int | None = None,
     ) -> Row:
         """See `Library.box`."""
-        given = {"box": box, "person": person, "name": name, "dry": dry or None}
-        return self._pictured("box", path, opened, **given)
+        given: dict[str, object] = {"path": path, "box": box, "person": person, "name": name, "dry": dry or None}
+        return self._pictured("box", given, path, opened)
 
     def folders(self) -> Row:
         """See `Library.folders`."""
@@ -186,11 +186,52 @@ class RemoteLibrary:
 
     def who(self, path: str, *, opened: int | None = None) -> Row:
         """See `Library.who`."""
-        return self._pictured("who", path, opened)
+        return self._pictured("who", {"path": path}, path, opened)
 
-    def search(self, path: str, k: int = 20, face: int | None = None, *, opened: int | None = None) -> Row:
+    def search(
+        self,
+        query: str,
+        k: int = 20,
+        face: int | None = None,
+        *,
+        every: bool = False,
+        since: str | None = None,
+        until: str | None = None,
+        within: str | None = None,
+        company: Sequence[str] = (),
+        without: Sequence[str] = (),
+        kind: str | None = None,
+        least: float | None = None,
+        duplicates: bool = False,
+        direct: bool = False,
+        at: float | None = None,
+        person: bool = False,
+        opened: int | None = None,
+    ) -> Row:
         """See `Library.search`."""
-        return self._pictured("search", path, opened, k=k, face=face)
+        given: dict[str, object] = {"query": query, "k": k, "face": face, "since": since, "until": until}
+        given |= {"within": within, "kind": kind, "least": least, "at": at, "every": every or None}
+        given |= {"company": list(company) or None, "without": list(without) or None, "direct": direct or None}
+        given |= {"duplicates": duplicates or None, "person": person or None}
+        return self._asked("search", given) if person else self._pictured("search", given, query, opened)
+
+    def together(
+        self,
+        people: Sequence[str],
+        *,
+        since: str | None = None,
+        until: str | None = None,
+        within: str | None = None,
+        without: Sequence[str] = (),
+        kind: str | None = None,
+    ) -> Iterable[Row]:
+        """See `Library.together`."""
+        given = {"since": since, "until": until, "within": within, "kind": kind}
+        return self._many("together", people=list(people), **given, without=list(without) or None)
+
+    def timeline(self, person: str) -> Iterable[Row]:
+        """See `Library.timeline`."""
+        return self._many("timeline", person=person)
 
     def album(
         self,
@@ -244,11 +285,11 @@ class RemoteLibrary:
         """See `Library.progress`."""
         return self._one("progress")
 
-    def _pictured(self, method: str, path: str, opened: int | None, **params: object) -> Row:
+    def _pictured(self, method: str, params: dict[str, object], path: str, opened: int | None) -> Row:
         """Hand the picture over, opened with the rights of whoever asks."""
         file = handing.opened(path) if opened is None else opened
         try:
-            return self._asked(method, {"path": path, **params}, file)
+            return self._asked(method, params, file)
         finally:
             if opened is None:
                 os.close(file)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,8 @@ from guyverd.model import Person, PersonId
 from guyverd.published import of_album
 from guyverd.service.api import Row
 from guyverd.service.journal import last_lines
+from guyverd.service.pipeline.searching.company import together
+from guyverd.service.pipeline.searching.wishes import everyone, whom, wishes
 from guyverd.service.pipeline.words.albums import people_in, photos_in
 from guyverd.service.pipeline.words.deciding import standing
 from guyverd.service.pipeline.words.pointing import face_at
@@ -87,6 +89,25 @@ class Listing:
                     "taken_at": row.taken_at,
                     "manual": row.manual,
                 }
+
+    def together(
+        self,
+        people: Sequence[str],
+        *,
+        since: str | None = None,
+        until: str | None = None,
+        within: str | None = None,
+        without: Sequence[str] = (),
+        kind: str | None = None,
+    ) -> Iterator[Row]:
+        """See `Library.together`."""
+        wanted = wishes(self._catalogue, since=since, until=until, within=within, without=without, kind=kind)
+        return together(self._catalogue, everyone(self._catalogue, people), wanted)
+
+    def timeline(self, person: str) -> Iterator[Row]:
+        """See `Library.timeline`."""
+        months = self._catalogue.searching.months(whom(self._catalogue, person))
+        return ({"month": month.month, "photos": month.photos, "videos": month.videos} for month in months)
 
     def log(self, person: str | None = None, face: str | None = None) -> Iterator[Row]:
         """See `Library.log`."""

@@ -179,9 +179,45 @@ class WorkingLibrary(Listing):
         """See `Library.who`."""
         return self._whole.who(path, opened=opened)
 
-    def search(self, path: str, k: int = 20, face: int | None = None, *, opened: int | None = None) -> Row:
+    def search(
+        self,
+        query: str,
+        k: int = 20,
+        face: int | None = None,
+        *,
+        every: bool = False,
+        since: str | None = None,
+        until: str | None = None,
+        within: str | None = None,
+        company: Sequence[str] = (),
+        without: Sequence[str] = (),
+        kind: str | None = None,
+        least: float | None = None,
+        duplicates: bool = False,
+        direct: bool = False,
+        at: float | None = None,
+        person: bool = False,
+        opened: int | None = None,
+    ) -> Row:
         """See `Library.search`."""
-        return self._whole.search(path, k, face, opened=opened)
+        return self._whole.search(
+            query,
+            k,
+            face,
+            every=every,
+            since=since,
+            until=until,
+            within=within,
+            company=company,
+            without=without,
+            kind=kind,
+            least=least,
+            duplicates=duplicates,
+            direct=direct,
+            at=at,
+            person=person,
+            opened=opened,
+        )
 
     def album(
         self,

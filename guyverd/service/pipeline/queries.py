@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -16,15 +16,11 @@ from guyverd import __version__
 from guyverd.errors import (
     CannotDecide,
     ControlError,
-    FaceChoice,
     NoFaceFound,
 )
 from guyverd.model import Box, DetectedFace, PhotoReading
-from guyverd.people.directions import distance_at
-from guyverd.people.evidence import evidence
-from guyverd.people.graph import rows_of
 from guyverd.people.recognition import Likeness, recognise
-from guyverd.service.api import Row
+from guyverd.service.api import SURE, Row
 from guyverd.service.journal import Journal
 from guyverd.service.pipeline.accepting import accept
 from guyverd.service.pipeline.asked import Asked
@@ -34,6 +30,9 @@ from guyverd.service.pipeline.forgetting import plan
 from guyverd.service.pipeline.keeping import whole
 from guyverd.service.pipeline.reclustering import Reclustering
 from guyverd.service.pipeline.review.inquiring import Inquiring
+from guyverd.service.pipeline.searching.finding import Finding
+from guyverd.service.pipeline.searching.search import Question
+from guyverd.service.pipeline.searching.wishes import wishes
 from guyverd.service.pipeline.words.boxing import draw
 from guyverd.service.pipeline.words.telling import number
 
@@ -61,6 +60,7 @@ class LocalLibrary(Inquiring):
         self._journal = journal
         self._reclustering = Reclustering(coordinator)
         self._asked = Asked(coordinator.config, coordinator.reader, daemon=daemon)
+        self._finding = Finding(coordinator, self._asked)
         self._daemon = daemon
         self._since = datetime.now(UTC).isoformat(timespec="seconds")
 
@@ -295,59 +295,33 @@ class LocalLibrary(Inquiring):
             "faces": rows,
         }
 
-    def search(self, path: str, k: int = 20, face: int | None = None, *, opened: int | None = None) -> Row:
+    def search(
+        self,
+        query: str,
+        k: int = 20,
+        face: int | None = None,
+        *,
+        every: bool = False,
+        since: str | None = None,
+        until: str | None = None,
+        within: str | None = None,
+        company: Sequence[str] = (),
+        without: Sequence[str] = (),
+        kind: str | None = None,
+        least: float | None = None,
+        duplicates: bool = False,
+        direct: bool = False,
+        at: float | None = None,
+        person: bool = False,
+        opened: int | None = None,
+    ) -> Row:
         """See `Library.search`."""
-        reading = self._read(path, opened)
-        if not reading.faces:
-            raise NoFaceFound(path=path, smallest=f"{100 * self._at_work.config.faces.smallest:g} %")
-        count = len(reading.faces)
-        if face is not None and not 1 <= face <= count:
-            raise FaceChoice(path=path, count=count, face=face)
-        chosen = face if face is not None else 1 if count == 1 else None
-        results = [] if chosen is None else self._alike(reading.faces[chosen - 1], k)
-        return {
-            "path": path,
-            "width": reading.width,
-            "height": reading.height,
-            "faces": _numbered(reading.faces),
-            "face": chosen,
-            "results": results,
-        }
-
-    def _alike(self, face: DetectedFace, k: int) -> list[Row]:
-        catalogue, index = self._at_work.catalogue, self._at_work.call(lambda: self._at_work.grouping.index)
-        vector, wanted = _stack((face,)), max(1, k)
-        while True:
-            # Faces of photos that are away are passed over, so more may have to be asked for.
-            near = index.neighbours(vector, wanted)
-            ids = [int(one) for one in near.ids[0] if one >= 0]
-            present = catalogue.photos.faces_by_id(ids)
-            if len(present) >= k or wanted >= len(index):
-                break
-            wanted *= 2
-        names = catalogue.people.names()
-        table, measure = catalogue.photos.table(near.ids[0]), self._at_work.grouping.measuring.now()
-        similar = near.similarity[0][rows_of(near.ids[0], table.ids)]
-        told = evidence(similar, measure.scales(table.vectors), measure.scales(vector)).tolist()
-        # The nearest by the index, ranked by what their nearness tells.
-        ranked = sorted(zip(told, similar.tolist(), table.ids.tolist(), strict=True), reverse=True)
-        rows: list[Row] = []
-        for value, similarity, one in ranked:
-            if one in present and len(rows) < k:
-                row = present[one]
-                path = catalogue.files.paths_of([row.photo])[row.photo][0]
-                rows.append(
-                    {
-                        "file": os.fsdecode(path),
-                        "face": row.id,
-                        "evidence": round(value, 2),
-                        "distance": round(distance_at(similarity), 4),
-                        "person": row.person,
-                        "name": None if row.person is None else names.get(row.person),
-                        "photo": row.photo,
-                    }
-                )
-        return rows
+        limits = {"since": since, "until": until, "within": within, "kind": kind}
+        wanted = wishes(self._catalogue, **limits, company=company, without=without)
+        question = Question(max(1, k), every, least, SURE, wanted, duplicates, direct)
+        if person:
+            return self._finding.of_person(query, question, within)
+        return self._finding.of_picture(query, question, within, face=face, at=at, opened=opened)
 
     # ---- what is gone ------------------------------------------------------------------------------------------------
 
