@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     'faces.id, photo_id, person_id, "left", top, "right", bottom, quality, confidence, score, starts, ends, embedding,'
-    " faces.look AS chip, photos.look AS look, kind, taken_at, width, height"
+    " faces.look AS chip, photos.look AS look, kind, taken_at, width, height,"
+    " json_extract(frames, '$[0][0]') AS frame"
 )
 
 
@@ -45,6 +46,8 @@ class SoughtFace:
     width: int
     """Pixels of the upright photo."""
     height: int
+    frame: float | None
+    """Seconds from the beginning of the video at which the box is; None in a photo."""
     wanted: bool
 
 
@@ -78,7 +81,7 @@ def sought(rows: Sequence[Row]) -> Sought:
 
 def _face(row: Row) -> SoughtFace:
     number, photo, person, left, top, right, bottom, quality, confidence, score, start, end, _ = tuple(row)[:13]
-    chip, look, kind, taken_at, width, height, wanted = tuple(row)[13:]
+    chip, look, kind, taken_at, width, height, frame, wanted = tuple(row)[13:]
     return SoughtFace(
         FaceId(number),
         PhotoId(photo),
@@ -95,5 +98,6 @@ def _face(row: Row) -> SoughtFace:
         taken_at,
         width or 0,
         height or 0,
+        frame,
         bool(wanted),
     )

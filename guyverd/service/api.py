@@ -305,11 +305,12 @@ class Library(Protocol):
         (how many there are of at least that confidence, `SURE` where none is given, whatever k is; null where not all
         were looked at), `results`. Each of these, most sure first, is {`file`, `files`, `photo`, `kind`, `face`,
         `box`, `distance`, `evidence`, `margin`, `person` (id or null), `name`, `through`, `confidence`, `taken_at`,
-        `start`, `end`, `duplicates` [{`file`, `files`, `photo`, `face`, `box`, `distance`, `evidence`, `confidence`,
-        `taken_at`}]}. Distance and evidence are as in `who`, to the face asked about, or to the most alike of a
-        person's other faces (null where there is none). `margin` is by how much more speaks for this than for the
-        person for whom most speaks of all others, null where nobody is near. `through` tells that it was found as a
-        face of that person, `confidence` how likely it is right. `start` and `end` are seconds, null of a photo.
+        `start`, `end`, `at`, `duplicates` [{`file`, `files`, `photo`, `face`, `box`, `distance`, `evidence`,
+        `confidence`, `taken_at`}]}. Distance and evidence are as in `who`, to the face asked about, or to the most
+        alike of a person's other faces (null where there is none). `margin` is by how much more speaks for this than
+        for the person for whom most speaks of all others, null where nobody is near. `through` tells that it was found
+        as a face of that person, `confidence` how likely it is right. `start` and `end` are seconds, as is `at`, the
+        frame in which the `box` is; null of a photo.
         """
 
     def together(

@@ -100,10 +100,11 @@ def result(
         "through": one.through,
         "start": one.start,
         "end": one.end,
+        "at": one.face.frame,
         "duplicates": [_place(other, files, first) for other in one.duplicates],
     }
     order = ("file", "files", "photo", "kind", "face", "box", "distance", "evidence", "margin", "person", "name")
-    return {key: told[key] for key in (*order, "through", "confidence", "taken_at", "start", "end", "duplicates")}
+    return {key: told[key] for key in (*order, "through", "confidence", "taken_at", "start", "end", "at", "duplicates")}
 
 
 def _place(one: Shown, files: Mapping[int, tuple[bytes, ...]], first: bytes | None) -> Row:
