@@ -1,0 +1,241 @@
+"""Which faces on the frames of one shot are one person: from frame to frame, by likeness and by place.
+
+Pure, but for `probe`, which is asked to look at a frame in between. Frames are a second apart or so: who moved may be
+anywhere by then, and who sits in the same place after a jump may be somebody else. So a face goes on where both the
+likeness and the place allow it, each the less the more the other says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from guyverd.faces.tracks import Piece, Sight, best_of, overlap
+
+if TYPE_CHECKING:
+    from guyverd.model import Box, DetectedFace, DoubleArray
+
+ALIKE = 0.36
+"""Distance of unit vectors up to which two faces of one shot are one person wherever they are."""
+LIKELY = 0.47
+"""The same where they are also in about the same place."""
+_BLURRED = 0.30
+"""Quality below which a vector tells little: then the place counts, up to `_UNLIKE`."""
+_UNLIKE = 0.62
+_NEAR = 1.0
+"""Widths of a face between two middles that are about the same place."""
+_SIZES = 1.8
+"""How many times as wide a face may be that is in about the same place."""
+_PATIENCE = 2.5
+"""Seconds for which somebody may turn away within a shot and still be the same track."""
+_PLACE_COUNTS = 0.15
+"""Distance that lying on the same place is worth, where several could be the one."""
+_PROBES = 40
+"""Looks in between for all faces of one sample: a crowd at the limit of what is seen would take for ever."""
+
+Probe = Callable[[int, "Box"], "Sequence[DetectedFace]"]
+"""The faces near a place on a frame in between, by the frame's place in the list of times."""
+
+
+@dataclass
+class _Track:
+    """A person in the shot that goes on."""
+
+    start: float
+    first: Box
+    opens: bool
+    sights: list[Sight]
+    seen: int = 1
+    last_time: float = 0.0
+    """When it was seen last."""
+    last: DetectedFace | None = None
+    end: float | None = None
+    """From when on it was not seen, if it is not seen now."""
+    anchors: list[DoubleArray] = field(default_factory=list)
+    """Unit vectors that it is compared with: its best and its latest."""
+
+    @property
+    def face(self) -> DetectedFace:
+        assert self.last is not None
+        return self.last
+
+    def add(self, time: float, face: DetectedFace) -> None:
+        if time >= self.last_time or self.last is None:
+            self.last_time, self.last = time, face
+        self.sights = best_of([*self.sights, Sight(time, face)])
+        best = self.sights[:3] if self.sights else []
+        self.anchors = [_unit(sight.face) for sight in best]
+        self.anchors.append(_unit(self.face))
+
+    def distance(self, vector: DoubleArray) -> float:
+        return min(float(np.linalg.norm(vector - anchor)) for anchor in self.anchors)
+
+
+class Tracker:
+    """The tracks of one part of a film, from samples in the order of time."""
+
+    def __init__(self) -> None:
+        self._open: list[_Track] = []
+        self._done: list[_Track] = []
+        self._started = False
+
+    def sample(
+        self,
+        time: float,
+        faces: Sequence[DetectedFace],
+        between: Sequence[float],
+        probe: Probe,
+        begins: float | None = None,
+    ) -> None:
+        """The faces on the frame at `time`, in the same shot as the sample before.
+
+        `between` has the times of the frames since then that can still be looked at, ascending. After a cut there are
+        none, and the shot `begins` then, which may be before the first frame of it that is known.
+        """
+        opens = not self._started
+        self._started = True
+        self._open, left = self._lapsed(time)
+        self._done += left
+        pairs = _assigned(self._open, faces)
+        looks = _Looks(between, probe)
+        for at, place in pairs.items():
+            track = self._open[at]
+            track.add(time, faces[place])
+            track.seen += 1
+            track.end = None
+        for at, track in enumerate(self._open):
+            if at not in pairs and track.end is None:
+                track.end = looks.vanished(track, time)
+        for place, face in enumerate(faces):
+            if place not in pairs.values():
+                track = _Track(time, face.box, opens, [])
+                track.add(time, face)
+                if begins is not None:
+                    track.start = begins
+                elif not opens:
+                    looks.appeared(track, time)
+                self._open.append(track)
+
+    def cut(self, time: float) -> None:
+        """Another shot begins at `time`."""
+        for track in self._open:
+            if track.end is None:
+                track.end = time
+        self._done += self._open
+        self._open = []
+
+    def pieces(self, end: float, *, last: bool) -> tuple[Piece, ...]:
+        """All tracks. `end` is when the frame at the edge is shown, or when the film ends, where this is the `last`."""
+        staying = {id(track) for track in self._open if track.end is None and not last}
+        for track in self._open:
+            if track.end is None:
+                track.end = end
+        found = [*self._done, *self._open]
+        return tuple(_piece(track, id(track) in staying) for track in sorted(found, key=lambda one: one.start))
+
+    def _lapsed(self, time: float) -> tuple[list[_Track], list[_Track]]:
+        """The open tracks, and those that nobody waits for any more."""
+        stay = [track for track in self._open if time - track.last_time <= _PATIENCE]
+        return stay, [track for track in self._open if time - track.last_time > _PATIENCE]
+
+
+class _Looks:
+    """Looks at the frames between two samples."""
+
+    def __init__(self, times: Sequence[float], probe: Probe) -> None:
+        self._times = times
+        self._probe = probe
+        self._left = _PROBES
+
+    def vanished(self, track: _Track, now: float) -> float:
+        """From when on the track, seen before the frames in between and not seen `now`, was not seen any more."""
+        times = self._times
+        low, high = -1, len(times)
+        while high - low > 1 and self._left:
+            middle = (low + high) // 2
+            if self._found(track, middle) is not None:
+                low = middle
+            else:
+                high = middle
+        if self._left:
+            return times[high] if high < len(times) else now
+        return (track.last_time + now) / 2
+
+    def appeared(self, track: _Track, now: float) -> None:
+        """The same for the beginning of a track that is seen `now` first."""
+        times = self._times
+        low, high = -1, len(times)
+        earliest = track.face
+        while high - low > 1 and self._left:
+            middle = (low + high) // 2
+            found = self._found(track, middle, earliest.box)
+            if found is None:
+                low = middle
+            else:
+                high, earliest = middle, found
+        track.start = times[high] if high < len(times) else now
+        track.first = earliest.box
+
+    def _found(self, track: _Track, at: int, box: Box | None = None) -> DetectedFace | None:
+        self._left -= 1
+        near = track.face.box if box is None else box
+        costs = [(_cost(track, face, near), face) for face in self._probe(at, near)]
+        good = [(cost, face) for cost, face in costs if cost is not None]
+        if not good:
+            return None
+        face = min(good, key=lambda one: one[0])[1]
+        track.seen += 1
+        track.add(self._times[at], face)
+        return face
+
+
+def _assigned(tracks: Sequence[_Track], faces: Sequence[DetectedFace]) -> dict[int, int]:
+    """Which face, by its place, each track goes on with: the surest pairs first."""
+    pairs = [
+        (cost, at, place)
+        for at, track in enumerate(tracks)
+        for place, face in enumerate(faces)
+        if (cost := _cost(track, face, track.face.box)) is not None
+    ]
+    found: dict[int, int] = {}
+    taken: set[int] = set()
+    for _, at, place in sorted(pairs):
+        if at not in found and place not in taken:
+            found[at] = place
+            taken.add(place)
+    return found
+
+
+def _cost(track: _Track, face: DetectedFace, near: Box) -> float | None:
+    """How little speaks for it that a face is the track's, which was at `near`; None where it cannot be."""
+    distance = track.distance(_unit(face))
+    shared = overlap(near, face.box)
+    limit = ALIKE
+    if _about(near, face.box):
+        limit = LIKELY
+        if min(face.quality.score, track.face.quality.score) < _BLURRED and shared > 0:
+            limit = _UNLIKE
+    return distance - _PLACE_COUNTS * shared if distance <= limit else None
+
+
+def _about(one: Box, other: Box) -> bool:
+    """Whether two boxes are in about the same place."""
+    wide, narrow = max(one.width, other.width), max(1, min(one.width, other.width))
+    across = (one.left + one.right - other.left - other.right) / 2
+    down = (one.top + one.bottom - other.top - other.bottom) / 2
+    return wide <= _SIZES * narrow and max(abs(across), abs(down)) <= _NEAR * wide
+
+
+def _unit(face: DetectedFace) -> DoubleArray:
+    vector = face.embedding.astype(np.float64)
+    unit: DoubleArray = vector / max(1e-9, float(np.linalg.norm(vector)))
+    return unit
+
+
+def _piece(track: _Track, stays: bool) -> Piece:
+    assert track.end is not None
+    end = max(track.end, track.last_time + 1e-3)
+    return Piece(track.start, end, track.first, track.face.box, track.opens, stays, track.seen, tuple(track.sights))

@@ -1,0 +1,155 @@
+"""What a worker does with one part of a film: frames by time, the faces on some of them, and their tracks.
+
+A frame is looked at every so often, on both sides of a cut, and sooner where much changes. Frames in between are kept,
+packed, until the next is looked at: where somebody came or went meanwhile, some of them are looked at as well, near
+that face alone.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from guyverd.errors import PictureError, PictureMissing, PictureUnreadable
+from guyverd.faces.tracking import Tracker
+from guyverd.faces.tracks import LENGTH, VideoPart
+from guyverd.media.cuts import Shots, changed
+from guyverd.media.video import Film, Moment, opened_film
+from guyverd.model import Box, DetectedFace
+
+if TYPE_CHECKING:
+    from guyverd.faces.find import FaceFinder, Sighting
+    from guyverd.media.cuts import Thumb
+    from guyverd.model import Pixels
+    from guyverd.service.pipeline.reading import PartWanted
+
+_KEPT = 128_000_000
+"""Bytes of frames that are kept in between; of larger or more frames every other is let go."""
+_SOONEST = 0.25
+"""Of the time between two looks: the least between two where much changes."""
+_UNPACKED = 6
+"""Unpacked frames that are kept while faces are looked for on them again."""
+_SHORT = 3.0
+"""Seconds by which a film may be shorter than announced: sound goes on for longer, times are rounded."""
+_BEAT = 5.0
+"""Seconds of film after which the pool hears that it goes on."""
+
+
+def view(wanted: PartWanted, finder: FaceFinder, beat: Callable[[], None]) -> VideoPart:
+    """Look at one part. `beat` is called now and then.
+
+    Raises PictureMissing when none of the paths exists, ContentChanged when the file is another, PictureUnreadable when
+    it cannot be read, is no film or goes on for too long, MemoryError, EngineError.
+    """
+    problem: PictureError | None = None
+    for path in wanted.paths:
+        try:
+            with opened_film(path, wanted.size) as film:
+                return _View(film, wanted, finder, beat).part(path)
+        except PictureMissing:
+            continue
+        except PictureError as error:
+            problem = error
+            # Another copy may have the right bytes, or lie on a disk that gives them.
+            if isinstance(error, PictureUnreadable):
+                break
+    raise problem or PictureMissing(path=os.fsdecode(wanted.paths[0]))
+
+
+class _View:
+    def __init__(self, film: Film, wanted: PartWanted, finder: FaceFinder, beat: Callable[[], None]) -> None:
+        self._film = film
+        self._wanted = wanted
+        self._finder = finder
+        self._beat = beat
+        self._tracker = Tracker()
+        self._between: list[Moment] = []
+        self._each = 1
+        self._passed = 0
+        self._ends = 0.0
+
+    def part(self, path: bytes) -> VideoPart:
+        film, videos, number = self._film, self._wanted.videos, self._wanted.number
+        facts, duration = film.facts, film.facts.duration
+        start, end = number * LENGTH, (number + 1) * LENGTH
+        if max(start, duration or 0.0) > videos.longest:
+            detail = f"it goes on for more than {videos.longest / 3600:g} hours (videos.longest)"
+            raise PictureUnreadable(path=os.fsdecode(path), detail=detail)
+        edge = self._through(start, end)
+        last = edge is None
+        until = self._ends if edge is None else edge
+        cut_off = film.broken if last else None
+        if last and cut_off is None and duration is not None and until < min(duration - _SHORT, 0.99 * duration):
+            cut_off = f"it is cut off after {until:.0f} of {duration:.0f} seconds"
+        pieces = self._tracker.pieces(until, last=last)
+        told = facts.width, facts.height, facts.format, facts.taken_at, duration
+        return VideoPart(number, start, until, last, *told, cut_off, pieces)
+
+    def _through(self, start: float, end: float) -> float | None:
+        """Look at all that lies between; the time of the first frame from `end` on, None where there is none."""
+        rate = self._wanted.videos.rate
+        shots = Shots()
+        before = looked = thumb_looked = None
+        due = beat = start
+        for moment in self._film.frames(start):
+            thumb = moment.thumb()
+            over = moment.time >= end
+            if shots.begins(thumb) and before is not None:
+                if before is not looked:
+                    self._look(before)
+                begins = moment.time
+                self._tracker.cut(begins)
+                self._look(moment, begins)
+                looked, thumb_looked = moment, thumb
+            elif looked is None or over or moment.time >= due or self._changes(moment, thumb, looked, thumb_looked):
+                self._look(moment)
+                looked, thumb_looked = moment, thumb
+            else:
+                self._keep(moment)
+            if over:
+                return moment.time
+            if looked is moment:
+                due = (math.floor(moment.time * rate + 1e-6) + 1) / rate
+            before = moment
+            self._ends = moment.time + (moment.lasts or 1 / self._film.facts.rate)
+            if moment.time - beat >= _BEAT:
+                beat = moment.time
+                self._beat()
+        if before is not None and before is not looked:
+            # Whoever left in the last moments.
+            self._look(before)
+        return None
+
+    def _changes(self, moment: Moment, thumb: Thumb, looked: Moment, then: Thumb | None) -> bool:
+        soonest = _SOONEST / self._wanted.videos.rate
+        return then is not None and moment.time - looked.time >= soonest and changed(then, thumb)
+
+    def _look(self, moment: Moment, begins: float | None = None) -> None:
+        """Find the faces of a frame, with which a shot begins, at that time, where it is told."""
+        between = [one for one in self._between if one.time < moment.time]
+        self._between, self._each, self._passed = [], 1, 0
+        faces = self._faces(self._finder.look(*self._film.picture(moment, self._finder.decoded)))
+        unpacked: dict[int, tuple[Pixels, float]] = {}
+
+        def probe(at: int, box: Box) -> Sequence[DetectedFace]:
+            if at not in unpacked:
+                while len(unpacked) >= _UNPACKED:
+                    del unpacked[next(iter(unpacked))]
+                unpacked[at] = self._film.picture(between[at], self._finder.decoded)
+            return self._faces(self._finder.look_near(*unpacked[at], box))
+
+        self._tracker.sample(moment.time, faces, [one.time for one in between], probe, begins)
+
+    def _faces(self, sighting: Sighting) -> tuple[DetectedFace, ...]:
+        return self._finder.describe([sighting])[0]
+
+    def _keep(self, moment: Moment) -> None:
+        """Keep a frame until the next one is looked at: all of them, or every so many where they are large."""
+        self._passed += 1
+        if self._passed % self._each == 0:
+            self._between.append(moment)
+        if len(self._between) * moment.held > _KEPT:
+            self._between = self._between[1::2]
+            self._each *= 2
