@@ -68,6 +68,8 @@ _MARK = (
     "SELECT count(*), max(at), sum(state = 'done') FROM enrolments",
     "SELECT count(*), max(at), sum(answered IS NULL) FROM proposals",
     "SELECT count(*), max(at) FROM skipped",
+    "SELECT count(*), max(id), sum(compared) FROM follows",
+    "SELECT count(*), max(at), sum(state = 'made') FROM deliveries",
 )
 """What changes when anything does that a backup is made for."""
 

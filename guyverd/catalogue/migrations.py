@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
-from guyverd.catalogue import places, presence, schema, succession
+from guyverd.catalogue import following, places, presence, schema, succession
 
 migrations = Migrations(schema.MIGRATIONS)
 
@@ -114,6 +114,13 @@ def videos_and_looks(db: Database) -> None:
 def videos_to_read(db: Database) -> None:
     """Indexes of videos that are to be read or grouped, and of those of which a part could not be read."""
     for statement in _statements(schema.VIDEOS_TO_READ):
+        db.execute(statement)
+
+
+@migrations()
+def saved_searches(db: Database) -> None:
+    """Whom to follow, and what was delivered where."""
+    for statement in _statements(following.FOLLOWS):
         db.execute(statement)
 
 

@@ -34,6 +34,9 @@ _TABLES = (
     "proposals",
     "strays",
     "skipped",
+    "follows",
+    "deliveries",
+    "delivered_faces",
     "custody",
 )
 """What is worth it, what is said first; caches and what is worked out anew are left."""

@@ -438,6 +438,7 @@ KNOWN = frozenset(
         "mounts_below",
         "videos_and_looks",
         "videos_to_read",
+        "saved_searches",
     )
 )
 """Every migration this program knows, by name; a catalogue that has others was written by a newer one."""

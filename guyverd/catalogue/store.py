@@ -15,6 +15,7 @@ from guyverd.catalogue.columns import seen_together
 from guyverd.catalogue.database import Database, Written
 from guyverd.catalogue.decisions import Decisions
 from guyverd.catalogue.files import Files
+from guyverd.catalogue.following import Follows
 from guyverd.catalogue.heard import Heard
 from guyverd.catalogue.links import Links
 from guyverd.catalogue.passing import Passing
@@ -66,6 +67,7 @@ class Catalogue:
         self.removal = Removal(self._db)
         self.restored = Restored(self._db, clock)
         self.passing = Passing(self._db)
+        self.follows = Follows(self._db, clock)
 
     @functools.cached_property
     def photos(self) -> Photos:

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import stat
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
@@ -71,7 +72,7 @@ def _copy(link: PublishedLink, here: int, name: bytes, root: int) -> None:
     with suppress(FileNotFoundError):
         os.unlink(temporary, dir_fd=root)
     try:
-        _write_copy(link.target, temporary, root)
+        write_copy(link.target, temporary, root)
         put(temporary, root, name, here)
     finally:
         with suppress(OSError):
@@ -98,18 +99,24 @@ def put(temporary: bytes, root: int, name: bytes, here: int) -> None:
             os.unlink(temporary, dir_fd=root)
 
 
-def _write_copy(source: bytes, name: bytes, root: int) -> None:
+def write_copy(source: bytes, name: bytes, root: int, go_on: Callable[[], object] = lambda: None) -> os.stat_result:
+    """A new file with the bytes of a photo, and its time; returns what the file system says of it.
+
+    `go_on` is called before each piece, and may raise something to end it. Raises OSError.
+    """
     reading = _opened(source)
     try:
         writing = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644, dir_fd=root)
         try:
             if not _clone(writing, reading):
                 while piece := os.read(reading, _PIECE):
+                    go_on()
                     while piece:
                         piece = piece[os.write(writing, piece) :]
             status = os.fstat(reading)
             os.utime(writing, ns=(status.st_atime_ns, status.st_mtime_ns))
             os.fsync(writing)
+            return os.fstat(writing)
         finally:
             os.close(writing)
     finally:
