@@ -11,6 +11,7 @@ what to do next; `exit_code` is what the command line returns. One family, one e
     │   ├── NoDay          5   DaysContradict
     │   └── FollowTaken    5   UnknownFollow
     ├── PictureError       6   PictureMissing, PictureUnreadable, NoFaceFound, FaceChoice, NoSuchFace, Unread, WhichFace
+    │   ├── WhichTrack     6   NobodyThen
     │   └── BoxRefused     6   NoFaceKnown, PictureElsewhere, FileUnreadable, NoMoment, NoTime
     ├── CatalogueError     7   CatalogueNewer, CatalogueDamaged, CatalogueCopied
     ├── StateError         8   StateExposed
@@ -306,6 +307,18 @@ class WhichFace(PictureError):
     """{path} shows {count} faces."""
 
     hint = "Name one as {path}#1 to {path}#{count}, from left to right; `guyverd who` shows them."
+
+
+class WhichTrack(PictureError):
+    """{path} shows {count} faces, one after another or together."""
+
+    hint = "Name a moment, such as {path}@{time}, or one of {path}#1 to {path}#{count}, by when they are first seen."
+
+
+class NobodyThen(PictureError):
+    """Nobody is known in {path} at {time}."""
+
+    hint = "Nearest to that is {path}@{near}; `guyverd faces` lists them all."
 
 
 class FolderElsewhere(PictureError):

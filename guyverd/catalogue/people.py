@@ -103,7 +103,7 @@ class People:
         return self._holdings("person_id = ?", (person,))
 
     def in_photo(self, photo: PhotoId) -> list[Holding]:
-        """All faces of a photo, from left to right."""
+        """All faces of a photo, from left to right; of a video by when they are first seen."""
         return self._holdings("photo_id = ?", (photo,))
 
     def holdings(self, faces: Collection[FaceId]) -> dict[FaceId, Holding]:
@@ -115,7 +115,8 @@ class People:
 
     def _holdings(self, which: str, parameters: tuple[int, ...]) -> list[Holding]:
         rows = self._db.rows(
-            f"SELECT id, photo_id, person_id, quality, score FROM faces WHERE {which} ORDER BY photo_id, ordinal",
+            f'SELECT id, photo_id, person_id, quality, score, starts, ends, "left" FROM faces WHERE {which}'
+            " ORDER BY photo_id, ordinal",
             parameters,
         )
         return [
@@ -125,6 +126,9 @@ class People:
                 None if row["person_id"] is None else PersonId(row["person_id"]),
                 row["quality"],
                 row["score"],
+                row["starts"],
+                row["ends"],
+                row["left"],
             )
             for row in rows
         ]

@@ -106,6 +106,10 @@ class Holding:
     quality: float
     score: float | None
     """Mean cosine similarity to the evidence it joined; None where somebody said who it is."""
+    starts: float | None = None
+    """Of a track: seconds from the beginning of the video, from which on the person is seen; None in a photo."""
+    ends: float | None = None
+    """Likewise, exclusive."""
 
 
 @dataclass(frozen=True, slots=True)

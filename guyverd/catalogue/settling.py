@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -38,7 +38,27 @@ class Member:
     ends: float | None = None
 
 
-def company(members: Sequence[Member]) -> Partners:
+class Seen(Protocol):
+    """A face of which is known where and when it is seen: a `Member`, a `Holding`."""
+
+    @property
+    def face(self) -> FaceId:
+        """Its number."""
+
+    @property
+    def photo(self) -> int:
+        """Where."""
+
+    @property
+    def starts(self) -> float | None:
+        """From when; None is always."""
+
+    @property
+    def ends(self) -> float | None:
+        """Until when, exclusive."""
+
+
+def company(members: Sequence[Seen]) -> Partners:
     """For each of these faces that is seen together with others of them: these."""
     if len({one.photo for one in members}) == len(members):
         return {}

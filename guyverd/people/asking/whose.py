@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Collection, Mapping
 
 from guyverd.model import FaceId, PersonId, Standing
 
@@ -25,3 +26,18 @@ def meant(
         return tuple(open_)
     nobodys = [face for face in open_ if faces[face] == person or faces[face] not in said.names]
     return tuple(nobodys or open_)
+
+
+def choices(
+    found: Collection[FaceId], faces: Mapping[FaceId, PersonId | None], *, video: bool
+) -> tuple[tuple[FaceId, ...], ...]:
+    """What of `found` is asked about one by one, in the order of `faces`: each face of a photo.
+
+    Of a video the tracks that are one person already are one choice: somebody may be seen again and again in it.
+    """
+    parted: dict[tuple[PersonId | None, FaceId | None], list[FaceId]] = defaultdict(list)
+    for face in faces:
+        if face in found:
+            person = faces[face] if video else None
+            parted[person, face if person is None else None].append(face)
+    return tuple(tuple(one) for one in parted.values())

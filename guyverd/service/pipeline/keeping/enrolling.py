@@ -15,7 +15,7 @@ from guyverd.folders import disk
 from guyverd.folders.pages import COVER, HEAD, is_cover
 from guyverd.media.kinds import is_picture
 from guyverd.model import FaceId, FileId, PersonId, PhotoId, PhotoState, SeenFile, Stamp
-from guyverd.people.asking.whose import meant
+from guyverd.people.asking.whose import choices, meant
 from guyverd.service.pipeline.words.deciding import Deciding, standing
 from guyverd.service.pipeline.words.pointing import locate
 from guyverd.watch.reconcile import reconcile
@@ -124,15 +124,19 @@ class Enrolling:
             return self._in_vain(one, "it cannot be read")
         if one.photo is None or one.photo_state is not PhotoState.DONE or not one.grouped:
             return False
-        faces = {held.face: held.person for held in catalogue.people.in_photo(one.photo)}
+        there = catalogue.people.in_photo(one.photo)
+        faces = {held.face: held.person for held in there}
         if person in faces.values():
             catalogue.heard.settle(one.path, "done")
             return False
-        found = meant(faces, person, standing(catalogue), anew=one.state == "waiting")
+        may_be = meant(faces, person, standing(catalogue), anew=one.state == "waiting")
+        found = choices(may_be, faces, video=any(held.starts is not None for held in there))
         if not found:
             return self._in_vain(one, "no face in it can be theirs" if faces else "no face was found in it")
         # Once it was asked, only an answer tells: the others may be out because of one that was taken back.
-        return self._confirmed(one, person, found) if len(found) == 1 and one.state == "waiting" else self._asked(one)
+        if len(found) == 1 and one.state == "waiting":
+            return self._confirmed(one, person, found[0])
+        return self._asked(one)
 
     def _confirmed(self, one: Enrolment, person: PersonId, found: Sequence[FaceId]) -> bool:
         try:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from guyverd.catalogue.heard import Proposal
 from guyverd.catalogue.links import changing
+from guyverd.catalogue.settling import company
 from guyverd.catalogue.store import Catalogue
 from guyverd.errors import PersonError
 from guyverd.folders.acts import (
@@ -33,8 +34,8 @@ from guyverd.folders.acts import (
 )
 from guyverd.folders.snapshot import Snapshot
 from guyverd.folders.spare import parents
-from guyverd.model import DecisionKind, FaceId, PersonId, PhotoId
-from guyverd.people.asking.whose import meant
+from guyverd.model import DecisionKind, FaceId, PersonId
+from guyverd.people.asking.whose import choices, meant
 from guyverd.people.decisions import undone
 from guyverd.published import Home, OwnerId, PublishedLink, album_of, of_person, person_of
 from guyverd.service.pipeline.keeping.enrolling import Enrolling
@@ -312,14 +313,16 @@ class Meaning:
         copied: list[PublishedLink] = []
         for act in acts:
             seen = snapshot.entries.get(act.path)
-            known = {one.face: one.person for one in self._catalogue.people.in_photo(act.photo)}
+            there = self._catalogue.people.in_photo(act.photo)
+            known = {one.face: one.person for one in there}
             if to in known.values() or seen is None:
                 continue
             anew = act.path not in self._catalogue.heard.enrolled()
-            found = meant(known, to, standing(self._catalogue), anew=anew)
+            may_be = meant(known, to, standing(self._catalogue), anew=anew)
+            found = choices(may_be, known, video=any(one.starts is not None for one in there))
             # Once it was asked whose face is meant, only an answer tells.
             if len(found) == 1 and anew:
-                faces |= set(found)
+                faces |= set(found[0])
                 clear.append(act)
                 if isinstance(seen, bytes):
                     # It was made as one of ours, so it is.
@@ -401,17 +404,18 @@ class Meaning:
         return [one.face for one in self._catalogue.people.members(person) if one.photo in photos]
 
     def _kept_apart(self, faces: Iterable[FaceId], person: PersonId) -> set[FaceId]:
-        """Which of the faces share their photo with one of the person's that nobody said they may be one with."""
+        """Which of the faces are seen together with one of the person's that nobody said they may be one with."""
         said = standing(self._catalogue)
-        theirs: dict[PhotoId, list[FaceId]] = defaultdict(list)
-        for one in self._catalogue.people.members(person):
-            theirs[one.photo].append(one.face)
+        theirs = {one.face: one for one in self._catalogue.people.members(person)}
         held = self._catalogue.people.holdings(list(faces))
+        beside = company([*{**theirs, **held}.values()])
         one_person = said.together | said.alike
         return {
             face
-            for face, one in held.items()
-            if any((min(face, other), max(face, other)) not in one_person for other in theirs.get(one.photo, ()))
+            for face in held
+            if any(
+                (min(face, other), max(face, other)) not in one_person for other in beside.get(face, set()) & {*theirs}
+            )
         }
 
 

@@ -165,7 +165,10 @@ class Answering:
         agreed: dict[bool, list[FaceId]] = {True: [], False: []}
         for number, face in enumerate(question.faces, 1):
             agreed[word.yes != (number in word.but)].append(face)
-        settled = None if question.because is None else self._hearing.settled(question, found=bool(agreed[True]))
+        settled = None
+        if question.because is not None:
+            settled = self._hearing.settled(question, found=bool(agreed[True]))
+            agreed = {yes: self._hearing.all_of(question, faces) if faces else [] for yes, faces in agreed.items()}
         self._of_faces(question.person, agreed, settled)
 
     def _of_faces(self, person: PersonId, agreed: dict[bool, list[FaceId]], settled: Job | None = None) -> None:

@@ -9,11 +9,11 @@ import numpy as np
 
 from guyverd.catalogue.heard import Enrolment, settling
 from guyverd.catalogue.store import Catalogue
-from guyverd.model import FaceId, PersonId, PhotoState
+from guyverd.model import FaceId, PersonId, PhotoId, PhotoState
 from guyverd.people.asking.folder import nearest, whether, which
 from guyverd.people.asking.questions import AT_ONCE, Question
 from guyverd.people.asking.survey import SHOWN
-from guyverd.people.asking.whose import meant
+from guyverd.people.asking.whose import choices, meant
 from guyverd.people.directions import unit
 from guyverd.service.pipeline.words.deciding import standing
 
@@ -54,6 +54,14 @@ class Hearing:
             return None
         return lambda db: [settling(path, "done" if found else "vain")(db) for path in paths]
 
+    def all_of(self, question: Question, faces: Sequence[FaceId]) -> list[FaceId]:
+        """These faces of a question about a photo, with all that each of them stands for."""
+        assert question.person is not None
+        held = self._catalogue.people.holdings(faces)
+        photos = {one.photo for one in held.values()}
+        every = [choice for photo in photos for choice in self._choices(photo, question.person)]
+        return sorted({*faces, *(face for choice in every if not set(faces).isdisjoint(choice) for face in choice)})
+
     # ---- inside ------------------------------------------------------------------------------------------------------
 
     def _which(self) -> list[Question]:
@@ -71,13 +79,16 @@ class Hearing:
         return made
 
     def _candidates(self, one: Enrolment, person: PersonId) -> list[FaceId]:
-        """The faces of the photo that may be meant, from left to right; none where the person is found in it."""
-        held = self._catalogue.people.in_photo(one.photo) if one.photo is not None else []
-        faces = {face.face: face.person for face in held}
+        """One face of everybody in the photo who may be meant, from left to right; none where the person is in it."""
+        return [] if one.photo is None else [choice[0] for choice in self._choices(one.photo, person)]
+
+    def _choices(self, photo: PhotoId, person: PersonId) -> tuple[tuple[FaceId, ...], ...]:
+        there = self._catalogue.people.in_photo(photo)
+        faces = {face.face: face.person for face in there}
         if person in faces.values():
-            return []
-        found = {*meant(faces, person, standing(self._catalogue))}
-        return [face for face in faces if face in found]
+            return ()
+        video = any(face.starts is not None for face in there)
+        return choices(meant(faces, person, standing(self._catalogue)), faces, video=video)
 
     def _nearest(self, faces: Sequence[FaceId], members: Sequence[Holding]) -> tuple[FaceId, ...]:
         best = [one.face for one in sorted(members, key=_typical)[:_COMPARED]]

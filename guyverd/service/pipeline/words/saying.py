@@ -13,7 +13,7 @@ from guyverd.service.pipeline.listing import Listing, person_row
 from guyverd.service.pipeline.words.albums import Albums, album_named, photos_in
 from guyverd.service.pipeline.words.company import named
 from guyverd.service.pipeline.words.deciding import Decided, Deciding, standing
-from guyverd.service.pipeline.words.pointing import face_at
+from guyverd.service.pipeline.words.pointing import face_at, faces_at
 from guyverd.service.pipeline.words.telling import answer, number, outcome
 from guyverd.service.pipeline.words.undoing import redo, undo
 
@@ -188,4 +188,4 @@ class Saying(Listing):
     def _faces_at(self, texts: Sequence[str], person: PersonId) -> list[FaceId]:
         if not texts:
             raise CannotDecide(detail="no face was named", hint="`guyverd faces` lists them.")
-        return [face_at(self._catalogue, text, person) for text in texts]
+        return [face for text in texts for face in faces_at(self._catalogue, text, person)]
