@@ -110,6 +110,8 @@ class Holding:
     """Of a track: seconds from the beginning of the video, from which on the person is seen; None in a photo."""
     ends: float | None = None
     """Likewise, exclusive."""
+    left: int = 0
+    """Where its box begins: pixels of the upright photo, or of a video's best frame of it."""
 
 
 @dataclass(frozen=True, slots=True)
