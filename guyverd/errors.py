@@ -12,7 +12,8 @@ what to do next; `exit_code` is what the command line returns. One family, one e
     │   └── FollowTaken    5   UnknownFollow
     ├── PictureError       6   PictureMissing, PictureUnreadable, NoFaceFound, FaceChoice, NoSuchFace, Unread, WhichFace
     │   ├── WhichTrack     6   NobodyThen
-    │   └── BoxRefused     6   NoFaceKnown, PictureElsewhere, FileUnreadable, NoMoment, NoTime
+    │   ├── BoxRefused     6   NoFaceKnown, PictureElsewhere, FileUnreadable, NoMoment, NoTime
+    │   └── VideoUnreadable 6  PastTheEnd
     ├── CatalogueError     7   CatalogueNewer, CatalogueDamaged, CatalogueCopied
     ├── StateError         8   StateExposed
     ├── PeopleFolderError  9   NotOurFolder, PeopleFolderPaused
@@ -249,6 +250,18 @@ class PictureUnreadable(PictureError):
     hint = "guyverd reads JPEG, PNG, WebP, HEIC, HEIF, AVIF, TIFF, BMP and GIF."
 
 
+class VideoUnreadable(PictureUnreadable):
+    """{path} could not be read as a video: {detail}."""
+
+    hint = "guyverd reads MP4, MOV, MKV, WebM, AVI, MTS and 3GP."
+
+
+class PastTheEnd(VideoUnreadable):
+    """{path} shows nothing at {time}: it ends at {end}."""
+
+    hint = "Name an earlier moment, such as {path}@0:01."
+
+
 class PictureElsewhere(PictureError):
     """{path} lies neither in a photo folder nor in the people folder."""
 
@@ -283,6 +296,12 @@ class NoFaceKnown(PictureError):
     """No face is known in {path}."""
 
     hint = "`guyverd box` adds one by hand; `guyverd failures` lists what could not be read."
+
+
+class WhomToFollow(PictureError):
+    """{path} shows {count} faces."""
+
+    hint = "Choose one with --face N; `guyverd who` shows them numbered, left to right."
 
 
 class FaceChoice(PictureError):

@@ -16,7 +16,7 @@ import av.logging
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from guyverd.errors import FileUnreadable, PictureUnreadable
+from guyverd.errors import FileUnreadable, VideoUnreadable
 from guyverd.media.content import ContentChanged, checked_unchanged, opened
 
 _FORMATS = ("mov", "mp4", "m4a", "3gp", "3g2", "mj2", "matroska", "webm", "avi", "mpegts")
@@ -58,6 +58,40 @@ _CODECS = frozenset(
     }
 )
 """What phones, cameras and films are made with; everything else that FFmpeg decodes is left alone."""
+_SOUNDS = frozenset(
+    {
+        "aac",
+        "ac3",
+        "adpcm_ima_qt",
+        "adpcm_ima_wav",
+        "adpcm_ms",
+        "alac",
+        "amrnb",
+        "amrwb",
+        "dca",
+        "eac3",
+        "flac",
+        "libopencore_amrnb",
+        "libopencore_amrwb",
+        "libopus",
+        "mp2",
+        "mp2float",
+        "mp3",
+        "mp3float",
+        "opus",
+        "pcm_alaw",
+        "pcm_bluray",
+        "pcm_dvd",
+        "pcm_mulaw",
+        "pcm_s16be",
+        "pcm_s16le",
+        "pcm_s24le",
+        "pcm_u8",
+        "vorbis",
+        "wmav2",
+    }
+)
+"""What they are heard with; only where a clip is cut."""
 _LIMITS = {"probesize": "10000000", "analyzeduration": "10000000", "max_streams": "64"}
 _BUFFER = 1 << 18
 _LARGEST = 36_000_000
@@ -66,10 +100,14 @@ _DESCRIPTOR = b"/proc/"
 
 
 @contextlib.contextmanager
-def film_opened(path: bytes, size: int | None = None) -> Iterator[tuple[InputContainer, VideoStream]]:
+def film_opened(
+    path: bytes, size: int | None = None, *, sound: bool = False
+) -> Iterator[tuple[InputContainer, VideoStream]]:
     """The container at `path` and the stream of it that is a film; nothing of it is decoded yet.
 
-    Raises PictureMissing; ContentChanged where the file has not `size` bytes, or changed meanwhile; PictureUnreadable
+    With `sound`, what there is to hear may be taken apart, too.
+
+    Raises PictureMissing; ContentChanged where the file has not `size` bytes, or changed meanwhile; VideoUnreadable
     where it is no video that is read here; FileUnreadable where the disk does not give it.
     """
     av.logging.set_level(None)
@@ -78,17 +116,17 @@ def film_opened(path: bytes, size: int | None = None) -> Iterator[tuple[InputCon
         if size is not None and before.size != size:
             raise ContentChanged(path=os.fsdecode(path))
         if not before.size:
-            raise PictureUnreadable(path=os.fsdecode(path), detail="the file is empty")
+            raise VideoUnreadable(path=os.fsdecode(path), detail="the file is empty")
         source = _Source(file, before.size)
-        with _explained(path, source), _container(source) as container:
+        with _explained(path, source), _container(source, sound=sound) as container:
             yield container, _film(container)
         checked_unchanged(path, file, before)
 
 
-def _container(source: _Source) -> InputContainer:
+def _container(source: _Source, *, sound: bool) -> InputContainer:
     options = {
         "format_whitelist": ",".join(_FORMATS),
-        "codec_whitelist": ",".join(sorted(_CODECS)),
+        "codec_whitelist": ",".join(sorted(_CODECS | _SOUNDS if sound else _CODECS)),
         "protocol_whitelist": "none",
         **_LIMITS,
     }
@@ -165,18 +203,18 @@ class _Source:
 
 @contextlib.contextmanager
 def _explained(path: bytes, source: _Source) -> Iterator[None]:
-    """Every fault of the bytes as PictureUnreadable with a short reason."""
+    """Every fault of the bytes as VideoUnreadable with a short reason."""
     name = os.fsdecode(path)
     try:
         yield
     except Unfit as reason:
-        raise PictureUnreadable(path=name, detail=str(reason)) from None
+        raise VideoUnreadable(path=name, detail=str(reason)) from None
     except (av.FFmpegError, UnicodeError) as problem:
         if source.problem is not None:
             raise FileUnreadable(path=name, detail=source.problem.strerror or str(source.problem)) from problem
         if isinstance(problem, MemoryError):
             raise
-        raise PictureUnreadable(path=name, detail=_reason(problem, source)) from problem
+        raise VideoUnreadable(path=name, detail=_reason(problem, source)) from problem
 
 
 def _reason(problem: Exception, source: _Source) -> str:

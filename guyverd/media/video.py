@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import heapq
 import itertools
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,6 +20,7 @@ import av
 import numpy as np
 from av.sidedata.sidedata import Type
 
+from guyverd.errors import PastTheEnd
 from guyverd.media.containers import Unfit, film_opened
 from guyverd.media.metadata import filmed_at, filmed_at_in_stream
 from guyverd.media.still import Picture
@@ -260,7 +262,7 @@ def opened_film(path: bytes, size: int | None = None) -> Iterator[Film]:
 
 
 def read_frame(path: bytes, time: float, *, enough: int = 4096, size: int | None = None) -> Picture:
-    """What a film shows at `time`, in seconds. Raises PictureUnreadable, also for a time past its end, and the like."""
+    """What a film shows at `time`, in seconds. Raises VideoUnreadable, PastTheEnd among them, and the like."""
     with opened_film(path, size) as film:
         shown: Moment | None = None
         # The frame that is on the screen then is the last one that began before.
@@ -269,9 +271,10 @@ def read_frame(path: bytes, time: float, *, enough: int = 4096, size: int | None
                 break
             shown = moment
         if shown is None or time > shown.time + max(shown.lasts, 2 / film.facts.rate) + 1e-3:
-            end = film.facts.duration if shown is None else shown.time
-            told = "" if end is None else f"; it ends at {_clock(end)}"
-            raise Unfit(film.broken or f"it shows nothing at {_clock(time)}{told}")
+            if film.broken:
+                raise Unfit(film.broken)
+            end = film.facts.duration or 0.0 if shown is None else shown.time
+            raise PastTheEnd(path=os.fsdecode(path), time=_clock(time), end=_clock(end))
         pixels, scale = film.picture(shown, enough)
         facts = film.facts
         return Picture(pixels, facts.width, facts.height, scale, facts.format, facts.taken_at, facts.duration)

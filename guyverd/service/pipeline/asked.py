@@ -3,6 +3,7 @@
 A daemon opens what lies in a photo folder or the people folder, wherever the links in a path lead, and nothing else.
 Any other picture must be handed to it as an open file (`service.handing`). Either way it is the open file that is
 judged and copied, into a private file that is gone when the answer is given: what names lead to may change meanwhile.
+Of a video, which may be large, the worker opens that very file instead, and looks whether it changes.
 """
 
 from __future__ import annotations
@@ -42,19 +43,33 @@ class Asked:
             # What a daemon left that was killed.
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    def read(self, path: str, opened: int | None = None, *, boxes: Sequence[Box] = (), search: bool = True) -> Read:
+    def read(
+        self,
+        path: str,
+        opened: int | None = None,
+        *,
+        boxes: Sequence[Box] = (),
+        search: bool = True,
+        at: float | None = None,
+    ) -> Read:
         """Have a picture read, from a descriptor that was handed over with its path, or by its path.
 
-        Waits for a worker. What hinders the reading itself is in the answer. Raises PictureElsewhere for a path that a
-        daemon does not open; PictureMissing, PictureUnreadable; and StateError where the copy cannot be made.
+        With `at` it is a video, and the picture is what it shows then, in seconds. Waits for a worker. What hinders the
+        reading itself is in the answer. Raises PictureElsewhere for a path that a daemon does not open; PictureMissing,
+        PictureUnreadable; and StateError where the copy cannot be made.
         """
+        wanted = Wanted((), boxes=tuple(boxes), search=search, at=at)
         if opened is None and not self._daemon:
-            return self._named(path, self._read(_found(path), boxes, search=search))
+            return self._named(path, self._read(wanted, _found(path)))
         file = self._open(path) if opened is None else opened
         try:
             handing.check_given(path, file)
+            if at is not None:
+                # As large as a film is, it is not copied: the worker opens the same file, whatever it is called by now.
+                with self._places:
+                    return self._named(path, self._read(wanted, b"/proc/%d/fd/%d" % (os.getpid(), file)))
             with self._places, self._copied(path, file) as copy:
-                return self._named(path, self._read(copy, boxes, search=search))
+                return self._named(path, self._read(wanted, copy))
         finally:
             if opened is None:
                 os.close(file)
@@ -83,8 +98,8 @@ class Asked:
             with suppress(FileNotFoundError):
                 os.unlink(name)
 
-    def _read(self, path: bytes, boxes: Sequence[Box], *, search: bool) -> Read:
-        return self._reader.one(Wanted((path,), boxes=tuple(boxes), search=search))
+    def _read(self, wanted: Wanted, path: bytes) -> Read:
+        return self._reader.one(replace(wanted, paths=(path,)))
 
     def _named(self, path: str, read: Read) -> Read:
         """Nobody knows the copy by its name: a problem is told of the picture that was asked about."""

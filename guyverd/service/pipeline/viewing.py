@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from guyverd.errors import PictureError, PictureMissing, PictureUnreadable
+from guyverd.errors import PictureError, PictureMissing, PictureUnreadable, VideoUnreadable
 from guyverd.faces.tracking import Tracker
 from guyverd.faces.tracks import LENGTH, VideoPart
 from guyverd.media.cuts import Shots, changed
@@ -40,7 +40,7 @@ _BEAT = 5.0
 def view(wanted: PartWanted, finder: FaceFinder, beat: Callable[[], None]) -> VideoPart:
     """Look at one part. `beat` is called now and then.
 
-    Raises PictureMissing when none of the paths exists, ContentChanged when the file is another, PictureUnreadable when
+    Raises PictureMissing when none of the paths exists, ContentChanged when the file is another, VideoUnreadable when
     it cannot be read, is no film or goes on for too long, MemoryError, EngineError.
     """
     problem: PictureError | None = None
@@ -76,7 +76,7 @@ class _View:
         start, end = number * LENGTH, (number + 1) * LENGTH
         if max(start, duration or 0.0) > videos.longest:
             detail = f"it goes on for more than {videos.longest / 3600:g} hours (videos.longest)"
-            raise PictureUnreadable(path=os.fsdecode(path), detail=detail)
+            raise VideoUnreadable(path=os.fsdecode(path), detail=detail)
         edge = self._through(start, end)
         last = edge is None
         until = self._ends if edge is None else edge
