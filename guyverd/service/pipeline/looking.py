@@ -10,59 +10,22 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import CancelledError, Future
-from dataclasses import dataclass
 
 from guyverd.catalogue.rows import PendingPhoto
 from guyverd.catalogue.store import Catalogue
-from guyverd.errors import (
-    DeadlineExceeded,
-    EngineError,
-    FileUnreadable,
-    GuyverError,
-    PictureError,
-    PictureMissing,
-    WorkerDied,
-    WorkerNotStarted,
-)
-from guyverd.media.content import ContentChanged
-from guyverd.model import Box, FaceId, PhotoId, PhotoReading, PhotoState
+from guyverd.errors import EngineError, GuyverError, WorkerNotStarted
+from guyverd.model import Box, FaceId, PhotoId, PhotoReading
 from guyverd.service.metrics import Metrics
 from guyverd.service.pipeline.meter import Cost
 from guyverd.service.pipeline.reading import Read, Reader, Wanted
+from guyverd.service.pipeline.verdicts import Tally, Verdicts, about
 
 log = logging.getLogger(__name__)
 
-MOST_ATTEMPTS = 3
-"""A photo that killed or hung a worker this many times is quarantined."""
-_AGAIN = 60.0
-"""Seconds after which a photo is tried again where none could be read."""
 MOST_AT_ONCE = 8
 """Photos that one worker gets together."""
 MOST_BYTES_AT_ONCE = 24_000_000
 """And how large together: a few seconds' work, whatever is in them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """How much was read."""
-
-    photos: int = 0
-    """Failed ones among them."""
-    faces: int = 0
-    failed: int = 0
-    seconds: float = 0.0
-    """Of the workers' time."""
-
-    def __add__(self, other: Tally) -> Tally:
-        return Tally(
-            self.photos + other.photos,
-            self.faces + other.faces,
-            self.failed + other.failed,
-            self.seconds + other.seconds,
-        )
-
-    def __sub__(self, other: Tally) -> Tally:
-        return self + Tally(-other.photos, -other.faces, -other.failed, -other.seconds)
 
 
 def batch(line: Sequence[PendingPhoto], workers: int, *, single: bool) -> int:
@@ -97,8 +60,6 @@ class Looking:
 
         While a root is `lost`, as when its disk was pulled out a moment ago, no photo that is not found is gone.
         """
-        self._lost = lost
-        self._clock = clock
         self._kept = kept
         self._metrics = metrics or Metrics()
         self._catalogue = catalogue
@@ -113,17 +74,34 @@ class Looking:
         self._early: set[PhotoId] = set()
         """Those at its head that are read before their turn."""
         self._costs: list[Cost] = []
-        self._gone: list[int] = []
         self._ready: queue.SimpleQueue[tuple[PendingPhoto, Future[Read]]] = queue.SimpleQueue()
-        self.tally = Tally()
-        """Since the start."""
-        self.memory = 0
+        self.verdicts = Verdicts(catalogue, self._metrics, clock, lost)
+        """What became of those that gave nothing, and how much was read."""
+
+    @property
+    def tally(self) -> Tally:
+        """How much was read since the start."""
+        return self.verdicts.tally
+
+    @property
+    def memory(self) -> int:
         """The most bytes that any worker ever held."""
-        self.engine = ""
+        return self.verdicts.memory
+
+    @property
+    def engine(self) -> str:
         """What read the last photo."""
-        self.broken: GuyverError | None = None
+        return self.verdicts.engine
+
+    @property
+    def broken(self) -> GuyverError | None:
         """Why no photo can be read at all, such as missing models; one is tried every minute."""
-        self._next_try = 0.0
+        return self.verdicts.hindrance.problem
+
+    @property
+    def plenty(self) -> bool:
+        """Whether there are photos enough for all workers."""
+        return bool(self._line) or len(set(self._under_way.values())) >= self._reader.width
 
     @property
     def busy(self) -> bool:
@@ -152,22 +130,15 @@ class Looking:
 
     def retry(self) -> float | None:
         """Seconds until a photo is tried again; None where nothing hinders."""
-        return None if self.broken is None else max(0.0, self._next_try - self._clock())
+        return self.verdicts.hindrance.left()
 
     def _try_one(self, quiet: bool) -> None:
-        now = self._clock()
-        if now < self._next_try:
+        if not self.verdicts.hindrance.due:
             return
-        self._next_try = now + _AGAIN
+        self.verdicts.hindrance.tried()
         if not self._under_way and not quiet:
             self._line_up(MOST_AT_ONCE)
             self._hand_out(min(1, len(self._line)))
-
-    def _hinder(self, problem: GuyverError) -> None:
-        if self.broken is None:
-            log.error("%s %s", problem.message, problem.advice)
-            self._next_try = self._clock() + _AGAIN
-        self.broken = problem
 
     def take_costs(self) -> list[Cost]:
         """What the photos cost that were done since this was last asked."""
@@ -176,8 +147,7 @@ class Looking:
 
     def take_gone(self) -> list[int]:
         """The faces that are compared with no others any more since this was last asked."""
-        taken, self._gone = self._gone, []
-        return taken
+        return self.verdicts.take_gone()
 
     def sample(self, sizes: tuple[int, int], count: int) -> None:
         """Read some photos of at least and below so many bytes next, from all over the library."""
@@ -231,86 +201,27 @@ class Looking:
             try:
                 result = future.result()
                 cost = Cost(photo.size, result.seconds, result.warm)
-                self.tally += Tally(seconds=result.seconds)
+                self.verdicts.worked(result.engine, result.seconds, result.memory)
                 self._metrics.took("read", result.seconds)
-                self.memory = max(self.memory, result.memory)
-                self.engine = result.engine
                 reading = result.reading
             except CancelledError:
                 continue
             except (EngineError, WorkerNotStarted) as problem:
-                self._hinder(problem)
+                self.verdicts.hindrance.note(problem)
                 continue
-            except (WorkerDied, DeadlineExceeded) as problem:
-                self._died(photo, str(problem))
-            except ContentChanged:
-                self._catalogue.files.again(photo.id)
-            except PictureMissing:
-                self._missed(photo)
-            except (PictureError, MemoryError) as problem:
-                self._refuse(photo, problem)
             except Exception as problem:
-                # A fault of ours must not stop the rest; the log keeps its traceback.
-                log.exception("%s could not be read", os.fsdecode(photo.paths[0]), extra=_about(photo))
-                self._fail(photo, PhotoState.FAILED, f"{type(problem).__name__}: {problem}", photo.attempts)
+                self.verdicts.note(photo, problem)
             else:
                 # A worker whose device failed goes on with another, under another name.
                 read.setdefault(result.engine, []).append((photo.id, reading))
                 again = again or photo.again
-                self.tally += Tally(1, len(reading.faces), 0)
+                self.verdicts.tally += Tally(1, len(reading.faces), 0)
                 self._metrics.count("faces_found", len(reading.faces))
-                log.debug("%s: %d faces", os.fsdecode(photo.paths[0]), len(reading.faces), extra=_about(photo))
+                log.debug("%s: %d faces", os.fsdecode(photo.paths[0]), len(reading.faces), extra=about(photo))
             self._costs.append(cost)
-            if self.broken is not None:
-                log.info("Photos can be read again.")
-                self.broken = None
+            self.verdicts.hindrance.over()
         kept = self._kept() if again else frozenset()
         for engine, readings in read.items():
-            self._gone += self._catalogue.photos.read(readings, engine, self._catalogue.now(), kept)
+            gone = self._catalogue.photos.read(readings, engine, self._catalogue.now(), kept)
+            self.verdicts.compared_no_more(gone)
         return count > 0
-
-    def _missed(self, photo: PendingPhoto) -> None:
-        if any(map(os.path.lexists, photo.paths)):
-            # Another was put in its place, or it was brought back, a moment after.
-            self._catalogue.files.again(photo.id)
-        elif not self._lost() and self._catalogue.files.paths_of([photo.id])[photo.id] == photo.paths:
-            # Else it was moved, and found again, while it stood in line.
-            self._catalogue.files.gone(photo.id, self._catalogue.now())
-
-    def _died(self, photo: PendingPhoto, reason: str) -> None:
-        attempts = photo.attempts + 1
-        state = PhotoState.QUARANTINED if attempts >= MOST_ATTEMPTS else PhotoState.PENDING
-        self._fail(photo, state, reason, attempts)
-
-    def _refuse(self, photo: PendingPhoto, problem: PictureError | MemoryError) -> None:
-        reason = _in_words(problem)
-        if not isinstance(problem, FileUnreadable):
-            self._fail(photo, PhotoState.FAILED, reason, photo.attempts)
-            return
-        # The disk does not give it now: it is read when its files were tried again with success.
-        self._catalogue.files.unread(photo.id, reason)
-        log.warning("%s cannot be read: %s", os.fsdecode(photo.paths[0]), reason, extra=_about(photo))
-        self.tally += Tally(1, 0, 1)
-        self._metrics.count("read_failures")
-
-    def _fail(self, photo: PendingPhoto, state: PhotoState, reason: str, attempts: int) -> None:
-        self._gone += self._catalogue.photos.failed(photo.id, state, reason, attempts, self._catalogue.now())
-        again = " It will be tried again." if state is PhotoState.PENDING else ""
-        log.warning("%s: %s.%s", os.fsdecode(photo.paths[0]), reason.rstrip("."), again, extra=_about(photo))
-        if state is not PhotoState.PENDING:
-            self.tally += Tally(1, 0, 1)
-            self._metrics.count("read_failures")
-        if state is PhotoState.QUARANTINED:
-            self._metrics.count("quarantined")
-
-
-def _about(photo: PendingPhoto) -> dict[str, object]:
-    """What a line in the log is about, for machines."""
-    return {"file": os.fsdecode(photo.paths[0]), "photo": photo.id}
-
-
-def _in_words(problem: PictureError | MemoryError) -> str:
-    """Why a photo is not read, without its name, which stands beside it."""
-    if isinstance(problem, MemoryError):
-        return str(problem) or "it takes more memory than a worker may use"
-    return str(problem.fields.get("detail", problem))
