@@ -97,6 +97,22 @@ def _task(here: Session, photos: Path, labels: Path | None, rule: str, keep: Pat
 @_options
 @click.option("--no-stability", is_flag=True, help="Leave out how much changes when photos arrive in other ways.")
 @click.option("--no-review", is_flag=True, help="Leave out how many answers it takes until everybody has a name.")
+@click.option(
+    "--queries",
+    type=click.IntRange(min=0),
+    default=Extras().queries,
+    show_default=True,
+    metavar="N",
+    help="Photos, chosen by chance, to ask `search --all` with.",
+)
+@click.option(
+    "--films",
+    type=click.IntRange(min=0),
+    default=Extras().films,
+    show_default=True,
+    metavar="N",
+    help="Make so many films of the photos, and look for people in them.",
+)
 @click.option("--compare", is_flag=True, help="Group the same faces by six other methods as well.")
 @click.option("--html", metavar="FILE", type=_TO_BE, help="Write a page that shows the worst mixes and splits.")
 @json_option
@@ -109,6 +125,8 @@ def evaluate(  # noqa: PLR0917  one for each option
     keep: Path | None,
     no_stability: bool,
     no_review: bool,
+    queries: int,
+    films: int,
     compare: bool,
     html: Path | None,
     as_json: bool,
@@ -122,7 +140,7 @@ def evaluate(  # noqa: PLR0917  one for each option
     \b
     Examples:
       guyverd evaluate ~/labelled
-      guyverd evaluate ~/labelled --compare --html confusion.html
+      guyverd evaluate ~/labelled --compare --films 10 --html confusion.html
       guyverd evaluate ~/party --labels ~/party.csv --json | jq .scores.bcubed
     """
     task = _task(here, photos, labels, rule, keep)
@@ -132,7 +150,8 @@ def evaluate(  # noqa: PLR0917  one for each option
     if page is not None and page.is_relative_to(task.photos):
         raise click.UsageError("--html: nothing is written into a folder of photos.")
     with output.logging_as_notes():
-        answer = session.evaluate(task, Extras(not no_stability, compare, page, not no_review), progress)
+        extras = Extras(not no_stability, compare, page, not no_review, queries, films)
+        answer = session.evaluate(task, extras, progress)
     if as_json:
         output.record(answer)
     else:
@@ -199,6 +218,10 @@ def _show(answer: Row) -> None:
         ([title, *(show(row) for row in methods)] for title, show in _MEASURES),
     )
     _table(["all photos of a person from one", ""], _retrieval(answer["retrieval"]))
+    if answer["search"] is not None:
+        _searched(answer["search"])
+    if answer["films"] is not None:
+        _table(["people in films made of the photos", ""], _films(answer["films"]))
     if answer["review"] is not None:
         _table(["answers until 95 % of the faces bear the right name", ""], _review(answer["review"]))
     if answer["stability"] is not None:
@@ -216,6 +239,58 @@ def _retrieval(found: Row) -> list[list[object]]:
         ["pooled precision", decimal(found["pooled_precision"], 3)],
         ["the person among the 20 most alike", _percent(found["hit_rate"])],
     ]
+
+
+def _searched(found: Row) -> None:
+    of_both = zip(_retrieval(found["inside"]), _retrieval(found["outside"]), strict=True)
+    _table(
+        ["search --all, with a photo", "of the library", "from outside"],
+        ([title, inside, outside] for (title, inside), (_, outside) in of_both),
+    )
+    calibration = found["calibration"]
+    _table(
+        ["confidence", "answers", "said", "right", ""],
+        (
+            [
+                f"{row['low']:g} to {row['high']:g}",
+                number(row["count"]),
+                decimal(row["said"], 3),
+                decimal(row["right"], 3),
+                "off" if row["off"] else "",
+            ]
+            for row in calibration["bins"]
+        ),
+    )
+    level = "none" if calibration["level"] is None else f"{calibration['level']:.2f}"
+    output.note(
+        f"search --all returns what is {found['sure']:g} sure; from outside, 99 of 100 are right from {level} on. "
+        f"Mean error of the confidence {decimal(calibration['error'], 3)}, Brier score "
+        f"{decimal(calibration['brier'], 3)}."
+    )
+
+
+def _films(found: Row) -> list[list[object]]:
+    edge = found["edge"]
+    rows: list[list[object]] = [
+        ["films", number(found["films"])],
+        ["their length", duration(found["length"])],
+        ["read in", duration(found["seconds"])],
+        ["photos shown", number(found["shown"])],
+        ["tracks found", number(found["tracks"])],
+        ["people asked for", number(found["queries"])],
+        ["who are in none", number(found["absent"])],
+        ["moments to be found", number(found["moments"])],
+        ["moments answered", number(found["answered"])],
+        ["moment precision", decimal(found["precision"], 3)],
+        ["moment recall", decimal(found["recall"], 3)],
+        ["precision of the time", decimal(found["time_precision"], 3)],
+        ["recall of the time", decimal(found["time_recall"], 3)],
+        ["edges off by, median", NOTHING if edge is None else f"{edge['median']:.2f} s"],
+        ["nineteen of twenty below", NOTHING if edge is None else f"{edge['most']:.2f} s"],
+    ]
+    if found["unread"]:
+        rows.insert(1, ["of which not read whole", number(found["unread"])])
+    return rows
 
 
 def _review(found: Row) -> list[list[object]]:

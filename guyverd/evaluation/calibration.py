@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from guyverd.model import BoolArray, DoubleArray
+    from guyverd.model import BoolArray, DoubleArray, IntArray
 
 EDGES = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 0.95, 0.99, 0.999, 1.0)
 """Where the rows of the table begin and end; finer where people decide."""
@@ -26,6 +26,8 @@ class Bin:
     high: float
     """Confidences from `low` on and below `high`, the last bin with it."""
     count: int
+    queries: int
+    """How many queries they answer: what is wrong of one of its answers is mostly wrong of the others too."""
     said: float
     """The mean of their confidences."""
     right: float
@@ -33,8 +35,8 @@ class Bin:
 
     @property
     def off(self) -> bool:
-        """Whether said and right differ by more than chance makes of so many answers."""
-        deviation = float(np.sqrt(self.said * (1 - self.said) / self.count))
+        """Whether said and right differ by more than chance makes of so many queries."""
+        deviation = float(np.sqrt(self.said * (1 - self.said) / self.queries))
         return abs(self.right - self.said) > FAR * deviation
 
 
@@ -51,13 +53,15 @@ class Calibration:
     """Mean distance of said from right, each bin by its answers, 0..1 (the expected calibration error)."""
 
 
-def calibration(confidence: DoubleArray, right: BoolArray, edges: Sequence[float] = EDGES) -> Calibration:
+def calibration(
+    confidence: DoubleArray, right: BoolArray, queries: IntArray, edges: Sequence[float] = EDGES
+) -> Calibration:
     """Compare confidences, float64[n] in 0..1, with whether each answer was right, bool[n].
 
-    Raises ValueError for confidences that are none.
+    `queries`, int64[n], tells which answers are of one query. Raises ValueError for confidences that are none.
     """
-    if len(confidence) != len(right):
-        raise ValueError(f"{len(confidence)} confidences for {len(right)} answers")
+    if not len(confidence) == len(right) == len(queries):
+        raise ValueError(f"{len(confidence)} confidences for {len(right)} answers to {len(queries)} queries")
     said = confidence
     if not ((said >= 0) & (said <= 1)).all():
         raise ValueError("a confidence lies outside of 0..1")
@@ -68,7 +72,8 @@ def calibration(confidence: DoubleArray, right: BoolArray, edges: Sequence[float
     for place in np.unique(places).tolist():
         some = places == place
         mean, share = float(said[some].mean()), float(right[some].mean())
-        bins.append(Bin(edges[place], edges[place + 1], int(some.sum()), mean, share))
+        asked = len(np.unique(queries[some]))
+        bins.append(Bin(edges[place], edges[place + 1], int(some.sum()), asked, mean, share))
     error = sum(each.count * abs(each.said - each.right) for each in bins) / len(said)
     return Calibration(len(said), tuple(bins), float(np.mean((said - right) ** 2)), error)
 

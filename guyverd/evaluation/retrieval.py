@@ -51,18 +51,51 @@ def queries(truth: IntArray, photos: IntArray) -> IntArray:
     return found
 
 
+def outsiders(truth: IntArray, photos: IntArray, count: int, seed: int) -> IntArray:
+    """Up to `count` rows to ask with from outside, int64[q]: one face each of as many photos, by chance.
+
+    Without all these photos, everybody who is asked for is still in another one.
+    """
+    remain: dict[int, int] = {}
+    inside: dict[int, set[int]] = {}
+    for person, photo in set(zip(truth.tolist(), photos.tolist(), strict=True)):
+        remain[person] = remain.get(person, 0) + 1
+        inside.setdefault(photo, set()).add(person)
+    chosen: list[int] = []
+    taken: set[int] = set()
+    asked: set[int] = set()
+    for row in np.random.default_rng(seed).permutation(len(truth)).tolist():
+        photo, person = int(photos[row]), int(truth[row])
+        if len(chosen) >= count:
+            break
+        # Nobody in the photo may be left without one who is, or was, asked for.
+        if photo in taken or any(remain[other] < 2 for other in inside[photo] & asked | {person}):
+            continue
+        for other in inside[photo]:
+            remain[other] -= 1
+        taken.add(photo)
+        asked.add(person)
+        chosen.append(row)
+    return np.array(sorted(chosen), dtype=np.int64)
+
+
 def score(
     truth: IntArray,
     photos: IntArray,
     asked: IntArray,
     answers: Sequence[IntArray],
     most_alike: Sequence[IntArray],
+    *,
+    away: IntArray | None = None,
 ) -> Retrieval:
     """What the answers to the queries `asked`, int64[q], were worth.
 
-    Each answer, and each list of the most alike, holds rows; those of the query's own photo are passed over.
+    Each answer, and each list of the most alike, holds rows; those of the query's own photo are passed over. Photos
+    that are `away`, int64, are not in the library: nobody can be expected to find them.
     """
-    everywhere = {person: set(photos[truth == person].tolist()) for person in np.unique(truth[asked]).tolist()}
+    gone = set() if away is None else set(away.tolist())
+    everyone = np.unique(truth[asked]).tolist()
+    everywhere = {person: set(photos[truth == person].tolist()) - gone for person in everyone}
     sensitivity, precision, hits = [], [], 0
     wanted = answered = found = 0
     for row, answer, near in zip(asked.tolist(), answers, most_alike, strict=True):

@@ -16,15 +16,23 @@ def evaluate(task: Task, extras: Extras, audience: Audience) -> Row:
 
     Keys: `folder`, `photos`, `faces`, `labelled` (faces that were found), `people`, `not_found` (labelled faces that
     were not), `unreadable` (labelled files), `contradicting` (photos that are there under several names), `seconds`,
-    `scores`, `retrieval`, `review` (or null), `stability` (or null), `methods` (or null), `page` (its path, or null).
+    `scores`, `retrieval`, `search`, `films`, `review`, `stability`, `methods`, `page` (its path); from `search` on each
+    is null where it was not asked for.
 
     `scores` and each of `methods`: `method`, `clusters`, `surplus`, `unattached`, `pairwise` and `bcubed` {`precision`,
     `recall`, `f`}, `misplaced`, `collisions`, `ari`, `ami`, `homogeneity`, `completeness`, `v_measure`,
     `fowlkes_mallows`, `silhouette`; of `methods` also `settings`, `seconds`. `retrieval`: `queries`, `answered`,
-    `sensitivity`, `precision`, `hit_rate`, `pooled_sensitivity`, `pooled_precision`. `review`: `answers`, `reached`,
-    `share`, `baseline`, `baseline_share`, `least`. `stability`: `added` [{`photos`, `times`, `faces`, `moved`,
-    `company`, `settled`, `named`, `named_affected`}], `orders` {`bcubed_f`, `agreement`, `mean_agreement`}, `arrivals`
-    [{`how`, `bcubed_f`, `agreement`}].
+    `sensitivity`, `precision`, `hit_rate`, `pooled_sensitivity`, `pooled_precision`.
+
+    `search`: `sure` (the confidence from which on it returns everything), `inside` and `outside` (as `retrieval`),
+    `calibration` {`answers`, `brier`, `error`, `level`, `bins` [{`low`, `high`, `count`, `queries`, `said`, `right`,
+    `off`}]}. `films`: `films`, `unread`, `length` and `seconds` (of the films, and to read them), `shown` (photos),
+    `tracks`, `queries`, `absent`, `moments`, `answered`, `precision`, `recall`, `time_precision`, `time_recall`, `edge`
+    {`median`, `most`} (seconds, or null).
+
+    `review`: `answers`, `reached`, `share`, `baseline`, `baseline_share`, `least`. `stability`: `added` [{`photos`,
+    `times`, `faces`, `moved`, `company`, `settled`, `named`, `named_affected`}], `orders` {`bcubed_f`, `agreement`,
+    `mean_agreement`}, `arrivals` [{`how`, `bcubed_f`, `agreement`}].
 
     Raises EvaluationError, and what a scan raises.
     """

@@ -50,3 +50,7 @@ class Extras:
     compare: bool = False
     page: Path | None = None
     review: bool = True
+    queries: int = 500
+    """Photos, chosen by chance, that a search is asked with; 0 leaves it out."""
+    films: int = 0
+    """Films made of the photos, in which people are looked for; 0 leaves it out."""

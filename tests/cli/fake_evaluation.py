@@ -50,6 +50,45 @@ STABILITY = {
     ],
 }
 
+RETRIEVAL = {
+    "queries": 900,
+    "answered": 890,
+    "sensitivity": 0.95,
+    "precision": 0.99,
+    "hit_rate": 0.9825,
+    "pooled_sensitivity": 0.925,
+    "pooled_precision": 0.985,
+}
+BIN = {"low": 0.9, "high": 0.95, "count": 120, "queries": 60, "said": 0.931, "right": 0.942, "off": False}
+SEARCH = {
+    "sure": 0.9,
+    "inside": RETRIEVAL,
+    "outside": {**RETRIEVAL, "queries": 500, "sensitivity": 0.871},
+    "calibration": {
+        "answers": 150,
+        "brier": 0.02,
+        "error": 0.011,
+        "level": 0.85,
+        "bins": [{**BIN, "low": 0.0, "high": 0.1, "count": 30, "said": 0.05, "right": 0.4, "off": True}, BIN],
+    },
+}
+FILMS = {
+    "films": 2,
+    "unread": 0,
+    "length": 90.0,
+    "seconds": 6.0,
+    "shown": 32,
+    "tracks": 35,
+    "queries": 20,
+    "absent": 4,
+    "moments": 40,
+    "answered": 39,
+    "precision": 0.994,
+    "recall": 0.961,
+    "time_precision": 0.98,
+    "time_recall": 0.93,
+    "edge": {"median": 0.04, "most": 0.52},
+}
 REVIEW = {"answers": 880, "reached": True, "share": 0.95, "baseline": 1091, "baseline_share": 0.95, "least": 746}
 
 
@@ -82,15 +121,9 @@ class FakeEvaluator:
             "contradicting": 1,
             "seconds": 61.0,
             "scores": scores("guyverd", 0.96),
-            "retrieval": {
-                "queries": 900,
-                "answered": 890,
-                "sensitivity": 0.95,
-                "precision": 0.99,
-                "hit_rate": 0.9825,
-                "pooled_sensitivity": 0.925,
-                "pooled_precision": 0.985,
-            },
+            "retrieval": RETRIEVAL,
+            "search": SEARCH if extras.queries else None,
+            "films": FILMS if extras.films else None,
             "review": REVIEW if extras.review else None,
             "stability": STABILITY if extras.stability else None,
             "methods": others if extras.compare else None,

@@ -13,7 +13,7 @@ from guyverd.evaluation.labelled import Rule
 from guyverd.service import evaluation
 from guyverd.service.evaluation import RULES, Extras, Task
 from tests.cli.conftest import Run, parsed
-from tests.cli.fake_evaluation import ADDED, STABILITY, FakeEvaluator, scores
+from tests.cli.fake_evaluation import ADDED, BIN, FILMS, SEARCH, STABILITY, FakeEvaluator, scores
 
 
 def test_everything_that_was_measured_is_told(run: Run, evaluator: FakeEvaluator, home: Path) -> None:
@@ -41,8 +41,30 @@ def test_everything_that_was_measured_is_told(run: Run, evaluator: FakeEvaluator
         r"least of three orders +– +0\.981",
     ):
         assert re.search(rf"^{line}$", told, re.M), (line, told)
+    assert "people in films" not in told
     assert "2 labelled files could not be read." in result.stderr
     assert "1 photo with several names left out." in result.stderr
+
+
+def test_what_a_search_finds_is_told(run: Run, evaluator: FakeEvaluator, home: Path) -> None:
+    result = run("evaluate", home / "photos", "--films", 2)
+    for line in (
+        r"search --all, with a photo +of the library +from outside",
+        r"photos asked with +900 +500",
+        r"sensitivity +0\.950 +0\.871",
+        r"0 to 0\.1 +30 +0\.050 +0\.400 +off",
+        r"0\.9 to 0\.95 +120 +0\.931 +0\.942",
+        r"their length +1 min 30 s",
+        r"moment precision +0\.994",
+        r"moment recall +0\.961",
+        r"nineteen of twenty below +0\.52 s",
+    ):
+        assert re.search(rf"^{line} *$", result.stdout, re.M), (line, result.stdout)
+    assert "returns what is 0.9 sure; from outside, 99 of 100 are right from 0.85 on" in result.stderr
+    assert "not read whole" not in result.stdout
+    nothing = run("evaluate", home / "photos", "--queries", 0)
+    assert "search --all" not in nothing.output
+    assert [call[2] for call in evaluator.calls] == [Extras(films=2), Extras(queries=0)]
 
 
 def test_what_is_asked_for(run: Run, evaluator: FakeEvaluator, home: Path) -> None:
@@ -133,6 +155,7 @@ def test_the_fake_has_the_documented_keys(run: Run, evaluator: FakeEvaluator, ho
     (answer,) = parsed(run("evaluate", home / "photos", "--compare", "--json"))
     documented = set(re.findall(r"`(\w+)`", evaluation.evaluate.__doc__ or ""))
     inside = [answer["scores"], *answer["methods"], answer["retrieval"], STABILITY, ADDED, STABILITY["orders"]]
+    inside += [SEARCH, SEARCH["calibration"], BIN, FILMS, FILMS["edge"]]
     assert set(answer).union(*inside, scores("x", 1)) <= documented
     (tuned,) = parsed(run("tune", home / "photos", "--json"))
     assert set(tuned) <= set(re.findall(r"`(\w+)`", evaluation.tune.__doc__ or ""))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guyverd.evaluation.retrieval import queries, score
+from guyverd.evaluation.retrieval import outsiders, queries, score
 
 if TYPE_CHECKING:
     from guyverd.model import IntArray
@@ -69,3 +69,38 @@ def test_answering_with_groups_is_pairs_where_each_face_has_its_photo(pairs: lis
     assert told.hit_rate == (pytest.approx(float(np.mean(hits))) if hits else None)
     assert told.pooled_sensitivity == (pytest.approx(counts[0] / counts[1]) if shares else None)
     assert told.pooled_precision == (pytest.approx(counts[0] / counts[2]) if precisions else None)
+
+
+# ---- asked from outside ----------------------------------------------------------------------------------------------
+
+
+def test_whoever_is_asked_for_from_outside_stays_in_the_library() -> None:
+    truth, photos = ints(1, 1, 1, 2, 2, 3, 4, 4), ints(10, 11, 12, 12, 13, 14, 15, 15)
+    chosen = outsiders(truth, photos, 9, seed=3)
+    assert 5 not in chosen, "the third is in one photo"
+    assert not {6, 7} & set(chosen.tolist()), "so is the fourth, twice"
+    assert len(chosen) >= 2
+    assert outsiders(truth, photos, 1, seed=3).tolist() in [[row] for row in range(5)]
+    assert outsiders(ints(), ints(), 5, seed=1).tolist() == []
+
+
+@given(st.lists(st.tuples(st.integers(1, 4), st.integers(1, 9)), max_size=25), st.integers(0, 9), st.integers(0, 2**32))
+def test_outsiders_are_in_photos_of_their_own(pairs: list[tuple[int, int]], count: int, seed: int) -> None:
+    truth, photos = ints(*(p for p, _ in pairs)), ints(*(f for _, f in pairs))
+    chosen = outsiders(truth, photos, count, seed)
+    assert chosen.tolist() == outsiders(truth, photos, count, seed).tolist()
+    assert len(chosen) <= count
+    away = photos[chosen].tolist()
+    assert len(set(away)) == len(away)
+    there = {(person, photo) for person, photo in pairs if photo not in away}
+    for row in chosen.tolist():
+        assert any(person == truth[row] for person, _ in there)
+    if count == 9 and not len(chosen):
+        assert all(len({photo for other, photo in pairs if other == person}) < 2 for person, _ in pairs)
+
+
+def test_nobody_is_expected_to_find_what_is_away() -> None:
+    truth, photos = ints(1, 1, 1, 2), ints(10, 11, 12, 13)
+    asked, answers = ints(0), [ints(1)]
+    assert score(truth, photos, asked, answers, answers).sensitivity == 0.5
+    assert score(truth, photos, asked, answers, answers, away=ints(10, 12)).sensitivity == 1.0

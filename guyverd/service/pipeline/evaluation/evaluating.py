@@ -25,6 +25,8 @@ from guyverd.service.pipeline.evaluation.labelling import Truth, compare, read_l
 from guyverd.service.pipeline.evaluation.picturing import write_page
 from guyverd.service.pipeline.evaluation.rehearsing import Material
 from guyverd.service.pipeline.evaluation.retrieving import retrieve
+from guyverd.service.pipeline.evaluation.screening import screen
+from guyverd.service.pipeline.evaluation.searching import search
 from guyverd.service.pipeline.evaluation.unsettling import unsettle
 from guyverd.service.pipeline.evaluation.workplace import workplace
 from guyverd.service.pipeline.grouping import Grouping
@@ -56,9 +58,28 @@ def evaluate(task: Task, extras: Extras, audience: Audience) -> Row:
         with Catalogue(_catalogue(done.config)) as catalogue:
             grouping = Grouping(done.config, catalogue)
             retrieval = retrieve(material, truth, catalogue, grouping.index, grouping.measuring.now())
+            searched = None
+            if extras.queries:
+                with TemporaryDirectory(prefix="guyverd-rehearsal-") as folder:
+                    searched = search(
+                        material,
+                        truth,
+                        catalogue,
+                        grouping,
+                        config=done.config,
+                        folder=Path(folder),
+                        count=extras.queries,
+                        audience=audience,
+                    )
             known = truth.of_rows(len(material))
             # It names people in this state; what else is told of it has been read from it before.
             review = effort(catalogue, grouping, material.faces(), known) if extras.review else None
+        films = None
+        if extras.films:
+            with TemporaryDirectory(prefix="guyverd-films-") as folder:
+                films = screen(
+                    material, truth, config=done.config, folder=Path(folder), most=extras.films, audience=audience
+                )
         stability = None
         if extras.stability:
             with TemporaryDirectory(prefix="guyverd-rehearsal-") as folder:
@@ -75,6 +96,8 @@ def evaluate(task: Task, extras: Extras, audience: Audience) -> Row:
             "seconds": round(done.seconds, 1),
             "scores": scores,
             "retrieval": asdict(retrieval),
+            "search": searched,
+            "films": films,
             "review": review,
             "stability": stability,
             "methods": _others(truth, material, vectors, audience) if extras.compare else None,

@@ -102,6 +102,13 @@ class Rehearsal:
             found[row] = face.person or 0
         return found
 
+    def faces(self) -> IntArray:
+        """int64[faces of the material]: the number of each in this library; −1 for faces that did not come."""
+        found = np.full(len(self.material), -1, dtype=np.int64)
+        for row, face in self._faces():
+            found[row] = face.id
+        return found
+
     def regrouped(self, settings: People | None = None) -> IntArray:
         """The same if all faces that came were grouped anew together, by other settings if given; groups are negative.
 
