@@ -63,6 +63,7 @@ MEASURES = {
         Measure("workers_overdue", Kind.COUNTER, "worker processes ended because a photo took too long"),
         Measure("group", Kind.SUMMARY, "batches of new faces that were grouped"),
         Measure("grouped_faces", Kind.COUNTER, "faces in these"),
+        Measure("index_load", Kind.SUMMARY, "times that the saved index was checked and loaded"),
         Measure("index_save", Kind.SUMMARY, "times that the index was saved"),
         Measure("index_rebuilds", Kind.COUNTER, "times that the index was built anew from the catalogue"),
         Measure("publish", Kind.SUMMARY, "times that the people folder was brought up to date"),

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,8 @@ from hypothesis import strategies as st
 from guyverd.errors import StateError
 from guyverd.model import IndexStamp
 from guyverd.people.directions import unit
-from guyverd.people.index import FaceIndex, IndexRefused, maker
+from guyverd.people.index import FaceIndex
+from guyverd.people.index_file import IndexRefused, maker, prune
 from tests.promises import scaled
 
 from .helpers import NO_IDS, faces_of
@@ -268,9 +270,9 @@ def test_prune_keeps_the_named_one_and_foreign_files(tmp_path: Path) -> None:
         index.save(str(tmp_path), generation)
     (tmp_path / "faces-3.hnsw.part").touch()
     (tmp_path / "notes.txt").touch()
-    FaceIndex.prune(str(tmp_path), "faces-2.hnsw")
+    prune(str(tmp_path), "faces-2.hnsw")
     assert sorted(os.listdir(tmp_path)) == ["faces-2.hnsw", "notes.txt"]
-    FaceIndex.prune(str(tmp_path / "absent"), "faces-2.hnsw")
+    prune(str(tmp_path / "absent"), "faces-2.hnsw")
 
 
 def test_many_threads_at_once() -> None:
@@ -295,3 +297,85 @@ def test_many_threads_at_once() -> None:
         thread.join()
     assert not problems
     assert len(index) == 4000 - 6 * 13 * 10
+
+
+class Slow:
+    """hnswlib that does one kind of call when it is let, and notes all."""
+
+    def __init__(self, index: FaceIndex, call: str) -> None:
+        self._sound = index._hnsw
+        self._call = call
+        self.calls: list[str] = []
+        self.begun, self.go_on = threading.Event(), threading.Event()
+        index._hnsw = self  # type: ignore[assignment]
+
+    def __getattr__(self, name: str) -> object:
+        found = getattr(self._sound, name)
+
+        def called(*args: object, **named: object) -> object:
+            self.calls.append(name)
+            if name == self._call:
+                self.begun.set()
+                assert self.go_on.wait(20)
+            return found(*args, **named)
+
+        return called if callable(found) else found
+
+
+def test_who_asks_while_many_are_added_waits_for_a_few_of_them_only() -> None:
+    ids, vectors = some(1000)
+    index = FaceIndex.build(ids[:10], vectors[:10])
+    slow = Slow(index, "add_items")
+    adding = threading.Thread(target=index.add, args=(ids[10:], vectors[10:]))
+    adding.start()
+    assert slow.begun.wait(20)
+    found: list[IntArray] = []
+    asking = threading.Thread(target=lambda: found.append(index.neighbours(vectors[:1], 5).ids))
+    asking.start()
+    while len(index._turns._queue) < 2:
+        time.sleep(0.001)
+    slow.go_on.set()
+    for thread in (adding, asking):
+        thread.join()
+    order = [call for call in slow.calls if call in ("add_items", "knn_query")]
+    assert order[:3] == ["add_items", "knn_query", "add_items"]
+    assert order.count("add_items") > 10
+    assert found[0][0, 0] == 1
+    assert len(index) == 1000
+
+
+def test_who_asks_while_it_is_saved_does_not_wait_and_who_adds_does(tmp_path: Path) -> None:
+    ids, vectors = some(200)
+    index = FaceIndex.build(ids[:150], vectors[:150])
+    slow = Slow(index, "save_index")
+    stamps: list[IndexStamp] = []
+    saving = threading.Thread(target=lambda: stamps.append(index.save(str(tmp_path), 1)))
+    saving.start()
+    assert slow.begun.wait(20)
+    assert index.neighbours(vectors[:1], 5).ids[0, 0] == 1
+    adding = threading.Thread(target=index.add, args=(ids[150:], vectors[150:]))
+    adding.start()
+    adding.join(0.05)
+    assert adding.is_alive()
+    slow.go_on.set()
+    for thread in (saving, adding):
+        thread.join()
+    assert stamps[0].count == 150
+    assert len(index) == 200
+    assert FaceIndex.load(str(tmp_path), stamps[0]).ids().tolist() == ids[:150].tolist()
+
+
+def test_a_thorough_question_finds_what_a_quick_one_misses() -> None:
+    rng = np.random.default_rng(5)
+    # Without any structure neighbours are as hard to find as they can be.
+    vectors = rng.standard_normal((6000, 128)).astype(np.float32)
+    ids = np.arange(6000)
+    index = FaceIndex.build(ids, vectors)
+    asked = rng.standard_normal((30, 128)).astype(np.float32)
+    truth, _ = brute(ids, vectors, asked, 20)
+
+    def hits(*, thorough: bool) -> int:
+        found = index.neighbours(asked, 20, thorough=thorough).ids
+        return sum(len(np.intersect1d(a, b)) for a, b in zip(found, truth, strict=True))
+
+    assert hits(thorough=True) > 0.99 * truth.size > hits(thorough=False)

@@ -17,7 +17,7 @@ import pytest
 from guyverd.catalogue.store import Catalogue
 from guyverd.config import Config
 from guyverd.model import IndexStamp
-from guyverd.people.index import maker
+from guyverd.people.index_file import maker
 from guyverd.service.access import open_library
 from guyverd.service.pipeline.grouping import Grouping
 from tests.promises import scaled
@@ -141,7 +141,7 @@ def test_what_something_else_wrote_is_not_loaded_and_is_replaced(
     here = maker()
     for what, (name, other) in ELSEWHERE.items():
         with pytest.MonkeyPatch.context() as monkeypatch:
-            monkeypatch.setattr(f"guyverd.people.index.{name}", other)
+            monkeypatch.setattr(f"guyverd.people.index_file.{name}", other)
             maker.cache_clear()
             assert maker() != here, what
             told = saved.refused(caplog)
@@ -178,7 +178,7 @@ def test_check_says_what_is_wrong_with_it_and_mends_it(config: Config, monkeypat
     scan(config)
     assert _checked(config) == ""
     with monkeypatch.context() as changed:
-        changed.setattr("guyverd.people.index.platform.machine", lambda: "riscv64")
+        changed.setattr("guyverd.people.index_file.platform.machine", lambda: "riscv64")
         maker.cache_clear()
         assert "riscv64" in _checked(config)
     maker.cache_clear()
@@ -198,6 +198,6 @@ def _checked(config: Config, *, repair: bool = False) -> str:
 
 
 def test_two_processes_agree_who_they_are() -> None:
-    code = "from guyverd.people.index import maker; print(maker())"
+    code = "from guyverd.people.index_file import maker; print(maker())"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == maker()

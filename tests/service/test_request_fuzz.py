@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from guyverd.errors import PeopleFolderError
 from guyverd.folders import marker
 from guyverd.model import IndexStamp
-from guyverd.people.index import FaceIndex, IndexRefused
+from guyverd.people.index import FaceIndex
+from guyverd.people.index_file import IndexRefused
 from guyverd.service.api import METHODS
 from guyverd.service.lock import holder
 from guyverd.service.serving import Server

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from guyverd.errors import GuyverError, PeopleFolderError
-from guyverd.people.index import FaceIndex, IndexRefused
+from guyverd.people.index import FaceIndex
+from guyverd.people.index_file import IndexRefused
 from guyverd.service.api import Row
 from guyverd.service.pipeline.words.agreeing import disagreements
 from guyverd.service.pipeline.words.deciding import standing

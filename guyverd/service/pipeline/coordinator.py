@@ -139,6 +139,7 @@ class Coordinator:
         if watch:
             self.watcher.start()
             self.renewing.look()
+            self.grouping.open_early(self.wake)
             self.backups.start()
         self._thread = threading.Thread(target=self._run, name="coordinator", daemon=True)
         self._thread.start()
@@ -152,6 +153,7 @@ class Coordinator:
         self.reader.stop()
         self.publishing.furnishing.stop()
         self.backups.give_up()
+        self.grouping.give_up_opening()
         if self._thread is not None:
             self._thread.join()
         self.backups.stop()
@@ -493,6 +495,7 @@ class Coordinator:
                 self._ungrouped = True
                 self.wake()
                 return
+        self._ungrouped = self.grouping.waits
 
     def _dirty_if(self, changed: bool) -> None:
         if changed:

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 
 from guyverd.catalogue.store import Catalogue
 from guyverd.config import People
+from guyverd.errors import GuyverError
 from guyverd.people.evidence import CROWD, Measure
 
 _STEPS = 16
 """How often it is learned anew while the library doubles."""
+_KEPT = 2
+"""Measures that are kept: what is read is ahead of what is grouped, and both are asked for in turns."""
+
+_Key = tuple[int, object]
+"""Up to which photo, and which of the library's photos are compared at all."""
 
 
 class Measuring:
-    """Keeps the last measure. From any thread."""
+    """Keeps the last measures. From any thread."""
 
     def __init__(self, settings: People, catalogue: Catalogue) -> None:
         self._settings = settings
         self._catalogue = catalogue
-        self._guard = threading.Lock()
-        self._kept: tuple[tuple[int, object], Measure] | None = None
+        self._learning = threading.Lock()
+        self._kept: dict[_Key, Measure] = {}
+        """In the order in which they were learned. Replaced, never changed."""
 
     def at(self, through: int) -> Measure:
         """The measure for grouping the photos up to that number.
@@ -28,15 +36,41 @@ class Measuring:
         pass that was stopped and begun again measures as one that was not. While photos are read again because another
         network made their vectors, it is learned anew each time.
         """
-        compared = self._catalogue.renewal.compared()
-        step = max(1, (1 << max(0, through.bit_length() - 1)) // _STEPS)
-        known = through // step * step
-        with self._guard:
-            if self._kept is None or self._kept[0] != (known, compared):
-                faces, crowd = self._catalogue.photos.crowd(known, CROWD)
-                self._kept = ((known, compared), Measure(self._settings, faces, crowd))
-            return self._kept[1]
+        return self._at(self._key(through))
 
     def now(self) -> Measure:
         """The measure for asking the library as it stands."""
         return self.at(self._catalogue.photos.next_id() - 1)
+
+    def lately(self) -> Measure:
+        """The same, or one that is hardly older, where there is one; then a thread learns the new one.
+
+        For whoever waits: learning takes a second in a large library.
+        """
+        key, kept = self._key(self._catalogue.photos.next_id() - 1), self._kept
+        alike = [measure for (_, compared), measure in kept.items() if compared == key[1]]
+        if key in kept or not alike:
+            return self._at(key)
+        if not self._learning.locked():
+            threading.Thread(target=self._learn, args=(key,), name="measure", daemon=True).start()
+        return alike[-1]
+
+    def _learn(self, key: _Key) -> None:
+        with suppress(GuyverError):  # the next one to ask tries again
+            self._at(key)
+
+    def _key(self, through: int) -> _Key:
+        step = max(1, (1 << max(0, through.bit_length() - 1)) // _STEPS)
+        return through // step * step, self._catalogue.renewal.compared()
+
+    def _at(self, key: _Key) -> Measure:
+        if (found := self._kept.get(key)) is not None:
+            return found
+        with self._learning:
+            found = self._kept.get(key)
+            if found is None:
+                faces, crowd = self._catalogue.photos.crowd(key[0], CROWD)
+                found = Measure(self._settings, faces, crowd)
+                before = [item for item in self._kept.items() if item[0][1] == key[1]]
+                self._kept = dict([*before[1 - _KEPT :], (key, found)])
+            return found

@@ -268,8 +268,8 @@ class LocalLibrary(Inquiring):
         if not reading.faces:
             raise NoFaceFound(path=path, smallest=f"{100 * self._at_work.config.faces.smallest:g} %")
         vectors = _stack(reading.faces)
-        catalogue, index = self._at_work.catalogue, self._at_work.call(lambda: self._at_work.grouping.index)
-        measure = self._at_work.grouping.measuring.now()
+        catalogue, index = self._at_work.catalogue, self._at_work.grouping.index
+        measure = self._at_work.grouping.measuring.lately()
         names = catalogue.people.names()
 
         def told(known: Likeness | None) -> Row:

@@ -14,7 +14,8 @@ from guyverd.catalogue.inspection import Inspection, inspect
 from guyverd.config import Config
 from guyverd.errors import PeopleFolderError
 from guyverd.folders.marker import check
-from guyverd.people.index import FaceIndex, IndexRefused
+from guyverd.people.index import FaceIndex
+from guyverd.people.index_file import IndexRefused
 from guyverd.service.doctor.folders import People
 from guyverd.service.doctor.library import Stored
 from guyverd.watch.mounts import mounts

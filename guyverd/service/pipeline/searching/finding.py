@@ -26,7 +26,7 @@ class Finding:
         self._at_work = coordinator
         self._asked = asked
         self._catalogue = coordinator.catalogue
-        self._search = Search(self._catalogue, self._index, coordinator.grouping.measuring.now)
+        self._search = Search(self._catalogue, self._index, coordinator.grouping.measuring.lately)
 
     def of_picture(
         self,
@@ -68,7 +68,7 @@ class Finding:
     # ---- inside ------------------------------------------------------------------------------------------------------
 
     def _index(self) -> FaceIndex:
-        return self._at_work.call(lambda: self._at_work.grouping.index)
+        return self._at_work.grouping.index
 
     def _read(self, path: str, opened: int | None, at: float | None) -> PhotoReading:
         read = self._asked.read(path, opened) if at is None else self._asked.read(path, opened, at=at)  # type: ignore[call-arg]
