@@ -89,6 +89,21 @@ def _same(one: bytes, other: bytes) -> bool:
         return False
 
 
+def prepare(folder: bytes, form: Form) -> None:
+    """Make the folder if only it is missing, and see whether what is to be put there can be. Raises DeliveryStopped."""
+    try:
+        with suppress(FileExistsError):
+            os.mkdir(folder)
+            above = os.open(os.path.dirname(folder) or b"/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                disk.settle(above)
+            finally:
+                os.close(above)
+    except OSError as problem:
+        raise explained(folder, problem) from None
+    try_out(folder, form)
+
+
 def try_out(folder: bytes, form: Form) -> None:
     """Make what is to be put there once and take it away again. Raises DeliveryStopped."""
     name = disk.TEMPORARY + os.urandom(12).hex().encode()
@@ -106,9 +121,21 @@ def try_out(folder: bytes, form: Form) -> None:
         raise explained(folder, problem) from None
 
 
-def writable(folder: bytes) -> bool:
-    """Whether files can be put there as far as that can be told without doing it."""
-    return os.access(folder, os.W_OK | os.X_OK)
+def check_writable(folder: bytes) -> None:
+    """Whether files can be put there, as far as that can be told without doing it. Raises DeliveryStopped."""
+    try:
+        disk_ = os.statvfs(folder)
+    except OSError as problem:
+        raise explained(folder, problem) from None
+    code = 0
+    if disk_.f_flag & os.ST_RDONLY:
+        code = errno.EROFS
+    elif not os.access(folder, os.W_OK | os.X_OK):
+        code = errno.EACCES
+    elif not disk_.f_bavail and disk_.f_blocks:
+        code = errno.ENOSPC
+    if code:
+        raise explained(folder, OSError(code, os.strerror(code)))
 
 
 def explained(folder: bytes, problem: OSError) -> DeliveryStopped:

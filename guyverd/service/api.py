@@ -37,6 +37,9 @@ METHODS = frozenset(
         "search",
         "together",
         "timeline",
+        "follow",
+        "follows",
+        "unfollow",
         "folders",
         "folders_resume",
         "folders_rebuild",
@@ -55,10 +58,12 @@ METHODS = frozenset(
 )
 
 
-LISTS = frozenset({"people", "faces", "together", "timeline", "albums", "failures", "log", "review", "journal"})
+LISTS = frozenset(
+    {"people", "faces", "together", "timeline", "follows", "albums", "failures", "log", "review", "journal"}
+)
 """The methods that give rows one by one."""
 
-PICTURED = frozenset({"who", "search", "box"})
+PICTURED = frozenset({"who", "search", "follow", "box"})
 """The methods that are about a picture, which may be handed to a daemon as an open file."""
 
 SURE = 0.9
@@ -334,6 +339,42 @@ class Library(Protocol):
 
         Keys: `month` ("2024-05"; null for what has no date, which is last), `photos`, `videos`.
         """
+
+    def follow(
+        self,
+        query: str,
+        name: str,
+        folder: str,
+        face: int | None = None,
+        *,
+        at: float | None = None,
+        person: bool = False,
+        copy: bool = False,
+        clips: bool = False,
+        past: bool = False,
+        opened: int | None = None,
+    ) -> Row:
+        """Save a search: every photo and video of somebody that enters the library from now on is put into a folder.
+
+        `query`, `face`, `at`, `person` and `opened` are as in `search`, but where a picture shows several faces, one
+        must be chosen. `folder` is the absolute path of a folder that lies in no photo folder and not in the people
+        folder; it is made where it alone is missing. What is found is linked, or is to be a `copy`; with `clips` of
+        videos the moments alone are, cut out. What counts is what `search` is sure of. With `past` all that is in the
+        library is put there too. Nothing that was put there is ever changed, removed or put there again.
+
+        Keys: those of `follows`.
+        """
+
+    def follows(self) -> Iterable[Row]:
+        """The searches that were saved, oldest first.
+
+        Keys: `id`, `name`, `shows` (the picture or person that was asked for), `person` {`id`, `name`} (who that is, or
+        null), `folder`, `form` ("link", "copy"), `clips`, `since` (when it was saved), `delivered` (files put there),
+        `waiting` (files to be put there), `problem` (why nothing can be put there at present, or null).
+        """
+
+    def unfollow(self, name: str) -> Row:
+        """End a saved search, told by its name or number; what was put into its folder stays. Keys: as `follows`."""
 
     def album(
         self,

@@ -233,6 +233,33 @@ class RemoteLibrary:
         """See `Library.timeline`."""
         return self._many("timeline", person=person)
 
+    def follow(
+        self,
+        query: str,
+        name: str,
+        folder: str,
+        face: int | None = None,
+        *,
+        at: float | None = None,
+        person: bool = False,
+        copy: bool = False,
+        clips: bool = False,
+        past: bool = False,
+        opened: int | None = None,
+    ) -> Row:
+        """See `Library.follow`."""
+        given: dict[str, object] = {"query": query, "name": name, "folder": folder, "face": face, "at": at}
+        given |= {"person": person or None, "copy": copy or None, "clips": clips or None, "past": past or None}
+        return self._asked("follow", given) if person else self._pictured("follow", given, query, opened)
+
+    def follows(self) -> Iterable[Row]:
+        """See `Library.follows`."""
+        return self._many("follows")
+
+    def unfollow(self, name: str) -> Row:
+        """See `Library.unfollow`."""
+        return self._one("unfollow", name=name)
+
     def album(
         self,
         people: Sequence[str],

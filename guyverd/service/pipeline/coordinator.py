@@ -19,20 +19,24 @@ from guyverd.catalogue.rows import PendingFile
 from guyverd.catalogue.store import Catalogue
 from guyverd.config import Config
 from guyverd.errors import ControlError, GuyverError, PeopleFolderPaused
+from guyverd.model import PhotoKind
 from guyverd.service.metrics import Metrics
 from guyverd.service.pipeline.clocks import Clocks
 from guyverd.service.pipeline.estimating import Estimating
+from guyverd.service.pipeline.filming import Filming
+from guyverd.service.pipeline.following.following import Following
 from guyverd.service.pipeline.forgetting import Forgetting
 from guyverd.service.pipeline.grouping import Grouping
 from guyverd.service.pipeline.hours import next_change, pace
 from guyverd.service.pipeline.identifying import Identifying
 from guyverd.service.pipeline.keeping.publishing import Publishing
-from guyverd.service.pipeline.looking import Looking, Tally
+from guyverd.service.pipeline.looking import Looking
 from guyverd.service.pipeline.metering import measure
 from guyverd.service.pipeline.observing import Observing
 from guyverd.service.pipeline.reading import Reader
 from guyverd.service.pipeline.renewing import Renewing
 from guyverd.service.pipeline.safekeeping.nightly import Nightly
+from guyverd.service.pipeline.verdicts import Tally
 from guyverd.service.pipeline.watcher import Watcher
 from guyverd.watch.debounce import Debouncer
 from guyverd.watch.events import EventKind, PathEvent
@@ -83,10 +87,27 @@ class Coordinator:
         self.looking = Looking(
             self.catalogue, self.reader, self.wake, clock, self.renewing.kept, metrics=self.metrics, lost=lost
         )
+        self.filming = Filming(
+            self.catalogue,
+            self.reader,
+            self.wake,
+            config.videos,
+            self.looking.verdicts,
+            kept=self.renewing.kept,
+            metrics=self.metrics,
+        )
         self.publishing = Publishing(config, self.catalogue, self.metrics)
+        self.following = Following(
+            config,
+            self.catalogue,
+            lambda: self.grouping.index,
+            self.grouping.measuring.now,
+            wake=self.wake,
+            metrics=self.metrics,
+        )
         self.backups = Nightly(config, clock)
         self._people = os.fsencode(config.people)
-        self.estimating = Estimating(self.catalogue, self.looking, self.reader.width, clock)
+        self.estimating = Estimating(self.catalogue, self.looking, self.filming, self.reader.width, clock)
         self.quiet_until = ""
         """The time of the day until which no photo is read; empty where they are."""
         self.trouble: GuyverError | None = None
@@ -112,10 +133,8 @@ class Coordinator:
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
         self._dirty_since: float | None = clock()
-        self._next_inspection = 0.0
+        self._next_inspection = self._next_try = self._next_publish = 0.0
         self._next_rescan = clock() + config.watch.rescan
-        self._next_try = 0.0
-        self._next_publish = 0.0
         self._faults = 0
         """Unexpected errors in a row."""
         self._housekept = False
@@ -141,6 +160,7 @@ class Coordinator:
             self.renewing.look()
             self.grouping.open_early(self.wake)
             self.backups.start()
+        self.following.start()
         self._thread = threading.Thread(target=self._run, name="coordinator", daemon=True)
         self._thread.start()
 
@@ -156,6 +176,7 @@ class Coordinator:
         self.grouping.give_up_opening()
         if self._thread is not None:
             self._thread.join()
+        self.following.stop()
         self.backups.stop()
         self.identifying.stop()
         try:
@@ -386,7 +407,7 @@ class Coordinator:
         self._dirty_if(self._survey())
         self._dirty_if(self.identifying.advance())
         self._keep_pace()
-        self.looking.advance(quiet=bool(self.quiet_until))
+        self._read()
         if gone := self.looking.take_gone():
             self.grouping.drop(gone)
             self._dirty_if(True)
@@ -407,6 +428,12 @@ class Coordinator:
         self.phase = self._phase()
         self._at_rest = self._is_idle()
         self.backups.advance(idle=self._at_rest)
+
+    def _read(self) -> None:
+        """Keep the workers busy: with photos, and with videos where there are none."""
+        quiet, due = bool(self.quiet_until), self.looking.verdicts.hindrance.due
+        self.looking.advance(quiet=quiet)
+        self.filming.advance(quiet=quiet, plenty=self.looking.plenty, due=due and not self.looking.busy)
 
     def _survey(self) -> bool:
         """One step of a comparison. Tells whether files changed."""
@@ -486,15 +513,20 @@ class Coordinator:
     def _group(self) -> None:
         self._ungrouped = False
         photos = self.catalogue.photos
-        first_unread = photos.first_unread()
+        first_unread = photos.first_unread(PhotoKind.PHOTO)
         if first_unread is None and (self.observing.surveying or self.identifying.busy):
             first_unread = photos.next_id()
-        while self.grouping.advance(first_unread=first_unread):
-            self._dirty_if(True)
-            if not self._inbox.empty():
-                self._ungrouped = True
-                self.wake()
-                return
+        # Videos come after all photos, however long they take: nobody waits for a film to see photos sorted.
+        kinds = [(PhotoKind.PHOTO, first_unread)]
+        if first_unread is None:
+            kinds.append((PhotoKind.VIDEO, photos.first_unread(PhotoKind.VIDEO)))
+        for kind, first in kinds:
+            while self.grouping.advance(first_unread=first, kind=kind):
+                self._dirty_if(True)
+                if not self._inbox.empty():
+                    self._ungrouped = True
+                    self.wake()
+                    return
         self._ungrouped = self.grouping.waits
 
     def _dirty_if(self, changed: bool) -> None:
@@ -520,6 +552,7 @@ class Coordinator:
             self.publishing.cover()
 
     def _publish(self) -> None:
+        self.following.notice()
         with self.metrics.timing("publish"):
             published = self.publishing.publish()
         if published:
@@ -537,11 +570,13 @@ class Coordinator:
             self.observing.surveying
             or self.identifying.busy
             or self.looking.busy
+            or self.filming.busy
             or len(self._debouncer)
             or self._ungrouped
             or (self._dirty_since is not None and self.publishing.problem is None)
             or (self.publishing.heeding.deadline() is not None and self.publishing.problem is None)
             or self.publishing.furnishing.busy
+            or self.following.busy
             or not self.ready.is_set()
         )
 
@@ -550,6 +585,8 @@ class Coordinator:
             return "scanning"
         if self.looking.busy:
             return "reading"
+        if self.filming.busy:
+            return "filming"
         return "idle" if self._is_idle() else "publishing"
 
     def _settle_down(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from guyverd.model import Person, PersonId
 from guyverd.published import of_album
 from guyverd.service.api import Row
 from guyverd.service.journal import last_lines
+from guyverd.service.pipeline.following.saving import sacred, saved_searches
 from guyverd.service.pipeline.searching.company import together
 from guyverd.service.pipeline.searching.wishes import everyone, whom, wishes
 from guyverd.service.pipeline.words.albums import people_in, photos_in
@@ -28,6 +29,8 @@ from guyverd.service.pipeline.words.telling import story
 
 if TYPE_CHECKING:
     from guyverd.catalogue.rows import PictureRow
+    from guyverd.errors import DeliveryStopped
+    from guyverd.followed import FollowId
     from guyverd.published import Home
 
 
@@ -67,6 +70,15 @@ class Listing:
                 "left_out": len(saved.without),
                 "folder": self._folder_at(homes.get(of_album(album))),
             }
+
+    def follows(self) -> Iterator[Row]:
+        """See `Library.follows`."""
+        forbidden = sacred(self._catalogue, self._people_folder)
+        return iter(saved_searches(self._catalogue, forbidden, self._troubles()))
+
+    def _troubles(self) -> Mapping[FollowId, DeliveryStopped]:
+        """What deliveries met, where any are made."""
+        return {}
 
     def faces(self, person: str | None = None) -> Iterator[Row]:
         """See `Library.faces`."""

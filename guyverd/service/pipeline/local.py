@@ -219,6 +219,28 @@ class WorkingLibrary(Listing):
             opened=opened,
         )
 
+    def follow(
+        self,
+        query: str,
+        name: str,
+        folder: str,
+        face: int | None = None,
+        *,
+        at: float | None = None,
+        person: bool = False,
+        copy: bool = False,
+        clips: bool = False,
+        past: bool = False,
+        opened: int | None = None,
+    ) -> Row:
+        """See `Library.follow`."""
+        how = {"person": person, "copy": copy, "clips": clips, "past": past}
+        return self._whole.follow(query, name, folder, face, at=at, opened=opened, **how)
+
+    def unfollow(self, name: str) -> Row:
+        """See `Library.unfollow`."""
+        return self._whole.unfollow(name)
+
     def album(
         self,
         people: Sequence[str],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -26,6 +26,7 @@ from guyverd.service.pipeline.accepting import accept
 from guyverd.service.pipeline.asked import Asked
 from guyverd.service.pipeline.checking import check
 from guyverd.service.pipeline.coordinator import Coordinator
+from guyverd.service.pipeline.following.saving import Saving
 from guyverd.service.pipeline.forgetting import plan
 from guyverd.service.pipeline.keeping import whole
 from guyverd.service.pipeline.reclustering import Reclustering
@@ -37,6 +38,8 @@ from guyverd.service.pipeline.words.boxing import draw
 from guyverd.service.pipeline.words.telling import number
 
 if TYPE_CHECKING:
+    from guyverd.errors import DeliveryStopped
+    from guyverd.followed import FollowId
     from guyverd.model import FloatArray
 
 _LIBRARIES = (
@@ -61,6 +64,7 @@ class LocalLibrary(Inquiring):
         self._reclustering = Reclustering(coordinator)
         self._asked = Asked(coordinator.config, coordinator.reader, daemon=daemon)
         self._finding = Finding(coordinator, self._asked)
+        self._saving = Saving(coordinator, self._asked)
         self._daemon = daemon
         self._since = datetime.now(UTC).isoformat(timespec="seconds")
 
@@ -110,8 +114,10 @@ class LocalLibrary(Inquiring):
             "backlog": {
                 "files": counts.pending_files,
                 "photos": counts.pending_photos,
+                "videos": counts.pending_videos,
                 "faces": counts.ungrouped_faces,
             },
+            "films": self._films(),
             "rate": round(work.estimating.rate(), 2) if counts.pending_photos else 0.0,
             "eta": work.estimating.eta() if self._daemon else None,
             "workers": {
@@ -125,6 +131,7 @@ class LocalLibrary(Inquiring):
             "counts": {
                 "files": counts.files,
                 "photos": counts.photos,
+                "videos": counts.videos,
                 "faces": counts.faces,
                 "people": counts.people,
                 "named": counts.named,
@@ -136,6 +143,13 @@ class LocalLibrary(Inquiring):
             "notices": self._notices(),
             "metrics": work.metrics.values(),
         }
+
+    def _films(self) -> list[Row]:
+        """The videos that are being read, and how much of each was."""
+        return [
+            {"file": os.fsdecode(path), "photo": photo, "share": round(share, 3)}
+            for photo, path, share in self._at_work.filming.shares()
+        ]
 
     def _watched(self, path: bytes, state: str, detail: str) -> tuple[str, str]:
         if state == "offline":
@@ -157,6 +171,7 @@ class LocalLibrary(Inquiring):
             found.append("`faces.device` is gpu, but onnxruntime has none here that works: the cpu does it.")
         if work.quiet_until and work.catalogue.backlog()[1]:
             found.append(f"Reading waits until {work.quiet_until} (quiet hours).")
+        found += work.following.notices()
         found += work.renewing.notices(work.looking.engine)
         found += work.observing.notices()
         if (asks := work.forgetting.notice()) is not None:
@@ -175,7 +190,9 @@ class LocalLibrary(Inquiring):
             # Nobody would see the notice, and whoever waits would wait for ever.
             raise problem
         busy = not work.idle
-        files, photos = work.catalogue.backlog()
+        files, contents = work.catalogue.backlog()
+        videos = work.catalogue.films.backlog()
+        photos = contents - videos
         done = work.pass_so_far()
         return {
             "busy": busy,
@@ -183,11 +200,14 @@ class LocalLibrary(Inquiring):
             "files_found": work.files_in_pass(),
             "photos_total": done.photos + photos,
             "photos_done": done.photos,
+            "videos_total": done.videos + videos,
+            "videos_done": done.videos,
+            "films": self._films(),
             "faces": done.faces,
             "failures": done.failed,
             "rate": round(work.estimating.rate(), 2),
-            "eta": work.estimating.eta() if busy and photos + files else None,
-            "quiet_until": work.quiet_until if photos and work.quiet_until else None,
+            "eta": work.estimating.eta() if busy and contents + files else None,
+            "quiet_until": work.quiet_until if contents and work.quiet_until else None,
         }
 
     def scan(self, again: bool = False, every: bool = False) -> Row:
@@ -322,6 +342,33 @@ class LocalLibrary(Inquiring):
         if person:
             return self._finding.of_person(query, question, within)
         return self._finding.of_picture(query, question, within, face=face, at=at, opened=opened)
+
+    # ---- saved searches ----------------------------------------------------------------------------------------------
+
+    def follow(
+        self,
+        query: str,
+        name: str,
+        folder: str,
+        face: int | None = None,
+        *,
+        at: float | None = None,
+        person: bool = False,
+        copy: bool = False,
+        clips: bool = False,
+        past: bool = False,
+        opened: int | None = None,
+    ) -> Row:
+        """See `Library.follow`."""
+        how = {"person": person, "copy": copy, "clips": clips, "past": past}
+        return self._saving.follow(query, name, folder, face=face, at=at, opened=opened, **how)
+
+    def unfollow(self, name: str) -> Row:
+        """See `Library.unfollow`."""
+        return self._saving.end(name)
+
+    def _troubles(self) -> Mapping[FollowId, DeliveryStopped]:
+        return dict(self._at_work.following.troubles)
 
     # ---- what is gone ------------------------------------------------------------------------------------------------
 

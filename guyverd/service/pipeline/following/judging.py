@@ -1,0 +1,127 @@
+"""Which faces a saved search finds, told as a search for the same face or person tells it.
+
+What enters the library is compared once, when it is grouped. Whoever the face asked about is found to be is looked at
+anew each time, for it may show only later, and then all of theirs that entered since the search was saved count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from guyverd.catalogue.store import Catalogue
+from guyverd.followed import Follow, Shown
+from guyverd.model import FaceId, PersonId
+from guyverd.people import finding
+from guyverd.people.finding import LIKELY, Claim, Faces, claims, judged, most_alike
+from guyverd.service.api import SURE
+from guyverd.service.pipeline.searching.search import MEMBERS
+
+if TYPE_CHECKING:
+    from guyverd.model import FaceTable, IntArray
+    from guyverd.people.evidence import Measure
+    from guyverd.people.index import FaceIndex
+
+NEAR = 64
+"""Faces of the library by which it is found who a face is."""
+STEP = 5_000
+"""Faces that are compared at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one look for a saved search found."""
+
+    shown: tuple[Shown, ...]
+    """Faces that count and were not taken up before, by photo and time."""
+    compared: FaceId
+    """All faces up to this number are compared."""
+    through: PersonId | None
+    """Whom the face asked about was found to show."""
+    whole: bool
+    """Whether that was all that there is to compare at present."""
+
+
+class Judging:
+    """For one library; from any thread."""
+
+    def __init__(self, catalogue: Catalogue, index: Callable[[], FaceIndex], measure: Callable[[], Measure]) -> None:
+        self._catalogue = catalogue
+        self._index = index
+        self._measure = measure
+
+    def comparable(self, follow: Follow) -> bool:
+        """Whether the vector it was saved with can be compared with those of the library."""
+        return follow.network is None or self._catalogue.renewal.networks() <= {follow.network}
+
+    def look(self, follow: Follow) -> Found:
+        """What is found for it now, of as many new faces as are compared at a time."""
+        whom = self._whom(follow)
+        new, compared, whole = self._new(follow)
+        if whom is None:
+            return Found((), compared, follow.through, whole)
+        asked, members, known, near, measure = whom
+        sure = {claim.person for claim in known if claim.confidence >= LIKELY}
+        through = known[0].person if follow.person is None and known and known[0].person in sure else None
+        shown = {one.face: one for one in self._catalogue.follows.of_faces(follow, new)}
+        for person in sorted(sure):
+            shown |= {one.face: one for one in self._catalogue.follows.of_person(follow, person)}
+        counted: list[Shown] = []
+        numbers = np.array(sorted(shown), np.int64)
+        for start in range(0, len(numbers), STEP):
+            some = self._faces(self._catalogue.photos.table(numbers[start : start + STEP]), measure)
+            told = judged(asked, some, near=near, members=members, claimed=known, measure=measure)
+            counted += [shown[FaceId(face)] for face in some.ids[told.confidence >= SURE].tolist()]
+        counted.sort(key=lambda one: (one.photo, one.start or 0.0, one.face))
+        return Found(tuple(counted), compared, through, whole)
+
+    # ---- inside ------------------------------------------------------------------------------------------------------
+
+    def _new(self, follow: Follow) -> tuple[list[FaceId], FaceId, bool]:
+        """Faces that are to be compared, up to which number these are all, and whether there are no more."""
+        through = self._catalogue.follows.comparable()
+        if through <= follow.compared:
+            return [], follow.compared, True
+        new = self._catalogue.follows.faces_between(follow.compared, through, STEP)
+        if len(new) < STEP:
+            return new, through, True
+        return new, new[-1], False
+
+    def _whom(self, follow: Follow) -> tuple[Faces, Faces, Sequence[Claim], Faces, Measure] | None:
+        """Who is looked for: the faces asked about, some of the people found, how far it is they, those near, by what.
+
+        None where nobody is known by any face.
+        """
+        measure = self._measure()
+        if follow.person is None and follow.embedding is not None and self.comparable(follow):
+            nobody = np.zeros(1, np.int64)
+            asked = finding.faces(nobody - 1, nobody, follow.embedding[None], nobody > 0, measure)
+            near = self._faces(self._nearest(follow), measure)
+            members = self._faces(self._members(most_alike(asked, near)), measure)
+            return asked, members, claims(asked, near, members, measure), near, measure
+        # Its vector cannot be compared any more: who it was found to be is still known.
+        person = follow.person if follow.person is not None else follow.through
+        known = None if person is None else self._catalogue.people.survivor(person)
+        if known is None:
+            return None
+        asked = self._faces(self._members([known]), measure)
+        if not len(asked):
+            return None
+        return asked, asked, [Claim(known, 1.0, float(measure.link))], asked, measure
+
+    def _nearest(self, follow: Follow) -> FaceTable:
+        assert follow.embedding is not None
+        index = self._index()
+        found = index.neighbours(follow.embedding[None], min(NEAR, max(1, len(index))))
+        return self._catalogue.photos.table(found.ids[0][found.ids[0] >= 0])
+
+    def _members(self, people: Collection[int]) -> FaceTable:
+        """Some faces of each, from all over."""
+        return self._catalogue.photos.members(np.array(sorted(people), np.int64), MEMBERS)
+
+    def _faces(self, table: FaceTable, measure: Measure) -> Faces:
+        said: IntArray = np.array(sorted(self._catalogue.follows.said(table.ids.tolist())), np.int64)
+        return finding.faces(table.ids, table.people, table.vectors, np.isin(table.ids, said), measure)
