@@ -82,6 +82,55 @@ def copy_originals(
     return Exported(tuple(copied), tuple(already), tuple(missing))
 
 
+def link_originals(
+    files: Iterable[Sequence[str]],
+    folder: Path,
+    *,
+    sacred: Iterable[Path] = (),
+    each: Callable[[], object] | None = None,
+) -> Exported:
+    """Put a symbolic link to one file of each photo into `folder`, which is made when it is not there.
+
+    The first of a photo's files that is there is linked to, by its absolute path, under its name. A link to that very
+    file that stands there counts as already there; beside anything else the link gets a number, as by
+    `copy_originals`, which tells of `sacred`, `each` and the errors too.
+    """
+    linked: list[str] = []
+    already: list[str] = []
+    missing: list[tuple[str, ...]] = []
+    with _filled(folder, sacred):
+        for candidates in files:
+            for candidate in candidates:
+                try:
+                    with _opened(candidate):
+                        pass
+                except _SourceLost:
+                    continue
+                target, new = _link(os.path.abspath(candidate), os.fspath(folder))
+                (linked if new else already).append(target)
+                break
+            else:
+                missing.append(tuple(candidates))
+            if each is not None:
+                each()
+    return Exported(tuple(linked), tuple(already), tuple(missing))
+
+
+def _link(original: str, folder: str) -> tuple[str, bool]:
+    """The link to `original` in `folder`, and whether it is new."""
+    number = 1
+    while True:
+        target = os.path.join(folder, numbered(os.path.basename(original), number))
+        try:
+            os.symlink(original, target)
+        except FileExistsError:
+            if os.path.islink(target) and os.readlink(target) == original:
+                return target, False
+            number += 1
+            continue
+        return target, True
+
+
 @contextlib.contextmanager
 def filling(folder: Path, sacred: Iterable[Path] = ()) -> Iterator[Callable[[bytes, str], tuple[str, bool]]]:
     """What puts bytes into `folder` as a file of that name, by the rules of `copy_originals`, which raises the same.
@@ -99,6 +148,56 @@ def filling(folder: Path, sacred: Iterable[Path] = ()) -> Iterator[Callable[[byt
 
     with _filled(folder, sacred):
         yield put
+
+
+@contextlib.contextmanager
+def receiving(folder: Path, sacred: Iterable[Path] = ()) -> Iterator[Receiver]:
+    """Where files that are made piece by piece become part of `folder`, by the rules of `copy_originals`.
+
+    It raises what `copy_originals` does.
+    """
+    with _filled(folder, sacred):
+        yield Receiver(os.fspath(folder))
+
+
+class Receiver:
+    """A folder that takes files which somebody else writes, each under a name of its own until it is whole."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+
+    @contextlib.contextmanager
+    def part(self) -> Iterator[str]:
+        """An empty file to write into; what is left of it afterwards is removed."""
+        path = os.path.join(self._folder, f".guyverd-{secrets.token_hex(8)}.part")
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
+        try:
+            yield path
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+
+    def settle(self, part: str, name: str) -> tuple[str, bool]:
+        """Give the finished `part` its name, or find that a file with its bytes is there; and whether it is new."""
+        fd = os.open(part, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            # Before the name appears: after a power cut a named file must be a whole one.
+            os.fsync(fd)
+            made = _Source(fd, name, os.fstat(fd))
+            number = 1
+            while True:
+                target = os.path.join(self._folder, numbered(name, number))
+                if not os.path.lexists(target):
+                    # Taken by someone else in this moment: look again under the same number.
+                    with contextlib.suppress(FileExistsError):
+                        _publish(part, target)
+                        return target, True
+                    continue
+                if _holds(target, made):
+                    return target, False
+                number += 1
+        finally:
+            os.close(fd)
 
 
 @contextlib.contextmanager

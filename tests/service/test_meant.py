@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guyverd.errors import GuyverError, NoMoment, NothingMeant, NoTime, PictureMissing, PictureUnreadable
-from guyverd.service.pipeline.meant import Picture, Somebody, meant, nobody, seconds
+from guyverd.service.pipeline.meant import Meant, meant, nobody, seconds
 
 
 @pytest.fixture(autouse=True)
@@ -27,23 +27,23 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        ("a.jpg", Picture("a.jpg")),
-        ("./a.jpg", Picture("./a.jpg")),
-        ("plain", Picture("plain")),
-        ("mail@home.jpg", Picture("mail@home.jpg")),
-        ("clip.mp4@7", Picture("clip.mp4@7")),
-        ("clip.mp4@83.5", Picture("clip.mp4", 83.5)),
-        ("clip.mp4@1:23", Picture("clip.mp4", 83.0)),
-        ("clip.mp4@0:01:23.25", Picture("clip.mp4", 83.25)),
-        (os.fsdecode(b"caf\xe9.mov@0"), Picture(os.fsdecode(b"caf\xe9.mov"), 0.0)),
-        ("Alice", Somebody("Alice")),
-        ("12", Somebody("12")),
-        ("Unnamed/0007", Somebody("Unnamed/0007")),
-        ("bob@example.org", Somebody("bob@example.org")),
-        ("a\0b", Somebody("a\0b")),
+        ("a.jpg", Meant("a.jpg")),
+        ("./a.jpg", Meant("./a.jpg")),
+        ("plain", Meant("plain")),
+        ("mail@home.jpg", Meant("mail@home.jpg")),
+        ("clip.mp4@7", Meant("clip.mp4@7")),
+        ("clip.mp4@83.5", Meant("clip.mp4", 83.5)),
+        ("clip.mp4@1:23", Meant("clip.mp4", 83.0)),
+        ("clip.mp4@0:01:23.25", Meant("clip.mp4", 83.25)),
+        (os.fsdecode(b"caf\xe9.mov@0"), Meant(os.fsdecode(b"caf\xe9.mov"), 0.0)),
+        ("Alice", Meant("Alice", person=True)),
+        ("12", Meant("12", person=True)),
+        ("Unnamed/0007", Meant("Unnamed/0007", person=True)),
+        ("bob@example.org", Meant("bob@example.org", person=True)),
+        ("a\0b", Meant("a\0b", person=True)),
     ],
 )
-def test_what_is_meant(text: str, wanted: Picture | Somebody) -> None:
+def test_what_is_meant(text: str, wanted: Meant) -> None:
     assert meant(text) == wanted
 
 

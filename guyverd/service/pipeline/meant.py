@@ -11,27 +11,22 @@ from guyverd.media.kinds import is_media, is_video
 
 _TIME = re.compile(r"(?:(?:(?P<hours>\d{1,4}):)?(?P<minutes>\d{1,4}):)?(?P<seconds>\d{1,7}(?:\.\d{1,9})?)", re.ASCII)
 _PATHS = ("/", "./", "../")
-"""What begins like that is a path. A slash alone is none: `Unnamed/0007` may be somebody's folder, and so the person."""
+"""What begins like that is a path. A slash alone tells nothing: `Unnamed/0007` may be somebody's folder of links."""
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """A picture, or the frame of a video, in a file that is there."""
+class Meant:
+    """What is asked about, as `Library.search` takes it."""
 
-    path: str
-    """As it was given."""
+    query: str
+    """The path of a file that is there, as it was given, or a person's number or name, perhaps."""
     at: float | None = None
-    """Seconds from the beginning of the video."""
+    """Of a video: seconds from its beginning."""
+    person: bool = False
+    """Whether it is a person."""
 
 
-@dataclass(frozen=True, slots=True)
-class Somebody:
-    """A person's number or name, perhaps."""
-
-    text: str
-
-
-def meant(text: str) -> Picture | Somebody:
+def meant(text: str) -> Meant:
     """What `text` means.
 
     A file that is there comes before all; then VIDEO@TIME, where that video is there. What looks like a path to a
@@ -41,20 +36,20 @@ def meant(text: str) -> Picture | Somebody:
     if _is_file(text):
         if is_video(os.fsencode(text)):
             raise NoMoment(path=text)
-        return Picture(text)
+        return Meant(text)
     video, mark, time = text.rpartition("@")
     if mark and _is_file(video):
         at = seconds(time)
         if at is None:
             raise NoTime(path=video, time=time or "nothing")
-        return Picture(video, at)
+        return Meant(video, at)
     if mark and is_video(os.fsencode(video)):
         raise PictureMissing(path=video)
     if is_media(os.fsencode(text)) or text.startswith(_PATHS):
         if os.path.isdir(text):
             raise PictureUnreadable(path=text, detail="it is a folder")
         raise PictureMissing(path=text)
-    return Somebody(text)
+    return Meant(text, person=True)
 
 
 def seconds(time: str) -> float | None:
