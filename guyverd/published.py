@@ -48,6 +48,8 @@ class ShelfPhoto:
     """Absolute paths of files that belong to that one: the video of a live photo, the raw picture, a sidecar."""
     own: bool = False
     """Somebody put it into the very folder: a link to it that stands there stays, but none is made."""
+    beside: bool = False
+    """It is linked as a companion of another photo: only a link that somebody put somewhere stays."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from guyverd.catalogue.database import Database, Row
+from guyverd.catalogue.files import slices
 from guyverd.catalogue.rows import within
 from guyverd.model import Box, FaceId, PersonId, PhotoId, RootId
 from guyverd.published import OwnerId, Shelf, ShelfPhoto
@@ -36,6 +39,14 @@ _HANDLED = (
     " AND kind IN ('confirm', 'reject', 'split', 'different', 'same')"
 )
 """Whose folder must not vanish under the hands of somebody who takes photos out of it, or has put one in."""
+
+_AT_ONCE = (
+    "(NOT EXISTS (SELECT 1 FROM faces WHERE faces.photo_id = shown.photo_id AND starts IS NOT NULL) OR EXISTS"
+    " (SELECT 1 FROM faces AS one WHERE one.photo_id = shown.photo_id AND one.person_id IN ({among})"
+    " AND (SELECT count(DISTINCT other.person_id) FROM faces AS other WHERE other.photo_id = one.photo_id"
+    " AND other.person_id IN ({among}) AND other.starts <= one.starts AND other.ends > one.starts) = ?1))"
+)
+"""Whether what is shown is a photo, or a video in which somebody comes when all the others are there."""
 
 _MOST = 200
 """People asked for in one statement; where there are more, all are gone through."""
@@ -95,7 +106,7 @@ class Shelves:
         return found
 
     def together(self, people: Collection[PersonId], since: str | None, until: str | None) -> list[ShelfPhoto]:
-        """The photos that show all of these people, taken between two days, by photo.
+        """The photos that show all of these people, taken between two days, by photo; and the videos, at one moment.
 
         Days are ISO 8601, whole or only a year or month; with either, photos without a date are left out.
         """
@@ -107,7 +118,7 @@ class Shelves:
             " GROUP BY faces.photo_id HAVING count(DISTINCT person_id) = ?1) AS shown"
             " JOIN files ON files.id = file_id JOIN roots ON roots.id = root_id"
             " WHERE (?2 IS NULL OR taken_at >= ?2) AND (?3 IS NULL OR substr(taken_at, 1, length(?3)) <= ?3)"
-            " ORDER BY shown.photo_id",
+            f" AND {_AT_ONCE.format(among=among)} ORDER BY shown.photo_id",
             (len(set(people)), since, until),
         )
         return [_photo(row) for row in rows]
@@ -174,6 +185,30 @@ class Shelves:
             return bool(rows)
 
         return self._db.write(job)
+
+    def live(self, photos: Collection[PhotoId]) -> dict[PhotoId, set[PhotoId]]:
+        """For photos the videos of their name but for its extension, for videos such photos; if there are any."""
+        found: dict[PhotoId, set[PhotoId]] = defaultdict(set)
+        if self._db.row("SELECT 1 FROM photos WHERE kind = 'video' LIMIT 1") is None:
+            return found
+        for some in slices(sorted(photos)):
+            files = self._db.rows(
+                "SELECT photo_id, kind, root_id, path FROM files JOIN photos ON photos.id = photo_id"
+                f" WHERE missing_since IS NULL AND photo_id IN ({','.join('?' * len(some))})",
+                tuple(some),
+            )
+            for file in files:
+                stem = os.path.splitext(file["path"])[0]
+                beside = self._db.rows(
+                    "SELECT photo_id, path FROM files JOIN photos ON photos.id = photo_id WHERE root_id = ?"
+                    # '/' is the byte after '.'
+                    " AND path > ? AND path < ? AND missing_since IS NULL AND kind <> ?",
+                    (file["root_id"], stem + b".", stem + b"/", file["kind"]),
+                )
+                same = {PhotoId(row["photo_id"]) for row in beside if os.path.splitext(row["path"])[0] == stem}
+                if same:
+                    found[PhotoId(file["photo_id"])] |= same
+        return found
 
     def note_stale(self, owners: Iterable[OwnerId]) -> None:
         """Have these looked at again: what was to be done with their folders was not."""

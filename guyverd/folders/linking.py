@@ -81,7 +81,9 @@ class Linking:
         return None
 
     def _needs_link(self, photo: ShelfPhoto) -> bool:
-        """Not where somebody put the photo itself there, but one that is there stays."""
+        """Not where it stands beside another, nor where somebody put the photo itself there: then one stays."""
+        if photo.beside:
+            return False
         standing = (self._standing[path][1] for path in self._of_photo.get((photo.photo, False), ()))
         return not photo.own or any(link.made for link in standing)
 

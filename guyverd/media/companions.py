@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import os
 
-from guyverd.media.kinds import is_picture
+from guyverd.media.kinds import VIDEO_EXTENSIONS, is_media, is_video
 
-VIDEO = frozenset((b"mov", b"mp4", b"m4v", b"3gp", b"avi", b"mkv", b"webm", b"mts"))
 RAW = frozenset(
     (
         *(b"cr2", b"cr3", b"crw", b"nef", b"nrw", b"arw", b"srf", b"sr2", b"dng", b"raf", b"orf", b"rw2", b"pef"),
@@ -27,7 +26,7 @@ def is_companion(name: bytes) -> bool:
 def photo_stem(name: bytes) -> bytes:
     """What it has in common with the name of its photo: `IMG_1` for `IMG_1.MOV` as for `IMG_1.HEIC.xmp`."""
     stem = os.path.splitext(name)[0]
-    return os.path.splitext(stem)[0] if is_picture(stem) else stem
+    return os.path.splitext(stem)[0] if is_media(stem) else stem
 
 
 class Companions:
@@ -42,7 +41,10 @@ class Companions:
         self._fresh.clear()
 
     def of(self, photo: bytes) -> tuple[bytes, ...]:
-        """The files that belong to the photo at that absolute path, by name; none where it cannot be seen."""
+        """The files that belong to the photo or video at that absolute path, by name; none where it cannot be seen.
+
+        To a video belong its sidecars alone: a raw picture, and another video, belong to the photo beside it.
+        """
         folder, name = os.path.split(photo)
         beside = self._beside(folder)
         if not beside:
@@ -50,6 +52,8 @@ class Companions:
         stem = os.path.splitext(name)[0]
         # "1.HEIC.xmp" belongs to "1.HEIC" and not to "1.JPG", "1.MOV" to both.
         there = (one for one in beside.get(stem, ()) if os.path.splitext(one)[0] in (stem, name))
+        if is_video(name):
+            there = (one for one in there if os.path.splitext(one)[1][1:].lower() in SIDECAR)
         return tuple(os.path.join(folder, one) for one in there)
 
     def _beside(self, folder: bytes) -> dict[bytes, list[bytes]]:
@@ -79,4 +83,4 @@ def _listed(folder: bytes) -> dict[bytes, list[bytes]]:
     return found
 
 
-_EXTENSIONS = VIDEO | RAW | SIDECAR
+_EXTENSIONS = VIDEO_EXTENSIONS | RAW | SIDECAR

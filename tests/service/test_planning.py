@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 
 from guyverd import config_file
 from guyverd.catalogue.store import Catalogue
+from guyverd.media.kinds import is_video
 from guyverd.model import Assignment, Changes, FaceId, PersonId, PhotoId
 from guyverd.published import OwnerId
 from guyverd.service.pipeline.keeping.planning import Planning
@@ -23,6 +26,9 @@ from guyverd.service.pipeline.words.deciding import Deciding
 from guyverd.service.pipeline.words.undoing import undo
 from tests.catalogue.conftest import NOW, ids, library
 from tests.service.test_deciding import found
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database as Utils
 
 PEOPLE = st.sampled_from([PersonId(1), PersonId(2), PersonId(3)])
 FACES = st.integers(1, 14).map(FaceId)
@@ -42,6 +48,8 @@ ACTS = st.one_of(
 
 FILES = [b"%03d.jpg" % number for number in range(10)]
 OF_ONE_NAME = [*FILES[:5], b"b/000.jpg", b"b/001.JPG", b"c/000.jpg", b"b/003.jpg", b"b/004.jpg"]
+LIVE = [b"0.jpg", b"0.mov", b"1.jpg", b"1.MOV", b"2.mov", b"b/2.jpg", b"3.jpg", b"3.mov", b"4.jpg", b"4.mov"]
+"""Live photos and their videos, but for the third, which lies elsewhere."""
 
 
 def household(folder: Path, catalogue: Catalogue, layout: str = "person", files: Sequence[bytes] = FILES) -> Publishing:
@@ -55,11 +63,23 @@ def household(folder: Path, catalogue: Catalogue, layout: str = "person", files:
     library(catalogue, catalogue.files.roots()[0], [1] * 6 + [2] * 4)
     catalogue._db.write(lambda db: db.conn.executemany("UPDATE files SET path = ? WHERE id = ?", _numbered(files)))
     catalogue._db.write(lambda db: db.execute("UPDATE photos SET taken_at = '2020-01-02T00:00:00'"))
+    for number in (number for number, file in enumerate(files, 1) if is_video(file)):
+        as_video(catalogue, number)
     found(catalogue, {1: [1, 2, 3, 7, 9], 2: [4, 5, 6, 8], 3: [11, 13]})
     Deciding(catalogue).name(PersonId(1), "Ada")
     publishing = Publishing(config, catalogue)
     assert publishing.publish()
     return publishing
+
+
+def as_video(catalogue: Catalogue, photo: int) -> None:
+    """Make a photo a video: its faces are seen one after the other."""
+
+    def job(db: Utils) -> None:
+        db.execute("UPDATE photos SET kind = 'video', duration = 3 WHERE id = ?", (photo,))
+        db.execute("UPDATE faces SET starts = ordinal, ends = ordinal + 0.5 WHERE photo_id = ?", (photo,))
+
+    catalogue._db.write(job)
 
 
 def by_hand(publishing: Publishing, act: tuple[object, ...], files: Sequence[bytes]) -> None:
@@ -113,7 +133,7 @@ def do(catalogue: Catalogue, act: tuple[object, ...], files: Sequence[bytes], pu
 @given(
     st.lists(st.lists(ACTS, min_size=1, max_size=3), min_size=1, max_size=8),
     st.booleans(),
-    st.sampled_from([FILES, OF_ONE_NAME]),
+    st.sampled_from([FILES, OF_ONE_NAME, LIVE]),
 )
 @settings(max_examples=40, deadline=None)
 def test_what_is_published_of_some_is_what_everything_asks_for(
@@ -133,6 +153,11 @@ def test_what_is_published_of_some_is_what_everything_asks_for(
                 assert publishing.publish()
             assert not publishing.planned(), "nothing is left"
             assert not publishing.planned().note
+            links = catalogue.links.published()
+            assert all(
+                count == 1 or any(link.placed for link in links if link.target == target)
+                for (_, target), count in Counter((link.owner, link.target) for link in links).items()
+            ), "a live photo's video is not linked twice"
 
 
 @pytest.fixture
@@ -192,3 +217,65 @@ def test_who_has_a_name_for_themselves_may_change_where_a_photo_only_moves(tmp_p
         assert publishing.publish()
         assert not publishing.planned()
         assert publishing.wrong() == []
+
+
+def home(publishing: Publishing, person: str) -> dict[str, str]:
+    """What stands in somebody's folder, and where it leads."""
+    folder = publishing._config.people / person
+    return {path.name: os.path.basename(os.readlink(path)) for path in sorted(folder.iterdir())}
+
+
+@pytest.fixture
+def lively(tmp_path: Path, catalogue: Catalogue) -> Publishing:
+    # Ada is in 0.jpg, 0.mov, 1.jpg, 3.jpg and 3.mov.
+    return household(tmp_path, catalogue, files=LIVE)
+
+
+def test_a_live_photo_s_video_is_linked_beside_it_and_not_once_more(lively: Publishing, catalogue: Catalogue) -> None:
+    deciding = Deciding(catalogue)
+    links = {"2020-01-02_0.jpg": "0.jpg", "2020-01-02_0.mov": "0.mov"}
+    both = home(lively, "Ada")
+    assert links.items() <= both.items()
+    assert list(both.values()).count("0.mov") == 1
+    assert list(both.values()).count("1.MOV") == 1, "beside its photo, though she is not seen in it"
+
+    # Who is only in the video gets the video.
+    deciding.reject(PersonId(1), [FaceId(1)])
+    assert lively.publish()
+    assert "0.jpg" not in home(lively, "Ada").values()
+    assert list(home(lively, "Ada").values()).count("0.mov") == 1
+    undo(catalogue)
+    assert lively.publish()
+    assert home(lively, "Ada") == both
+
+
+def test_a_video_that_somebody_gave_a_name_keeps_it_beside_its_photo(lively: Publishing, catalogue: Catalogue) -> None:
+    deciding = Deciding(catalogue)
+    deciding.reject(PersonId(1), [FaceId(1)])
+    assert lively.publish()
+    folder = lively._config.people / "Ada"
+    (folder / "2020-01-02_0.mov").rename(folder / "birthday.mov")
+    lively.heeding.touch(b"", 0.0)
+    assert lively.publish()
+    undo(catalogue)
+    assert lively.publish()
+    there = home(lively, "Ada")
+    assert there["birthday.mov"] == there["2020-01-02_0.mov"] == "0.mov"
+
+
+def test_who_is_taken_out_of_a_live_photo_is_not_in_its_video(lively: Publishing, catalogue: Catalogue) -> None:
+    (lively._config.people / "Ada" / "2020-01-02_0.jpg").unlink()
+    lively.heeding.touch(b"", 0.0)
+    assert lively.publish()
+    assert not {"0.jpg", "0.mov"} & {*home(lively, "Ada").values()}
+    assert {face.person for face in catalogue.people.holdings([FaceId(1), FaceId(2)]).values()} == {None}
+
+
+def test_an_album_shows_videos_in_which_all_are_seen_at_one_moment(catalogue: Catalogue, tmp_path: Path) -> None:
+    publishing = household(tmp_path, catalogue, files=LIVE)
+    two = [PersonId(1), PersonId(2)]  # together in 3.jpg, of faces 7 and 8
+    Deciding(catalogue).confirm(PersonId(2), [FaceId(10)])  # after Ada in 3.mov, who is face 9
+    assert [photo.photo for photo in catalogue.shelves.together(two, None, None)] == [PhotoId(7)]
+    catalogue._db.write(lambda db: db.execute("UPDATE faces SET ends = 3 WHERE photo_id = 8"))
+    assert [photo.photo for photo in catalogue.shelves.together(two, None, None)] == [PhotoId(7), PhotoId(8)]
+    assert publishing.publish()

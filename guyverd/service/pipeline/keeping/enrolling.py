@@ -13,7 +13,7 @@ from guyverd.config import Config
 from guyverd.errors import PersonError
 from guyverd.folders import disk
 from guyverd.folders.pages import COVER, HEAD, is_cover
-from guyverd.media.kinds import is_picture
+from guyverd.media.kinds import readable
 from guyverd.model import FaceId, FileId, PersonId, PhotoId, PhotoState, SeenFile, Stamp
 from guyverd.people.asking.whose import choices, meant
 from guyverd.service.pipeline.words.deciding import Deciding, standing
@@ -31,6 +31,7 @@ class Enrolling:
 
     def __init__(self, config: Config, catalogue: Catalogue) -> None:
         self._folder = os.fsencode(config.people)
+        self._is_read = readable(videos=config.videos.read)
         self._catalogue = catalogue
         self._deciding = Deciding(catalogue)
         self.heard = 0
@@ -51,11 +52,11 @@ class Enrolling:
             self._catalogue.heard.enrol(path, file, person, source, self._catalogue.now())
 
     def is_picture(self, path: bytes, seen: bytes | Stamp) -> bool:
-        """Whether what stands there, or where it leads, has the name of a picture and is there."""
+        """Whether what stands there, or where it leads, has the name of what is read, and is there."""
         if isinstance(seen, Stamp):
-            return is_picture(path) and not self._is_cover(path)
+            return self._is_read(path) and not self._is_cover(path)
         real = self._real(path)
-        return is_picture(real) and os.path.lexists(real)
+        return self._is_read(real) and os.path.lexists(real)
 
     def shown_by(self, path: bytes) -> PhotoId | None:
         """The photo of the library that a link at a path of the people folder leads to; None where it leads to none."""
@@ -76,7 +77,7 @@ class Enrolling:
         if isinstance(seen, Stamp):
             return self._noted(self._folder, path, seen) if self.is_picture(path, seen) else (None, False)
         real = self._real(path)
-        return self._led_to(real) if is_picture(real) else (None, False)
+        return self._led_to(real) if self._is_read(real) else (None, False)
 
     def _is_cover(self, path: bytes) -> bool:
         """Whether that is a copy of a cover of ours, which came along with a folder and is nobody's photo."""

@@ -396,11 +396,16 @@ class Meaning:
         return None if person is None else self._catalogue.people.survivor(person)
 
     def _faces(self, owner: OwnerId, shifts: Iterable[Shift]) -> list[FaceId]:
-        """What links stand for: the faces of their owner in their photos, as far as they still are theirs."""
+        """What links stand for: the faces of their owner in their photos, as far as they still are theirs.
+
+        With a live photo goes its video, where that was only linked beside it.
+        """
         person = self._stands(owner)
         photos = {shift.link.photo for shift in shifts if not shift.link.companion}
         if person is None:
             return []
+        live = self._catalogue.shelves.live([one for one in photos if one is not None])
+        photos |= {one for some in live.values() for one in some if not self._catalogue.links.of_photos(owner, [one])}
         return [one.face for one in self._catalogue.people.members(person) if one.photo in photos]
 
     def _kept_apart(self, faces: Iterable[FaceId], person: PersonId) -> set[FaceId]:

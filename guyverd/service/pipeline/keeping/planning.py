@@ -48,6 +48,7 @@ class Planning:
 
     def some(self, stale: Stale) -> tuple[list[Shelf], Plan]:
         """The same for some owners; of those of whom it looks at some photos, the shelf has only these."""
+        stale = self._with_live(stale)
         homes = self._catalogue.links.homes()
         photos = {owner: some for owner, some in stale.items() if some and self._is_enough(homes.get(owner), some)}
         whole = stale.keys() - photos.keys()
@@ -61,6 +62,17 @@ class Planning:
         if clashing:
             return self.some({owner: None if owner in clashing else some for owner, some in stale.items()})
         return shelves, made
+
+    def _with_live(self, stale: Stale) -> Stale:
+        """A live photo and its video are looked at together: whether the one is linked tells how the other is."""
+        photos = {photo for some in stale.values() for photo in some or ()}
+        live = self._catalogue.shelves.live(photos) if photos else {}
+        if not live:
+            return stale
+        return {
+            owner: some and some.union(*(live[photo] for photo in some if photo in live))
+            for owner, some in stale.items()
+        }
 
     def _is_enough(self, home: Home | None, photos: Collection[PhotoId]) -> bool:
         """Whether these photos tell what changes: whether there is a folder does not depend on them."""

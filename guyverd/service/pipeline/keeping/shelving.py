@@ -10,8 +10,9 @@ from guyverd.catalogue.store import Catalogue
 from guyverd.config import Config
 from guyverd.folders.spare import parents
 from guyverd.media.companions import Companions
+from guyverd.media.kinds import is_video
 from guyverd.model import AlbumId, PersonId, PhotoId, SavedAlbum
-from guyverd.published import OwnerId, Shelf, of_album, person_of
+from guyverd.published import OwnerId, Shelf, ShelfPhoto, of_album, person_of
 from guyverd.service.pipeline.words.albums import people_in, photos_in
 from guyverd.service.pipeline.words.deciding import standing
 
@@ -92,4 +93,14 @@ class Shelving:
             replace(photo, companions=companions) if (companions := self._companions.of(photo.target)) else photo
             for photo in shelf.photos
         )
-        return replace(shelf, photos=photos)
+        return replace(shelf, photos=self._with_live(photos))
+
+    def _with_live(self, photos: tuple[ShelfPhoto, ...]) -> tuple[ShelfPhoto, ...]:
+        """The video of a live photo that is linked beside it is not linked a second time, wherever it lies too."""
+        shown = {beside for photo in photos for beside in photo.companions if is_video(beside)}
+        videos = [photo.photo for photo in photos if is_video(photo.target)] if shown else []
+        if not videos:
+            return photos
+        paths = self._catalogue.files.paths_of(videos)
+        live = {video for video in videos if not shown.isdisjoint(paths[video])}
+        return tuple(replace(photo, beside=True) if photo.photo in live else photo for photo in photos)
