@@ -6,6 +6,8 @@ picture shows when it is read.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 EXTENSIONS = frozenset(
     {
         b"jpg",
@@ -56,6 +58,11 @@ def is_video(name: bytes) -> bool:
 def is_media(name: bytes) -> bool:
     """Whether a file of this name (or path) is read at all."""
     return is_picture(name) or is_video(name)
+
+
+def readable(*, videos: bool) -> Callable[[bytes], bool]:
+    """What tells of a name whether a file of it is read: a picture, and where `videos` are read, a video."""
+    return is_media if videos else is_picture
 
 
 def is_picture(name: bytes) -> bool:

@@ -6,11 +6,14 @@ import logging
 from collections.abc import Callable
 
 from guyverd.catalogue.store import Catalogue
+from guyverd.media.kinds import VIDEO_EXTENSIONS
+from guyverd.service.pipeline.filming import Filming
 from guyverd.service.pipeline.looking import Looking
-from guyverd.service.pipeline.meter import Meter, amounts, class_bounds
+from guyverd.service.pipeline.meter import FilmMeter, Meter, amounts, class_bounds
 
 log = logging.getLogger(__name__)
 
+_VIDEOS = sorted(name.decode() for name in VIDEO_EXTENSIONS)
 _REPORT = 60.0
 """Seconds between two lines in the log about a long pass."""
 _ESTIMATE = 1.0
@@ -20,10 +23,16 @@ _ESTIMATE = 1.0
 class Estimating:
     """Learns from what was read. To be asked from any thread, and told by one."""
 
-    def __init__(self, catalogue: Catalogue, looking: Looking, workers: int, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, catalogue: Catalogue, looking: Looking, filming: Filming, workers: int, clock: Callable[[], float]
+    ) -> None:
         self._catalogue = catalogue
         self._looking = looking
+        self._filming = filming
         self._meter = Meter(workers)
+        self._film_meter = FilmMeter()
+        self._film_bytes = 0.0
+        """Of the videos that are to be read, what was read of them not taken off."""
         self._clock = clock
         self._next_report = clock() + _REPORT
         self._next_estimate = 0.0
@@ -46,20 +55,26 @@ class Estimating:
         photos wait.
         """
         self._meter.learn(now, self._looking.take_costs())
-        if not (self._looking.busy or identifying):
+        if parts := self._filming.take_costs():
+            for size, seconds in parts:
+                self._film_meter.learn(size, seconds)
+            self._meter.also(now, sum(seconds for _, seconds in parts))
+        if not (self._looking.busy or self._filming.busy or identifying):
             self._meter.pause()
             self._left = (now, None if quiet else 0.0)
             self._next_estimate = now
             return
         if now >= self._next_estimate:
             began = self._clock()
-            waiting = self._catalogue.photos.waiting()
+            waiting = self._catalogue.photos.waiting(_VIDEOS)
             self._next_estimate = now + max(_ESTIMATE, 50 * (self._clock() - began))
             self._meter.left(amounts(waiting.photos, waiting.files, waiting.new))
+            self._film_bytes = waiting.videos[0] + waiting.new * waiting.videos[1]
             readable = {kind: found.photos for kind, found in amounts(waiting.photos, {}, 1.0).items()}
             for kind, count in self._meter.samples(readable).items():
                 self._looking.sample(class_bounds(kind), count)
-        self._left = (now, None if surveying or quiet else self._meter.eta(now))
+        films = self._film_meter.work(self._film_bytes - self._filming.bytes_done)
+        self._left = (now, None if surveying or quiet else self._meter.eta(now, films))
 
     def report(self, now: float) -> None:
         """A line in the log, now and then, as long as photos are read."""
@@ -71,3 +86,8 @@ class Estimating:
             eta = self.eta()
             until = "" if eta is None else f", about {eta / 60:.0f} min left"
             log.info("%d photos read, %d to go, %.1f a second%s.", self._looking.tally.photos, left, self.rate(), until)
+        elif self._filming.busy:
+            films = self._catalogue.films.backlog()
+            eta = self.eta()
+            until = "" if eta is None else f", about {eta / 60:.0f} min left"
+            log.info("%d videos read, %d to go%s.", self._looking.tally.videos, films, until)

@@ -10,6 +10,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
+from guyverd.model import PhotoKind
 from guyverd.people.arrival import Outcome, arrive
 from guyverd.service.pipeline.indexing import Indexing
 from guyverd.service.pipeline.parting import Parting, freed
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 
 BATCH = 512
 """Photos whose faces are grouped together while more are being read."""
+FILMS = 32
+"""The same for videos, which take long to read; nobody waits for the last of many."""
 SEED = 20
 """Of the order in which faces are visited. Any number will do; changing it changes groupings to come."""
 
@@ -34,17 +37,21 @@ class Grouping(Indexing):
     waits = False
     """Whether faces could be grouped were the index open."""
 
-    def advance(self, *, first_unread: int | None) -> bool:
+    def advance(self, *, first_unread: int | None, kind: PhotoKind | None = None) -> bool:
         """Group the next batch if it is complete. Tells whether people changed.
 
         `first_unread` is the lowest number of a photo that may still get faces; None means nothing is left to read.
+        Where a `kind` is given, only photos, or only videos, are meant; and videos wait until all photos are grouped.
         """
-        self.waits = False
         photos = self._catalogue.photos
-        first, last = photos.ungrouped_range()
+        if kind is PhotoKind.VIDEO and photos.ungrouped_range(PhotoKind.PHOTO)[0] is not None:
+            return False
+        self.waits = False
+        first, last = photos.ungrouped_range(kind)
         if first is None or last is None:
             return False
-        through = -(-first // BATCH) * BATCH
+        batch = FILMS if kind is PhotoKind.VIDEO else BATCH
+        through = -(-first // batch) * batch
         if first_unread is None:
             through = min(through, last)
         elif through >= first_unread:
@@ -56,17 +63,17 @@ class Grouping(Indexing):
             return False
         began = time.monotonic()
         index = self.index
-        table = photos.table(photos.ungrouped(through))
+        table = photos.table(photos.ungrouped(through, kind))
         index.add(table.ids, table.vectors)
         self._unsaved()
         # In a photo that was read again, most faces have their person already.
         new = table.ids[table.people == 0]
-        measure = self.measuring.at(through)
-        outcome, touched = self._arrive(new, index, measure, through)
+        measure = self.measuring.of_films(through) if kind is PhotoKind.VIDEO else self.measuring.at(through)
+        outcome, touched = self._arrive(new, index, measure, through, kind)
         if touched:
             alone = freed(Parting(self._catalogue, index, measure, seed=SEED).part(outcome, touched))
             if len(alone):
-                self._arrive(alone, index, measure, through)
+                self._arrive(alone, index, measure, through, kind)
         took = time.monotonic() - began
         self._metrics.took("group", took)
         self._metrics.count("grouped_faces", len(new))
@@ -80,12 +87,18 @@ class Grouping(Indexing):
         return bool(touched)
 
     def _arrive(
-        self, new: IntArray, index: FaceIndex, measure: Measure, through: int
+        self, new: IntArray, index: FaceIndex, measure: Measure, through: int, kind: PhotoKind | None
     ) -> tuple[Outcome, list[PersonId]]:
-        """Let faces find their people; with that, the photos up to that number are grouped."""
+        """Let faces find their people; with that, the photos, or those of a kind, up to that number are grouped."""
         said = standing(self._catalogue)
         outcome = arrive(new, self._catalogue.photos, index, measure, seed=SEED, said=said)
         touched = self._catalogue.people.assign(
-            outcome.assignments, outcome.merges, through, self._catalogue.now(), said=said, alike=outcome.alike
+            outcome.assignments,
+            outcome.merges,
+            through,
+            self._catalogue.now(),
+            said=said,
+            alike=outcome.alike,
+            kind=kind,
         )
         return outcome, touched

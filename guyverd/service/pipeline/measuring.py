@@ -15,8 +15,8 @@ _STEPS = 16
 _KEPT = 2
 """Measures that are kept: what is read is ahead of what is grouped, and both are asked for in turns."""
 
-_Key = tuple[int, object]
-"""Up to which photo, and which of the library's photos are compared at all."""
+_Key = tuple[object, int, int]
+"""Which of the library's photos are compared at all, and up to which photo and which video."""
 
 
 class Measuring:
@@ -36,7 +36,11 @@ class Measuring:
         pass that was stopped and begun again measures as one that was not. While photos are read again because another
         network made their vectors, it is learned anew each time.
         """
-        return self._at(self._key(through))
+        return self._at(self._key(through, self._catalogue.films.last_grouped()))
+
+    def of_films(self, through: int) -> Measure:
+        """The measure for grouping the videos up to that number, once all photos are."""
+        return self._at(self._key(self._catalogue.photos.next_id() - 1, through))
 
     def now(self) -> Measure:
         """The measure for asking the library as it stands."""
@@ -47,8 +51,9 @@ class Measuring:
 
         For whoever waits: learning takes a second in a large library.
         """
-        key, kept = self._key(self._catalogue.photos.next_id() - 1), self._kept
-        alike = [measure for (_, compared), measure in kept.items() if compared == key[1]]
+        photos, films = self._catalogue.photos.next_id() - 1, self._catalogue.films.last_grouped()
+        key, kept = self._key(photos, films), self._kept
+        alike = [measure for (compared, *_), measure in kept.items() if compared == key[0]]
         if key in kept or not alike:
             return self._at(key)
         if not self._learning.locked():
@@ -59,9 +64,8 @@ class Measuring:
         with suppress(GuyverError):  # the next one to ask tries again
             self._at(key)
 
-    def _key(self, through: int) -> _Key:
-        step = max(1, (1 << max(0, through.bit_length() - 1)) // _STEPS)
-        return through // step * step, self._catalogue.renewal.compared()
+    def _key(self, through: int, films: int) -> _Key:
+        return self._catalogue.renewal.compared(), _round(through), _round(films)
 
     def _at(self, key: _Key) -> Measure:
         if (found := self._kept.get(key)) is not None:
@@ -69,8 +73,15 @@ class Measuring:
         with self._learning:
             found = self._kept.get(key)
             if found is None:
-                faces, crowd = self._catalogue.photos.crowd(key[0], CROWD)
+                _, through, films = key
+                faces, crowd = self._catalogue.photos.crowd(through, CROWD, films)
                 found = Measure(self._settings, faces, crowd)
-                before = [item for item in self._kept.items() if item[0][1] == key[1]]
+                before = [item for item in self._kept.items() if item[0][0] == key[0]]
                 self._kept = dict([*before[1 - _KEPT :], (key, found)])
             return found
+
+
+def _round(number: int) -> int:
+    """The round number below it: of sixteen steps between two powers of two."""
+    step = max(1, (1 << max(0, number.bit_length() - 1)) // _STEPS)
+    return number // step * step

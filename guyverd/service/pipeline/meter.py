@@ -40,6 +40,10 @@ _HALF = 900.0
 """Seconds of work after which an older one counts half: the machine's load changes in the course of a day."""
 _PRIOR = 2.0
 """Seconds of work for which all workers are believed to be busy."""
+_FILM_BELIEVED = (20.0, 0.1)
+"""Megabytes of video that are believed to have been read, and the seconds that each took."""
+_FILM_REMEMBERED = 20_000.0
+"""Megabytes after which what was learnt of videos begins to fade."""
 _SAMPLES = 0.05
 _MOST_SAMPLES = 400
 _LEAST_SAMPLES = 3
@@ -103,6 +107,28 @@ class _Seen:
         self.seconds = self.seconds * fade + seconds
 
 
+class FilmMeter:
+    """What videos cost: so many seconds for each megabyte, whatever is in them.
+
+    That differs by a factor of ten between a film for a telephone and one for a cinema; of those of one camera it does
+    not. So it is believed until it was seen.
+    """
+
+    def __init__(self) -> None:
+        self._megabytes = _FILM_BELIEVED[0]
+        self._seconds = _FILM_BELIEVED[0] * _FILM_BELIEVED[1]
+
+    def learn(self, size: float, seconds: float) -> None:
+        """Note that so many bytes of a video took a worker so long."""
+        fade = min(1.0, _FILM_REMEMBERED / (self._megabytes + 1e-9))
+        self._megabytes = self._megabytes * fade + size / 1e6
+        self._seconds = self._seconds * fade + seconds
+
+    def work(self, size: float) -> float:
+        """Seconds of a worker's time that so many bytes will take."""
+        return max(0.0, size) / 1e6 * self._seconds / self._megabytes
+
+
 class Meter:
     """What photos cost, how many of which size are left, and how fast it goes.
 
@@ -149,6 +175,10 @@ class Meter:
             self._passed = self._passed * fade + now - self._since
         self._since = now
 
+    def also(self, now: float, seconds: float) -> None:
+        """Note other work that was done by the time `now`: so many seconds of it."""
+        self._work(now, seconds)
+
     def pause(self) -> None:
         """Note that no work is under way, nor any being prepared."""
         self._since = None
@@ -170,14 +200,17 @@ class Meter:
         (start, first), (end, last) = self._marks[0], self._latest
         return (last - first) / (end - start) if end > start else 0.0
 
-    def eta(self, now: float) -> float | None:
-        """Seconds until nothing is left; None where no photo was read yet, 0.0 where none are left."""
-        if not self._waiting:
+    def eta(self, now: float, other: float = 0.0) -> float | None:
+        """Seconds until nothing is left, of photos and of so many seconds of other work.
+
+        None where photos are left and none was read yet, 0.0 where nothing is left.
+        """
+        if not self._waiting and not other:
             return 0.0
-        if not any(seen.seconds for seen in self._seen.values()):
+        if self._waiting and not any(seen.seconds for seen in self._seen.values()):
             return None
         elapsed = 0.0 if self._since is None else min(now - self._since, _LONGEST_GAP)
-        return max(0.0, sum(self._work_left().values()) / self.parallelism() - elapsed)
+        return max(0.0, (sum(self._work_left().values()) + other) / self.parallelism() - elapsed)
 
     def parallelism(self) -> float:
         """Seconds of work that are done in a second."""

@@ -16,7 +16,7 @@ from guyverd.catalogue.store import Catalogue
 from guyverd.config import Config
 from guyverd.folders.marker import MARKER
 from guyverd.media.companions import is_companion, photo_stem
-from guyverd.media.kinds import is_picture
+from guyverd.media.kinds import readable
 from guyverd.model import RootId, RootIdentity, RootState, SeenFile
 from guyverd.service.pipeline.keeping.enrolling import ELSEWHERE
 from guyverd.service.pipeline.mounted import Mounted
@@ -60,7 +60,7 @@ class Observing:
         self._config = config
         self._catalogue = catalogue
         self.found = 0
-        """Pictures that surveys have seen, since the start."""
+        """Pictures and videos that surveys have seen, since the start."""
         self.done = 0
         """Surveys that came to their end, since the start."""
         self._seen_before: set[RootId] = set()
@@ -71,6 +71,7 @@ class Observing:
         """Surveys of roots in whose place something else stood, until these are inspected."""
         self._people = os.path.realpath(os.fsencode(config.people))
         self._unsettled = unsettled
+        self._wanted = readable(videos=config.videos.read)
         own = (os.fsencode(config.people), ELSEWHERE)
         catalogue.files.configure([os.fsencode(path) for path in config.photos], own)
 
@@ -141,7 +142,7 @@ class Observing:
 
     def there(self, root: bytes, path: bytes) -> bool:
         """Whether a photo stands at a path of a root at this moment, or the disk does not say."""
-        return stamp_at(root, path, self._rules) is not None
+        return stamp_at(root, path, self._rules, self._wanted) is not None
 
     # ---- what may have changed ---------------------------------------------------------------------------------------
 
@@ -160,11 +161,17 @@ class Observing:
         return changed
 
     def _look(self, root: RootRow, path: bytes) -> bool:
+        beside = False
         if is_companion(path):
-            # It is no picture, but its photo's folders show it.
+            # Whether it is read itself or not, the folders of its photo show it.
             folder, name = os.path.split(path)
-            return self._catalogue.shelves.note_beside(root.id, os.path.join(folder, photo_stem(name)))
-        seen = look(root.path, path, self._rules(), is_picture)
+            beside = self._catalogue.shelves.note_beside(root.id, os.path.join(folder, photo_stem(name)))
+            if not self._wanted(path):
+                return beside
+        return self._look_itself(root, path) or beside
+
+    def _look_itself(self, root: RootRow, path: bytes) -> bool:
+        seen = look(root.path, path, self._rules(), self._wanted)
         if isinstance(seen, Directory):
             self.survey(root, path)
             return False
@@ -198,6 +205,7 @@ class Observing:
                 root,
                 scope,
                 rules=self._rules,
+                wanted=self._wanted,
                 young=self._young,
                 stands=self._stands,
                 away=self._away,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from guyverd.catalogue.rows import RootRow
 from guyverd.catalogue.store import Catalogue
-from guyverd.media.kinds import is_picture
+from guyverd.media.kinds import is_media
 from guyverd.model import Stamp
 from guyverd.watch.mounts import Sight, is_familiar
 from guyverd.watch.scanner import Rules, Scan
@@ -27,7 +27,7 @@ def recognise(catalogue: Catalogue, root: RootRow, rules: Rules) -> Sight:
     kept = sum(_size(os.path.join(root.path, path)) == size for path, size in known)
     if is_familiar(kept, len(known)):
         return Sight(known=True, populated=True, familiar=True)
-    seen = [file.stamp for file in itertools.islice(Scan(root.path, b"", rules, is_picture), _WALKED)]
+    seen = [file.stamp for file in itertools.islice(Scan(root.path, b"", rules, is_media), _WALKED)]
     some = _spread(seen, _LOOKED_FOR)
     recognised = catalogue.places.recognised(root.id, [(stamp.size, stamp.mtime_ns) for stamp in some])
     there = recognised * len(seen) // len(some) if some else 0

@@ -10,7 +10,6 @@ from dataclasses import replace
 
 from guyverd.catalogue.rows import RootRow
 from guyverd.catalogue.store import Catalogue
-from guyverd.media.kinds import is_picture
 from guyverd.model import Changes, FileId, KnownFile, SeenFile, Stamp
 from guyverd.watch.reconcile import below, piecewise
 from guyverd.watch.scanner import Rules, Scan, Unreadable, look
@@ -31,6 +30,7 @@ class Survey:
         scope: bytes,
         *,
         rules: Callable[[], Rules],
+        wanted: Callable[[bytes], bool],
         young: Callable[[SeenFile], bool],
         stands: Callable[[RootRow], bool],
         away: Callable[[RootRow], frozenset[bytes]],
@@ -44,6 +44,7 @@ class Survey:
         """It ended for another directory stood in the root's place; nothing was concluded from that."""
         self._catalogue = catalogue
         self._rules = rules
+        self._wanted = wanted
         self._young = young
         self._stands = stands
         self._away = away
@@ -58,7 +59,7 @@ class Survey:
         self.begun = True
         if not self.scope:
             self._catalogue.files.retry_failed(self.root.id)
-        self._scan = Scan(self.root.path, self.scope, self._rules(), is_picture)
+        self._scan = Scan(self.root.path, self.scope, self._rules(), self._wanted)
         self._pieces = piecewise(self._known, self._entries(), STEP)
 
     def _known(self, after: bytes | None, through: bytes | None, most: int) -> list[KnownFile]:
@@ -141,7 +142,7 @@ class Survey:
 
     def _stamp_of(self, known: KnownFile) -> Stamp | str | None:
         # A file that was made, or was moved there, after its folder had been listed is known by now and was not seen.
-        return stamp_at(self.root.path, known.path, self._rules)
+        return stamp_at(self.root.path, known.path, self._rules, self._wanted)
 
     def _end(self) -> None:
         self.done = True
@@ -150,7 +151,7 @@ class Survey:
             log.warning("%s cannot be read: %s", file, reason, extra={"file": file, "root": shown(self.root)})
         if not self.scope:
             path = shown(self.root)
-            log.debug("%s compared: %d pictures.", path, self.found, extra={"root": path})
+            log.debug("%s compared: %d pictures and videos.", path, self.found, extra={"root": path})
             self._catalogue.files.scanned(self.root.id, self._catalogue.now())
 
 
@@ -159,15 +160,17 @@ def shown(root: RootRow) -> str:
     return os.fsdecode(root.path)
 
 
-def stamp_at(root: bytes, path: bytes, rules: Callable[[], Rules]) -> Stamp | str | None:
-    """What stands at a path at this moment; a word where the disk does not say; None where no photo of ours is."""
+def stamp_at(
+    root: bytes, path: bytes, rules: Callable[[], Rules], wanted: Callable[[bytes], bool]
+) -> Stamp | str | None:
+    """What stands at a path at this moment; a word where the disk does not say; None where nothing `wanted` is."""
     try:
         os.lstat(os.path.join(root, path))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as problem:
         return str(problem)
-    match look(root, path, rules(), is_picture):
+    match look(root, path, rules(), wanted):
         case SeenFile(stamp=stamp):
             return stamp
         case Unreadable(reason=reason):
