@@ -19,12 +19,19 @@ def names_in(path: bytes, *, hidden: bool | None = None) -> list[str]:
     The file is only read. Raises CatalogueError where that cannot be done.
     """
     wanted = "" if hidden is None else f" AND hidden = {int(hidden)}"
+    return _column(path, f"SELECT name FROM people WHERE name IS NOT NULL AND merged_into IS NULL{wanted}")
+
+
+def follows_in(path: bytes) -> list[str]:
+    """The names of all saved searches in the catalogue at `path`, likewise."""
+    return _column(path, "SELECT name FROM follows")
+
+
+def _column(path: bytes, sql: str) -> list[str]:
     try:
         connection = sqlite3.connect(f"file:{uri_path(path)}?mode=ro", uri=True, timeout=_PATIENCE)
         with contextlib.closing(connection):
-            found = connection.execute(
-                f"SELECT name FROM people WHERE name IS NOT NULL AND merged_into IS NULL{wanted}"
-            ).fetchall()
+            found = connection.execute(sql).fetchall()
     except (sqlite3.Error, UnicodeDecodeError) as problem:
         raise CatalogueError(path=os.fsdecode(path), detail=str(problem)) from problem
     return [row[0] for row in found]

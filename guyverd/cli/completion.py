@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import click
 from click.shell_completion import BashComplete, CompletionItem, add_completion_class, get_completion_class
 
 from guyverd.cli import output, session
+
+if TYPE_CHECKING:
+    from guyverd.config import Config
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -66,15 +72,23 @@ def faces(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[C
     return _files(incomplete)
 
 
+def follows(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001
+    """Names of saved searches that begin like that."""
+    return _begun(ctx, incomplete, session.follow_names)
+
+
 def _files(incomplete: str) -> list[CompletionItem]:
     return [CompletionItem(incomplete, type="file")]
 
 
 def _names(ctx: click.Context, incomplete: str, *, hidden: bool | None = None) -> list[CompletionItem]:
+    return _begun(ctx, incomplete, lambda config: session.names(config, hidden=hidden))
+
+
+def _begun(ctx: click.Context, incomplete: str, names: Callable[[Config], list[str]]) -> list[CompletionItem]:
     wanted = incomplete.casefold()
     try:
-        config = session.Session(ctx.find_root().params.get("config")).config
-        found = session.names(config, hidden=hidden)
+        found = names(session.Session(ctx.find_root().params.get("config")).config)
     except Exception:  # whatever it is, a shell that completes a word is not the place to tell it
         return []
     # A name of several lines would end the answer early.

@@ -1,4 +1,4 @@
-"""The names of people, for a shell that completes them: nothing is opened, begun or waited for."""
+"""The names of people and saved searches, for a shell that completes them: nothing is opened, begun or waited for."""
 
 from __future__ import annotations
 
@@ -13,3 +13,10 @@ def names(state: Path, *, hidden: bool | None = None) -> list[str]:
     from guyverd.service.pipeline.naming import named  # noqa: PLC0415  only `service.pipeline` knows the catalogue
 
     return named(state, hidden=hidden)
+
+
+def follow_names(state: Path) -> list[str]:
+    """The names of all saved searches, likewise."""
+    from guyverd.service.pipeline.naming import followed  # noqa: PLC0415  as above
+
+    return followed(state)

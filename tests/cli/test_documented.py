@@ -45,6 +45,9 @@ DATA = {
     "folders": [],
     "who": ["/x.jpg"],
     "search": ["/x.jpg"],
+    "follow": ["Alice", "--as", "Us", "--to", "OUT"],
+    "follows": [],
+    "unfollow": ["1"],
     "export": ["12", "OUT"],
     "crops": ["12", "--out", "OUT"],
     "failures": [],
@@ -203,11 +206,14 @@ def test_the_fake_has_the_documented_keys(method: str) -> None:
         "box": ["/x", [1, 2, 30, 40], "12"],
         "who": ["/x"],
         "search": ["/x"],
+        "follow": ["/x", "Us", "/kid"],
+        "unfollow": ["1"],
         "accept": ["/mnt/nas"],
     }
     answer = getattr(FakeLibrary(), method)(*arguments.get(method, []))
     related = {"person": ["people"], "merge": ["people"], "scan": ["progress"]}
     related |= {name: ["log", "confirm"] for name in SAID}
+    related |= {"follow": ["follows"], "unfollow": ["follows"]}
     related |= {name: ["log", "confirm", "album"] for name in ("album", "album_rename", "album_remove")}
     documented = "".join(getattr(Library, name).__doc__ for name in {method, *related.get(method, [])})
     documented += Library.who.__doc__ or "" if method == "search" else ""

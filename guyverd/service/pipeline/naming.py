@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from guyverd.catalogue.glance import names_in
+from guyverd.catalogue.glance import follows_in, names_in
 
 
 def named(state: Path, *, hidden: bool | None = None) -> list[str]:
@@ -13,3 +13,8 @@ def named(state: Path, *, hidden: bool | None = None) -> list[str]:
     return sorted(
         names_in(os.fsencode(state / "catalogue.db"), hidden=hidden), key=lambda name: (name.casefold(), name)
     )
+
+
+def followed(state: Path) -> list[str]:
+    """See `service.names.follow_names`."""
+    return sorted(follows_in(os.fsencode(state / "catalogue.db")), key=lambda name: (name.casefold(), name))
