@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
     from guyverd.model import DoubleArray, FloatArray, IntArray
 
 _FACE = (
-    'SELECT faces.id, person_id, photo_id, "left", top, "right", bottom, confidence, quality, taken_at, manual'
-    " FROM faces JOIN photos ON photos.id = faces.photo_id"
+    'SELECT faces.id, person_id, photo_id, "left", top, "right", bottom, confidence, quality, taken_at, manual,'
+    " starts, ends, json_extract(frames, '$[0][0]') AS frame FROM faces JOIN photos ON photos.id = faces.photo_id"
 )
 _GROUPED = f"FROM faces JOIN photos ON photos.id = photo_id WHERE grouped_at IS NOT NULL AND photo_id NOT IN ({APART})"
 _TABLE = (
@@ -230,13 +231,28 @@ class Photos:
     def pictures_of(self, person: PersonId) -> list[PictureRow]:
         """A person's photos that are there, oldest first; those without a date last."""
         rows = self._db.rows(
-            "SELECT DISTINCT photos.id, taken_at, width, height FROM photos JOIN faces ON faces.photo_id = photos.id"
-            f" WHERE faces.person_id = ? AND {present('photos.id')}"
+            "SELECT DISTINCT photos.id, taken_at, width, height, kind, duration FROM photos"
+            f" JOIN faces ON faces.photo_id = photos.id WHERE faces.person_id = ? AND {present('photos.id')}"
             " ORDER BY taken_at IS NULL, taken_at, photos.id",
             (person,),
         )
         paths = self._files.paths_of([row["id"] for row in rows])
-        return [PictureRow(PhotoId(r["id"]), paths[r["id"]], r["taken_at"], r["width"], r["height"]) for r in rows]
+        seen: dict[int, list[tuple[float, float]]] = defaultdict(list)
+        if any(row["kind"] == PhotoKind.VIDEO for row in rows):
+            tracks = (
+                "SELECT photo_id, starts, ends FROM faces WHERE person_id = ? AND starts IS NOT NULL ORDER BY starts"
+            )
+            for photo, start, end in self._db.rows(tracks, (person,)):
+                seen[photo].append((start, end))
+        return [
+            PictureRow(
+                PhotoId(row["id"]),
+                paths[row["id"]],
+                *(row["taken_at"], row["width"], row["height"], PhotoKind(row["kind"]), row["duration"]),
+                seen=tuple(seen[row["id"]]),
+            )
+            for row in rows
+        ]
 
     # ---- columns for clustering --------------------------------------------------------------------------------------
 
@@ -384,6 +400,9 @@ def _face_row(row: Row) -> FaceRow:
         row["quality"],
         row["taken_at"],
         bool(row["manual"]),
+        row["starts"],
+        row["ends"],
+        row["frame"],
     )
 
 

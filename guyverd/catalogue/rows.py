@@ -5,7 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from guyverd.catalogue.database import Row
-from guyverd.model import Box, FaceId, FileId, PersonId, PhotoId, PhotoReading, RootId, RootIdentity, RootState, Stamp
+from guyverd.model import (
+    Box,
+    FaceId,
+    FileId,
+    PersonId,
+    PhotoId,
+    PhotoKind,
+    PhotoReading,
+    RootId,
+    RootIdentity,
+    RootState,
+    Stamp,
+)
 
 
 def display(path: bytes) -> str:
@@ -94,6 +106,12 @@ class FaceRow:
     taken_at: str | None
     manual: bool = False
     """Drawn by hand."""
+    starts: float | None = None
+    """Of a track: seconds from the beginning of the video, from which on the person is seen; None in a photo."""
+    ends: float | None = None
+    """Likewise, exclusive."""
+    frame: float | None = None
+    """Likewise: the frame in which the box is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +134,18 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class PictureRow:
-    """A photo with the files that hold it."""
+    """A photo or video with the files that hold it."""
 
     photo: PhotoId
     files: tuple[bytes, ...]
     taken_at: str | None
     width: int
     height: int
+    kind: PhotoKind
+    duration: float | None
+    """Seconds; of a video."""
+    seen: tuple[tuple[float, float], ...]
+    """Of a video: from when to when the person is seen, in seconds, by the beginning."""
 
 
 @dataclass(frozen=True, slots=True)

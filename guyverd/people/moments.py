@@ -62,6 +62,17 @@ def moments(found: Iterable[Seen]) -> list[Moment]:
     return sorted(shown, key=lambda moment: [-value for value in moment.order])
 
 
+def as_one(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    """When somebody is seen: spans of seconds, by their beginning, as one where they touch or nearly touch."""
+    found: list[tuple[float, float]] = []
+    for start, end in spans:
+        if found and start - found[-1][1] <= NEARLY:
+            found[-1] = (found[-1][0], max(found[-1][1], end))
+        else:
+            found.append((start, end))
+    return found
+
+
 def _surest(one: Seen) -> tuple[list[float], int]:
     return [-value for value in one.order], one.row
 

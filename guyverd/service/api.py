@@ -104,14 +104,17 @@ class Library(Protocol):
     def person(self, person: str) -> Row:
         """One person by number or name: the keys of `people` and `pictures`.
 
-        Each of `pictures` is {`photo`, `files` [absolute paths], `taken_at`, `width`, `height`}, oldest first.
+        Each of `pictures` is {`photo`, `files` [absolute paths], `taken_at`, `width`, `height`, `kind` ("photo" or
+        "video"), `duration` (seconds, null of a photo), `moments` [[from, to]] (seconds; when the person is seen in a
+        video, null of a photo)}, oldest first.
         """
 
     def faces(self, person: str | None = None) -> Iterable[Row]:
         """Every face, or one person's.
 
         Keys: `face`, `person` (id or null), `photo`, `files`, `box` [left, top, right, bottom], `confidence`,
-        `quality`, `taken_at`, `manual` (drawn by hand).
+        `quality`, `taken_at`, `manual` (drawn by hand), `start`, `end`, `at`. Of a video these are seconds: from when
+        until when the person is seen, and in which frame the box is; of a photo they are null.
         """
 
     def name(self, person: str, name: str, dry: bool = False) -> Row:

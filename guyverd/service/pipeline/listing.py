@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from guyverd.catalogue.store import Catalogue
 from guyverd.errors import AmbiguousPerson, UnknownPerson
-from guyverd.model import Person, PersonId
+from guyverd.model import Person, PersonId, PhotoKind
+from guyverd.people.moments import as_one
 from guyverd.published import of_album
 from guyverd.service.api import Row
 from guyverd.service.journal import last_lines
@@ -100,6 +101,9 @@ class Listing:
                     "quality": round(row.quality, 4),
                     "taken_at": row.taken_at,
                     "manual": row.manual,
+                    "start": row.starts,
+                    "end": row.ends,
+                    "at": row.frame,
                 }
 
     def together(
@@ -182,4 +186,7 @@ def _picture(row: PictureRow) -> Row:
         "taken_at": row.taken_at,
         "width": row.width,
         "height": row.height,
+        "kind": row.kind.value,
+        "duration": row.duration,
+        "moments": None if row.kind is PhotoKind.PHOTO else [list(moment) for moment in as_one(row.seen)],
     }
