@@ -39,6 +39,18 @@ class RootSeen:
     files: int
 
 
+@dataclass(frozen=True, slots=True)
+class FollowSeen:
+    """A saved search."""
+
+    number: int
+    folder: bytes
+    mounted: bool
+    """Whether a disk must be mounted at that very folder."""
+    waiting: int
+    """Files that are to be put there."""
+
+
 @dataclass(slots=True)
 class Inspection:
     """What was found; None or empty where it could not be told, and then `problems` says why."""
@@ -75,6 +87,7 @@ class Inspection:
     paused: bool = False
     """Whether the people folder waits for a word."""
     links: int | None = None
+    follows: tuple[FollowSeen, ...] = ()
     some_photos: tuple[bytes, ...] = ()
     """Absolute paths of some files, from all over the library."""
     pragmas: dict[str, Any] = field(default_factory=dict)
@@ -231,6 +244,16 @@ def _index(db: sqlite3.Connection, found: Inspection, _: float) -> None:
     found.index = stamp_in(db)
 
 
+def _follows(db: sqlite3.Connection, found: Inspection, _: float) -> None:
+    if db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'follows'").fetchone() is None:
+        return  # it is of an older program
+    rows = db.execute(
+        "SELECT id, folder, mounted, (SELECT count(*) FROM deliveries WHERE follow_id = follows.id"
+        " AND state <> 'made') FROM follows ORDER BY id"
+    )
+    found.follows = tuple(FollowSeen(row[0], row[1], bool(row[2]), row[3]) for row in rows)
+
+
 def _paused(db: sqlite3.Connection, found: Inspection, _: float) -> None:
     found.paused = db.execute("SELECT 1 FROM meta WHERE key = 'people_folder_paused'").fetchone() is not None
 
@@ -263,6 +286,7 @@ _QUESTIONS: dict[str, Callable[[sqlite3.Connection, Inspection, float], None]] =
     "times": _times,
     "index": _index,
     "paused": _paused,
+    "follows": _follows,
     "some photos": _some_photos,
     "damage": _damage,
 }

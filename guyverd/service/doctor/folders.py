@@ -185,3 +185,15 @@ def root(seen: Root, rescan: float) -> Finding:
     else:
         how = "{path}, {pictures} pictures, compared in full {scanned} ago"
     return Finding(name, Verdict.OK, how, "", fields)
+
+
+def saved_searches(count: int, waiting: int, stuck: int) -> Finding:
+    """How many are followed, how many files are to be delivered, and into how many folders nothing can be put."""
+    name = "saved searches"
+    fields: dict[str, Value] = {"count": count, "waiting": waiting, "stuck": stuck}
+    if not count:
+        return Finding(name, Verdict.OK, "nobody is followed", "", fields)
+    if stuck:
+        told = "{count} are followed, {waiting} files wait; nothing can be put into {stuck} of their folders"
+        return Finding(name, Verdict.WARNING, told, "guyverd follows tells which", fields)
+    return Finding(name, Verdict.OK, "{count} are followed, {waiting} files wait", "", fields)

@@ -123,3 +123,12 @@ def test_a_photo_folder(changes: dict[str, Any], verdict: str, part: str, cure: 
     assert row[0] == verdict
     assert part in row[1]
     assert cure in row[2]
+
+
+def test_saved_searches() -> None:
+    assert told(folders.saved_searches(0, 0, 0)) == ("ok", "nobody is followed", "")
+    assert told(folders.saved_searches(2, 7, 0)) == ("ok", "2 are followed, 7 files wait", "")
+    row = told(folders.saved_searches(2, 1200, 1))
+    assert row[0] == "warning"
+    assert "1,200 files wait" in row[1]
+    assert row[2].startswith("guyverd follows")

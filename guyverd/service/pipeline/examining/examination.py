@@ -22,7 +22,7 @@ from guyverd.faces import limits
 from guyverd.folders.marker import MARKER
 from guyverd.service.api import Row
 from guyverd.service.doctor import folders, library, system
-from guyverd.service.doctor.finding import Figure, Finding, Verdict
+from guyverd.service.doctor.finding import Figure, Finding, Verdict, of_error
 from guyverd.service.lock import Holder, holder
 from guyverd.service.pipeline.examining import machine, stores
 from guyverd.service.pipeline.examining.models import missing_codecs, models
@@ -100,6 +100,7 @@ class Examination:
         until = time.monotonic() + _WALK
         for number in range(1, len(self._config.photos) + 1):
             yield from self._guarded(f"photo folder {number}", lambda number=number: self._root(number, until))  # type: ignore[misc]
+        yield from self._guarded("saved searches", self._follows)
         for name, check in (
             ("photo disk", self._photo_disk),
             ("watch limits", self._watches),
@@ -236,6 +237,13 @@ class Examination:
             ),
             self._config.watch.rescan,
         )
+
+    def _follows(self) -> Iterator[Finding]:
+        seen = self.inspection.follows
+        troubles = stores.saved_searches(self._config, seen)
+        yield folders.saved_searches(len(seen), sum(one.waiting for one in seen), len(troubles))
+        for number, problem in troubles:
+            yield of_error(f"saved search {number}", problem)
 
     def _photo_disk(self) -> Finding:
         return system.reading(machine.read_trial(self.inspection.some_photos))

@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from guyverd import private
-from guyverd.catalogue.inspection import Inspection, inspect
+from guyverd.catalogue.inspection import FollowSeen, Inspection, inspect
 from guyverd.config import Config
-from guyverd.errors import PeopleFolderError
+from guyverd.errors import DeliveryStopped, PeopleFolderError
+from guyverd.folders import delivering
 from guyverd.folders.marker import check
 from guyverd.people.index import FaceIndex
 from guyverd.people.index_file import IndexRefused
@@ -138,3 +139,16 @@ def backups(config: Config) -> tuple[int, float | None]:
     now = datetime.now(UTC)
     newest = latest(config, now)
     return sum(1 for _ in found(config)), None if newest is None else (now - newest.at).total_seconds()
+
+
+def saved_searches(config: Config, follows: Sequence[FollowSeen]) -> list[tuple[int, DeliveryStopped]]:
+    """The saved searches, by number, into whose folders nothing can be put now, and why."""
+    sacred = [os.fsencode(path) for path in (*config.photos, config.people, config.state)]
+    found = []
+    for one in follows:
+        try:
+            with delivering.opened(one.folder, is_mount=one.mounted, sacred=sacred):
+                delivering.check_writable(one.folder)
+        except DeliveryStopped as problem:
+            found.append((one.number, problem))
+    return found
