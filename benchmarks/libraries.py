@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _IN_FOLDER = 1000
-_STEP = 5000
-_MADE_UP = "none: made up for a benchmark"
+STEP = 5000
+MADE_UP = "none: made up for a benchmark"
 _OLD = 1_600_000_000
 """Seconds since 1970: files of that age are read at once, younger ones may still be written."""
 
@@ -98,7 +98,7 @@ def fill(config: Config, *, photos: int, faces: int, people: int) -> None:
     with Catalogue(os.fsencode(config.state / "catalogue.db")) as catalogue:
         catalogue.files.configure([os.fsencode(config.photos[0])])
         root = catalogue.files.roots()[0].id
-        _add_files(catalogue, root, config.photos[0], photos)
+        add_files(catalogue, root, config.photos[0], photos)
         _add_faces(catalogue, photos, faces, people)
 
 
@@ -116,9 +116,9 @@ def arriving(scratch: Path, *, faces: int, photos: int) -> Iterator[Callable[[],
         readings = _readings(catalogue, vectors)
         held = faces // 2
         for some in _steps(range(held)):
-            catalogue.photos.read(list(itertools.islice(readings, len(some))), _MADE_UP, catalogue.now())
+            catalogue.photos.read(list(itertools.islice(readings, len(some))), MADE_UP, catalogue.now())
         founded: dict[int, PersonId] = {}
-        for through in (*range(_STEP, held, _STEP), held):
+        for through in (*range(STEP, held, STEP), held):
             assignments = []
             for face in catalogue.photos.ungrouped(through).tolist():
                 person = int(whose[face - 1])
@@ -133,7 +133,7 @@ def arriving(scratch: Path, *, faces: int, photos: int) -> Iterator[Callable[[],
         assert len(grouping.index) == faces
 
         def arrive() -> None:
-            catalogue.photos.read([next(readings)], _MADE_UP, catalogue.now())
+            catalogue.photos.read([next(readings)], MADE_UP, catalogue.now())
             grouping.advance(first_unread=None)
 
         yield arrive
@@ -150,7 +150,7 @@ def _readings(catalogue: Catalogue, vectors: FloatArray) -> Iterator[tuple[Photo
         catalogue.files.identified([(file.id, file.stamp, b"%032d" % file.id) for file in waiting])
         progress(f"{numbers[-1] + 1} files of {len(vectors) // 2}")
     for number in range(len(vectors) // 2):
-        faces = tuple(_face(at, vectors[2 * number + at]) for at in range(2))
+        faces = tuple(made_face(at, vectors[2 * number + at]) for at in range(2))
         yield PhotoId(number + 1), PhotoReading(b"%032d" % (number + 1), 4000, 3000, "JPEG", None, faces)
 
 
@@ -162,7 +162,8 @@ def publish(config: Config) -> int:
         return len(catalogue.links.published())
 
 
-def _add_files(catalogue: Catalogue, root: RootId, folder: Path, photos: int) -> None:
+def add_files(catalogue: Catalogue, root: RootId, folder: Path, photos: int) -> None:
+    """The first `photos` files of `write_files`, known by their content."""
     catalogue.files.set_root(root, identify(os.fsencode(folder)), RootState.ONLINE, "")
     for numbers in _steps(range(photos)):
         seen = []
@@ -190,9 +191,9 @@ def add_photo(catalogue: Catalogue, folder: Path, number: int, people: Sequence[
     catalogue.files.identified([(file.id, file.stamp, hash_file(file.path)[0])])
     photo = PhotoId(number + 1)
     chance = np.random.default_rng(number)
-    found = tuple(_face(at, chance.standard_normal(128).astype(np.float32)) for at in range(len(people)))
+    found = tuple(made_face(at, chance.standard_normal(128).astype(np.float32)) for at in range(len(people)))
     reading = PhotoReading(b"\0" * 32, 4000, 3000, "JPEG", _date(number), found)
-    catalogue.photos.read([(photo, reading)], _MADE_UP, catalogue.now())
+    catalogue.photos.read([(photo, reading)], MADE_UP, catalogue.now())
     new = [FaceId(int(face)) for face in catalogue.photos.ungrouped(photo)]
     assignments = [Assignment(face, person, None, 0.9) for face, person in zip(new, people, strict=True)]
     catalogue.people.assign(assignments, (), photo, catalogue.now())
@@ -208,9 +209,9 @@ def _add_faces(catalogue: Catalogue, photos: int, faces: int, people: int) -> No
     for numbers in _steps(range(photos)):
         readings = []
         for number in numbers:
-            found = tuple(_face(at, chance.standard_normal(128).astype(np.float32)) for at in range(counts[number]))
+            found = tuple(made_face(at, chance.standard_normal(128).astype(np.float32)) for at in range(counts[number]))
             readings.append((PhotoId(number + 1), PhotoReading(b"\0" * 32, 4000, 3000, "JPEG", _date(number), found)))
-        catalogue.photos.read(readings, _MADE_UP, catalogue.now())
+        catalogue.photos.read(readings, MADE_UP, catalogue.now())
         new = [int(face) for face in catalogue.photos.ungrouped(numbers[-1] + 1)]
         assignments = [
             # Ids begin at 1 and are given in the order in which people are founded: here, by their number.
@@ -231,7 +232,8 @@ def _date(number: int) -> str:
     return f"20{number // 12 % 25:02d}-{number % 12 + 1:02d}-{number // 7 % 28 + 1:02d}T12:00:00"
 
 
-def _face(ordinal: int, vector: FloatArray) -> DetectedFace:
+def made_face(ordinal: int, vector: FloatArray) -> DetectedFace:
+    """One of a photo's faces, beside the others."""
     left = 300 + 700 * ordinal
     box = Box(left, 800, left + 400, 1200)
     points = tuple((left + 50.0 * at, 900.0 + 20 * at) for at in range(5))
@@ -239,5 +241,5 @@ def _face(ordinal: int, vector: FloatArray) -> DetectedFace:
 
 
 def _steps(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    for start in range(0, len(items), _STEP):
-        yield items[start : start + _STEP]
+    for start in range(0, len(items), STEP):
+        yield items[start : start + STEP]

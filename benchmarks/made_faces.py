@@ -17,10 +17,11 @@ _VARIED = 0.75
 alike as in press photos: their cosines' quartiles are .943, .956, .967 (of real ones .946, .957, .966)."""
 
 
-def made_faces(count: int, seed: int = 0, each: float = 4.0) -> tuple[FloatArray, IntArray]:
+def made_faces(count: int, seed: int = 0, each: float = 4.0, most: float = 1.0) -> tuple[FloatArray, IntArray]:
     """`count` raw vectors, float32[count, 128], and whose each is, int64[count]; people have `each` faces in the mean.
 
-    A few people have very many and most have one or two, as in real libraries.
+    A few people have very many and most have one or two, as in real libraries; nobody is likely to have more than the
+    share `most` of all. (Of a million faces one person would have a third else.)
     """
     model, chance = shipped(), np.random.default_rng(seed)
     people = max(1, round(count / each))
@@ -28,6 +29,8 @@ def made_faces(count: int, seed: int = 0, each: float = 4.0) -> tuple[FloatArray
     noise = chance.standard_normal((people, 128), dtype=np.float32)
     middles = unit(model.means[part] + noise * np.sqrt(model.variances[part]))
     often = chance.pareto(1.2, people) + 0.3
+    while most < 1 and often.max() > 1.001 * most * often.sum():
+        often = np.minimum(often, most * often.sum())
     whose = chance.choice(people, count, p=often / often.sum())
     spread = _VARIED * np.sqrt(model.variances.mean(axis=0))
     vectors = np.empty((count, 128), dtype=np.float32)
