@@ -22,11 +22,14 @@ from guyverd.cli import (
     evaluate,
     find,
     folders,
+    follow,
     forget,
     library,
     people,
     recluster,
     review,
+    search,
+    together,
 )
 from guyverd.cli.guard import Guarded
 from guyverd.cli.session import Session
@@ -83,7 +86,12 @@ for _command in (
     albums.albums,
     folders.folders,
     find.who,
-    find.search,
+    search.search,
+    together.together,
+    together.timeline,
+    follow.follow,
+    follow.follows,
+    follow.unfollow,
     people.export,
     people.crops,
     library.failures,

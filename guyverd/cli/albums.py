@@ -20,7 +20,7 @@ _ALBUMS = [
 ]
 
 
-def _company(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def company(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Names, also those that may follow an &."""
     found = completion.people(ctx, param, incomplete)
     _, mark, last = incomplete.rpartition("&")
@@ -31,7 +31,7 @@ def _company(ctx: click.Context, param: click.Parameter, incomplete: str) -> lis
 
 
 @click.command()
-@click.argument("people", metavar="P...", nargs=-1, required=True, shell_complete=_company)
+@click.argument("people", metavar="P...", nargs=-1, required=True, shell_complete=company)
 @click.option("--since", metavar="DAY", help="The first day: YYYY, YYYY-MM or YYYY-MM-DD.")
 @click.option("--until", metavar="DAY", help="The last day, likewise; a year or month counts whole.")
 @click.option("--title", metavar="T", help="What it is called, instead of its people and days.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -70,6 +71,28 @@ def duration(seconds: float | None) -> str:
             rest = whole % size // below
             return f"{whole // size} {unit}" + (f" {rest} {below_unit}" if rest else "")
     return f"{whole} s"
+
+
+def clock(seconds: float) -> str:
+    """A time in a video, as a player shows it: 1:02:03 or 02:03; what begins a second counts."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"
+
+
+def moment(start: float, end: float) -> str:
+    """From when to when in a video; one time where both are in one second."""
+    first, last = clock(start), clock(end)
+    return first if first == last else f"{first}–{last}"
+
+
+def sure(confidence: float | None) -> str:
+    """How likely something is right; never rounded up, and never all."""
+    if confidence is None:
+        return NOTHING
+    if confidence < 0.99:
+        return f"{math.floor(100 * confidence + 1e-9)} %"
+    return f"{math.floor(1000 * min(confidence, 0.999) + 1e-9) / 10:.1f} %"
 
 
 def size(count: float | None) -> str:

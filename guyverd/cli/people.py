@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from guyverd.cli import completion, copying, output, progress, session
-from guyverd.cli.format import box_size, decimal, files, number, plural, told
+from guyverd.cli import completion, copying, delivering, output, progress, session
+from guyverd.cli.format import box_size, decimal, files, moment, number, plural, told
 from guyverd.cli.format import person as person_text
 from guyverd.cli.output import Column, Row
 from guyverd.cli.session import Session, dry_option, json_option, pass_session
@@ -24,7 +24,7 @@ _PICTURES = [
     Column("photo", lambda row: row["photo"], right=True),
     Column("taken", lambda row: row["taken_at"]),
     Column("pixels", lambda row: f"{row['width']} x {row['height']}" if row["width"] else None),
-    Column("file", lambda row: files(row["files"]), long=True),
+    Column("file", lambda row: files(row["files"]) + _moments(row), long=True),
 ]
 
 _FACES = [
@@ -36,8 +36,25 @@ _FACES = [
     Column("confidence", lambda row: decimal(row["confidence"]), right=True),
     Column("quality", lambda row: decimal(row["quality"]), right=True),
     Column("taken", lambda row: row["taken_at"]),
-    Column("file", lambda row: files(row["files"]), long=True),
+    Column("file", lambda row: files(row["files"]) + _seen(row), long=True),
 ]
+
+
+_SHOWN = 3
+"""Moments of a video that are told; how many more there are is."""
+
+
+def _moments(picture: Row) -> str:
+    """When the person is seen in a video."""
+    every = picture["moments"] or []
+    told = ", ".join(moment(start, end) for start, end in every[:_SHOWN])
+    more = f" and {len(every) - _SHOWN:,} more" if len(every) > _SHOWN else ""
+    return f"  {told}{more}" if told else ""
+
+
+def _seen(face: Row) -> str:
+    """When a face is seen in a video."""
+    return "" if face["start"] is None else f"  {moment(face['start'], face['end'])}"
 
 
 class NewName(click.ParamType[str]):
@@ -220,10 +237,14 @@ def merge(here: Session, person: str, other: str, *, dry: bool, as_json: bool) -
 @click.command()
 @click.argument("person", metavar="P", shell_complete=completion.people)
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--type", "kind", type=click.Choice(("photo", "video")), help="Only photos, or only videos.")
+@delivering.clip_options
 @json_option
 @pass_session
-def export(here: Session, person: str, folder: Path, as_json: bool) -> None:
-    """Copy a person's original photos into a folder.
+def export(
+    here: Session, person: str, folder: Path, *, kind: str | None, clips: bool, exact: bool, as_json: bool
+) -> None:
+    """Copy a person's original photos and videos into a folder.
 
     Nothing is overwritten: a file with the same bytes is skipped, another one of the same name gets a number. DIR is
     made if needed and must not lie in a photo folder. An original that is missing is reported, and the rest copied.
@@ -231,14 +252,25 @@ def export(here: Session, person: str, folder: Path, as_json: bool) -> None:
     \b
     Examples:
       guyverd export Alice ~/for-alice
+      guyverd export Alice ~/for-alice --type video --clips
       guyverd export 12 /media/stick/photos --json
     """
+    delivering.check_exact(clips=clips, exact=exact)
     with here.library() as library:
-        pictures = library.person(person)["pictures"]
-    result = copying.copy(here, [picture["files"] for picture in pictures], folder)
+        pictures = [one for one in library.person(person)["pictures"] if kind in (None, one["kind"])]
+    whole = [one["files"] for one in pictures if not (clips and one["kind"] == "video")]
+    result = copying.copy(here, whole, folder)
+    if clips:
+        moments = [
+            {"files": one["files"], "start": start, "end": end}
+            for one in pictures
+            for start, end in one["moments"] or ()
+        ]
+        result = copying.added(result, copying.cut(here, moments, folder, exact=exact))
     copying.note_missing(result)
     if as_json:
-        output.record(result)
+        keys = ("folder", "copied", "clips", "already_there", "missing", "missing_files")
+        output.record({key: result.get(key, 0) for key in keys})
     else:
         output.say(copying.summary(result))
 
@@ -266,7 +298,9 @@ def crops(here: Session, person: str, *, folder: Path, size: int | None, as_json
         rows = list(library.faces(person))
     folder = folder.absolute()
     with progress.steps("cutting", len(rows)) as step:
-        done = session.save_crops(rows, folder, longest=size, sacred=here.config.photos, each=step)
+        done = session.save_crops(
+            rows, folder, longest=size, sacred=here.config.photos, each=step, workers=here.config.workers
+        )
     missing = [{"face": face, "file": file or None, "reason": why} for face, file, why in done.missing]
     result = {
         "folder": str(folder),

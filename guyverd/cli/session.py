@@ -20,10 +20,12 @@ from guyverd.cli import output
 
 if TYPE_CHECKING:
     from guyverd.config import Config
-    from guyverd.errors import CatalogueDamaged
+    from guyverd.errors import CatalogueDamaged, GuyverError
     from guyverd.service.api import Library
-    from guyverd.service.crops import Saved
+    from guyverd.service.clips import Clips
+    from guyverd.service.crops import Pictures, Saved
     from guyverd.service.evaluation import Audience, Extras, Task
+    from guyverd.service.pipeline.meant import Meant
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -100,6 +102,13 @@ def crop(file: str, box: Sequence[int], size: tuple[int, int]) -> bytes | None:
     return crops.crop(file, box, size)
 
 
+def pictures(config: Config) -> Pictures:
+    """Small pictures of faces, for whoever shows many; see `service.crops.Pictures`."""
+    from guyverd.service.crops import Pictures
+
+    return Pictures(config.workers)
+
+
 def save_crops(faces: Sequence[dict[str, Any]], folder: Path, **how: Any) -> Saved:
     """Faces cut from their photos, into a folder; see `service.crops.save`."""
     from guyverd.service import crops
@@ -107,11 +116,55 @@ def save_crops(faces: Sequence[dict[str, Any]], folder: Path, **how: Any) -> Sav
     return crops.save(faces, folder, **how)
 
 
+def meant(text: str) -> Meant:
+    """What somebody wants to be found by; see `service.pipeline.meant`."""
+    from guyverd.service.pipeline.meant import meant as told
+
+    return told(text)
+
+
+def nobody(text: str) -> GuyverError:
+    """What to say where nobody is called `text` after all."""
+    from guyverd.service.pipeline.meant import nobody as told
+
+    return told(text)
+
+
+def face_pictures(
+    config: Config, path: str, at: float | None, boxes: Sequence[Sequence[int]], side: int
+) -> list[bytes | None]:
+    """Faces cut from a picture or a frame of a video, small JPEGs; see `service.showing.faces`."""
+    from guyverd.service import showing
+
+    return showing.faces(config, path, at, boxes, side)
+
+
+def write_page(config: Config, path: Path, rows: Sequence[dict[str, Any]], **how: Any) -> None:
+    """Show what was found on a page; see `service.showing.write_page`."""
+    from guyverd.service import showing
+
+    showing.write_page(config, path, rows, **how)
+
+
+def cut_clips(config: Config, moments: Sequence[dict[str, Any]], folder: Path, **how: Any) -> Clips:
+    """Moments of videos as files of their own; see `service.clips.cut`."""
+    from guyverd.service import clips
+
+    return clips.cut(config, moments, folder, **how)
+
+
 def names(config: Config, *, hidden: bool | None = None) -> list[str]:
     """Everybody's name, or that of those who are hidden, or are not; read from the catalogue without opening it."""
     from guyverd.service.names import names
 
     return names(config.state, hidden=hidden)
+
+
+def follow_names(config: Config) -> list[str]:
+    """The names of all saved searches, likewise."""
+    from guyverd.service.names import follow_names as found
+
+    return found(config.state)
 
 
 def examine(path: Path) -> Iterator[dict[str, Any]]:

@@ -203,7 +203,7 @@ class Receiver:
 @contextlib.contextmanager
 def _filled(folder: Path, sacred: Iterable[Path]) -> Iterator[None]:
     """Make a folder, or refuse it, and see to it that what is put in it is durable."""
-    _refuse_inside(folder, sacred)
+    refuse_inside(folder, sacred)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         yield
@@ -212,7 +212,7 @@ def _filled(folder: Path, sacred: Iterable[Path]) -> Iterator[None]:
         raise ExportError(path=folder, detail=problem.strerror or str(problem)) from problem
 
 
-def _refuse_inside(folder: Path, sacred: Iterable[Path]) -> None:
+def refuse_inside(folder: Path, sacred: Iterable[Path]) -> None:
     """By path with links followed, and by identity, so that a bind mount of a photo folder is recognised too."""
     real = Path(os.path.realpath(folder))
     above = [real, *real.parents]

@@ -13,10 +13,13 @@ from guyverd.errors import (
     CannotDecide,
     CatalogueDamaged,
     FaceChoice,
+    FollowTaken,
     NameTaken,
     NoFaceFound,
     NoSuchQuestion,
+    UnknownFollow,
     UnknownPerson,
+    WhomToFollow,
 )
 from guyverd.service.api import Library
 from guyverd.service.metrics import Metrics
@@ -27,6 +30,8 @@ EVIL = "[bold]Eve[/bold] :smile: \x1b[31m\n\u202egnp.exe"
 """Markup, an emoji code, a colour, a line end and a bidi override."""
 ODD = "/photos/caf\udce9.jpg"
 """A path that is not UTF-8, as os.fsdecode gives it."""
+
+CLIP = "/photos/clip.mp4"
 
 LONG = "/photos/" + "a very long folder name indeed/" * 6 + "IMG_0001.jpg"
 
@@ -42,6 +47,61 @@ def _face(face: int, person: int | None, files: list[str]) -> Row:
         "quality": 0.75,
         "taken_at": "2024-05-01T12:00:00",
         "manual": face == 3,
+        "start": None,
+        "end": None,
+        "at": None,
+    }
+
+
+def _picture(
+    photo: int,
+    files: list[str],
+    taken_at: str | None,
+    size: tuple[int, int],
+    moments: list[list[float]] | None = None,
+) -> Row:
+    """A photo of a person, or with moments a video."""
+    told = {"photo": photo, "files": files, "taken_at": taken_at, "width": size[0], "height": size[1]}
+    video = moments is not None
+    return {**told, "kind": "video" if video else "photo", "duration": 60.0 if video else None, "moments": moments}
+
+
+def _found(
+    file: str,
+    photo: int,
+    confidence: float,
+    *,
+    distance: float,
+    margin: float | None,
+    person: int,
+    through: bool = True,
+    start: float | None = None,
+    end: float | None = None,
+    duplicates: Sequence[str] = (),
+) -> Row:
+    """A photo that was found, or with a start and end a moment of a video."""
+    alike = {"face": 9, "box": [10, 20, 110, 140], "distance": 0.25, "evidence": 6.0, "confidence": 0.99}
+    return {
+        "file": file,
+        "files": [file],
+        "photo": photo,
+        "kind": "photo" if start is None else "video",
+        "face": photo // 10,
+        "box": [10, 20, 110, 140],
+        "distance": distance,
+        "evidence": 6.5,
+        "margin": margin,
+        "person": person,
+        "name": "Alice" if person == 12 else EVIL,
+        "through": through,
+        "confidence": confidence,
+        "taken_at": "2024-05-01T12:00:00",
+        "start": start,
+        "end": end,
+        "at": None if start is None else start + 0.25,
+        "duplicates": [
+            {"file": one, "files": [one], "photo": 90, **alike, "taken_at": "2024-05-01T12:00:01"} for one in duplicates
+        ],
     }
 
 
@@ -97,7 +157,7 @@ def _question(
     beside: int = 0,
 ) -> Row:
     def pictures(count: int) -> list[Row]:
-        sizes = {"width": 640, "height": 480}
+        sizes = {"width": 640, "height": 480, "at": None}
         return [
             {"face": at, "photo": at, "file": f"/photos/{at}.jpg", "box": [10, 20, 110, 140], **sizes}
             for at in range(1, count + 1)
@@ -142,8 +202,8 @@ class FakeLibrary:
             _face(3, None, []),
         ]
         self.pictures: list[Row] = [
-            {"photo": 10, "files": [LONG], "taken_at": "2024-05-01T12:00:00", "width": 4000, "height": 3000},
-            {"photo": 20, "files": [ODD], "taken_at": None, "width": 640, "height": 480},
+            _picture(10, [LONG], "2024-05-01T12:00:00", (4000, 3000)),
+            _picture(20, [ODD], None, (640, 480)),
         ]
         self.decisions: list[Row] = [
             decision_row(1, "name", {"id": 3, "name": EVIL}, name=EVIL),
@@ -169,6 +229,48 @@ class FakeLibrary:
         }
         """A question about the people folder, to be put among the others."""
         self.faces_in_picture = 1
+        self.found: list[Row] = [
+            _found(LONG, 10, 0.9987, distance=0.2, margin=5.25, person=12, duplicates=["/photos/burst.jpg"]),
+            _found(CLIP, 40, 0.98, distance=0.3, margin=None, person=12, start=12.25, end=19.5),
+            _found(CLIP, 40, 0.9, distance=0.31, margin=3.0, person=12, start=3723.0, end=3723.5),
+            _found(ODD, 20, 0.5, distance=0.9, margin=-0.5, person=3, through=False),
+        ]
+        """What a search finds: photos, and two moments of one video."""
+        self.followed: list[Row] = [
+            {
+                "id": 1,
+                "name": "Our kid",
+                "shows": "/home/kid.jpg",
+                "person": {"id": 12, "name": "Alice"},
+                "folder": "/kid",
+                "form": "link",
+                "clips": False,
+                "since": "2024-05-01T12:00:00+00:00",
+                "delivered": 7,
+                "waiting": 0,
+                "problem": None,
+            },
+            {
+                "id": 2,
+                "name": EVIL,
+                "shows": ODD,
+                "person": None,
+                "folder": "/usb/odd",
+                "form": "copy",
+                "clips": True,
+                "since": "2024-05-02T12:00:00+00:00",
+                "delivered": 0,
+                "waiting": 3,
+                "problem": "Nothing is put into /usb/odd: it is not there.",
+            },
+        ]
+        """Saved searches."""
+        self.months: list[Row] = [
+            {"month": "2023-11", "photos": 3, "videos": 0},
+            {"month": "2024-01", "photos": 40, "videos": 2},
+            {"month": "2024-05", "photos": 1, "videos": 1},
+            {"month": None, "photos": 2, "videos": 0},
+        ]
         self.in_one_photo = 0
         self.in_album = 4
         self.changes: list[str] = []
@@ -533,6 +635,44 @@ class FakeLibrary:
         last = ("source", "moved", "moves", "kept", "dry_run", "photos", "folder")
         return {key: row[key] for key in (*first, *last)}
 
+    def follow(
+        self,
+        query: str,
+        name: str,
+        folder: str,
+        face: int | None = None,
+        *,
+        at: float | None = None,
+        person: bool = False,
+        copy: bool = False,
+        clips: bool = False,
+        past: bool = False,
+        opened: int | None = None,
+    ) -> Row:
+        self._picture(opened)
+        given: Row = {"at": at, "person": person, "copy": copy, "clips": clips, "past": past}
+        told = {key: value for key, value in given.items() if value}
+        self._asked("follow", query, name, folder, face, told)
+        if name == "Our kid":
+            raise FollowTaken(follow=name)
+        who = self._find(query) if person else None
+        if not person and face is None and self.faces_in_picture > 1:
+            raise WhomToFollow(path=query, count=self.faces_in_picture)
+        row = {**self.followed[0], "id": 3, "name": name, "shows": query, "folder": folder, "clips": clips}
+        row |= {"person": None if who is None else {"id": who["id"], "name": who["name"]}}
+        return {**row, "form": "copy" if copy else "link", "delivered": 2 if past else 0, "waiting": 0}
+
+    def follows(self) -> Iterator[Row]:
+        self._asked("follows")
+        yield from self.followed
+
+    def unfollow(self, name: str) -> Row:
+        self._asked("unfollow", name)
+        for row in self.followed:
+            if name in (row["name"], str(row["id"])):
+                return row
+        raise UnknownFollow(follow=repr(name))
+
     def _picture(self, opened: int | None) -> None:
         self.handed = None if opened is None else os.pread(opened, 1 << 20, 0)
 
@@ -549,19 +689,74 @@ class FakeLibrary:
         faces = [{**face, **(known if face["number"] == 1 else unknown)} for face in self._numbered(path)]
         return {"path": path, "width": 640, "height": 480, "enough": 3.9, "faces": faces}
 
-    def search(self, path: str, k: int = 20, face: int | None = None, *, opened: int | None = None) -> Row:
+    def search(
+        self,
+        query: str,
+        k: int = 20,
+        face: int | None = None,
+        *,
+        every: bool = False,
+        since: str | None = None,
+        until: str | None = None,
+        within: str | None = None,
+        company: Sequence[str] = (),
+        without: Sequence[str] = (),
+        kind: str | None = None,
+        least: float | None = None,
+        duplicates: bool = False,
+        direct: bool = False,
+        at: float | None = None,
+        person: bool = False,
+        opened: int | None = None,
+    ) -> Row:
         self._picture(opened)
-        self._asked("search", path, k, face)
-        faces = self._numbered(path)
+        given: Row = {"every": every, "since": since, "until": until, "within": within, "company": list(company)}
+        given |= {"without": list(without), "kind": kind, "least": least, "duplicates": duplicates}
+        given |= {"direct": direct, "at": at, "person": person}
+        told = {key: value for key, value in given.items() if value is not None and value is not False and value != []}
+        self._asked("search", query, k, face, told)
+        who = self._find(query) if person else None
+        faces = [] if person else self._numbered(query)
         if face is not None and face > len(faces):
-            raise FaceChoice(path=path, count=len(faces), face=face)
+            raise FaceChoice(path=query, count=len(faces), face=face)
         chosen = face or (1 if len(faces) == 1 else None)
-        results = [
-            {"file": LONG, "face": 1, "evidence": 6.5, "distance": 0.2, "person": 12, "name": "Alice", "photo": 10},
-            {"file": ODD, "face": 2, "evidence": 5.25, "distance": 0.3, "person": 3, "name": EVIL, "photo": 20},
-            {"file": ODD, "face": 3, "evidence": -4, "distance": 0.9, "person": None, "name": None, "photo": 20},
-        ]
-        return {"path": path, "faces": faces, "face": chosen, "results": results[:k] if chosen else []}
+        found = [row for row in self.found if kind in (None, row["kind"])] if person or chosen else []
+        alice = {"id": 12, "name": "Alice", "confidence": 0.9987}
+        return {
+            "path": None if person else query,
+            "at": at,
+            "person": None if who is None else {"id": who["id"], "name": who["name"]},
+            "width": None if person else 640,
+            "height": None if person else 480,
+            "faces": faces,
+            "face": chosen,
+            "through": alice if found and not direct else None,
+            "total": len(found),
+            "results": found if every else found[:k],
+        }
+
+    def together(
+        self,
+        people: Sequence[str],
+        *,
+        since: str | None = None,
+        until: str | None = None,
+        within: str | None = None,
+        without: Sequence[str] = (),
+        kind: str | None = None,
+    ) -> Iterator[Row]:
+        self._asked("together", list(people), since, until, within, list(without), kind)
+        shown = [self._find(person) for person in people]
+        keys = ("file", "files", "photo", "kind", "taken_at", "start", "end")
+        for row in self.found if len(shown) < 3 else []:
+            if kind in (None, row["kind"]):
+                both = [{"id": one["id"], "name": one["name"], "face": 1 + at} for at, one in enumerate(shown)]
+                yield {**{key: row[key] for key in keys}, "people": both}
+
+    def timeline(self, person: str) -> Iterator[Row]:
+        self._asked("timeline", person)
+        self._find(person)
+        yield from self.months
 
     def accept(self, folder: str, dry: bool = False) -> Row:
         self._asked("accept", folder, dry)
