@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from guyverd.model import FloatArray
 
 COLUMNS = (
-    'faces.id, photo_id, person_id, "left", top, "right", bottom, quality, confidence, score, starts, ends, embedding,'
+    'faces.id, photo_id, person_id, "left", top, "right", bottom, quality, confidence, starts, ends, embedding,'
     " faces.look AS chip, photos.look AS look, kind, taken_at, width, height,"
     " json_extract(frames, '$[0][0]') AS frame"
 )
@@ -33,8 +33,6 @@ class SoughtFace:
     """In pixels of the upright photo, or of the track's best frame."""
     quality: float
     confidence: float
-    said: bool
-    """Somebody said who it is, or grouping gave no mean for it."""
     start: float | None
     """Seconds from the beginning of the video; None in a photo."""
     end: float | None
@@ -80,8 +78,8 @@ def sought(rows: Sequence[Row]) -> Sought:
 
 
 def _face(row: Row) -> SoughtFace:
-    number, photo, person, left, top, right, bottom, quality, confidence, score, start, end, _ = tuple(row)[:13]
-    chip, look, kind, taken_at, width, height, frame, wanted = tuple(row)[13:]
+    number, photo, person, left, top, right, bottom, quality, confidence, start, end, _ = tuple(row)[:12]
+    chip, look, kind, taken_at, width, height, frame, wanted = tuple(row)[12:]
     return SoughtFace(
         FaceId(number),
         PhotoId(photo),
@@ -90,7 +88,6 @@ def _face(row: Row) -> SoughtFace:
         Box(left, top, right, bottom),
         quality,
         confidence,
-        person is not None and score is None,
         start,
         end,
         chip,

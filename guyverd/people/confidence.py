@@ -38,25 +38,35 @@ class Curve:
         return found
 
 
-_ALONE = Curve(0.0, (2.0,))
+_ALONE = Curve(0.2, (1.8,))
 """That two faces of which one or none has a person are one: by evidence above the link."""
-_ELSEWHERE = Curve(-2.0, (1.6,))
-"""The same where the other face was found to be somebody else."""
-_PERSON = Curve(-0.5, (0.8, 0.8, 0.3))
+_ELSEWHERE = Curve(-2.0, (1.0,))
+"""The same where the one asked about was found to be somebody, and the other to be somebody else."""
+_LIKENESS = Curve(0.5, (1.8,))
+"""The same where nothing is known of who they were found to be."""
+_PERSON = Curve(-0.8, (0.55, 1.05, 0.6))
 """That a face is a person: by the most evidence any of theirs gives above the link, the mean above the join, and by how
 much the first beats the next person's."""
-_MEMBER = Curve(4.0, (1.0,))
-"""That a face is rightly its person's: by its mean evidence for being one with the others, above the join."""
+_MEMBER = Curve(-1.4, (1.45, 0.85, 0.6))
+"""That a face is rightly its person's: by its mean evidence for being one with the others, above the join; the binary
+logarithm of how many these are, itself among them; and by how much that mean is above the one for anybody else."""
+MANY = 32
+"""More faces than these make nobody surer."""
 
 
 def direct(evidence: FloatArray, elsewhere: BoolArray, measure: Measure) -> FloatArray:
     """That a face is the one asked about, by the evidence for that alone, float32[n].
 
-    `elsewhere`, bool[n]: whether it has a person who the one asked about was not found to be.
+    `elsewhere`, bool[n]: whether it is somebody's who the one asked about, found to be somebody, is not.
     """
-    above = evidence - np.float32(measure.link)
+    above = _above(evidence, measure.link)
     found: FloatArray = np.where(elsewhere, _ELSEWHERE.at(above), _ALONE.at(above))
     return found
+
+
+def likeness(evidence: FloatArray, measure: Measure) -> FloatArray:
+    """The same, whoever either was found to be, float32[n]."""
+    return _LIKENESS.at(_above(evidence, measure.link))
 
 
 def person(most: FloatArray, mean: FloatArray, margin: FloatArray, measure: Measure) -> FloatArray:
@@ -65,15 +75,25 @@ def person(most: FloatArray, mean: FloatArray, margin: FloatArray, measure: Meas
     `most` is the most evidence any face of theirs gives, `mean` that of all their faces, `margin` by how much `most` is
     above everybody else's; each float32[n].
     """
-    return _PERSON.at(most - np.float32(measure.link), mean - np.float32(measure.join), np.clip(margin, -4, 4))
+    return _PERSON.at(
+        np.clip(_above(most, measure.link), -4, 6), np.clip(_above(mean, measure.join), -6, 4), np.clip(margin, -4, 4)
+    )
 
 
-def member(mean: FloatArray, said: BoolArray, measure: Measure) -> FloatArray:
-    """That faces are rightly those of their people, float32[n].
+def member(mean: FloatArray, other: FloatArray, count: int, said: BoolArray, measure: Measure) -> FloatArray:
+    """That faces are rightly those of their person, float32[n].
 
-    `mean` is the mean evidence for being one with the others of the same person, infinite where there are none;
-    `said`, bool[n], whether somebody said so.
+    `mean` is the mean evidence for being one with the others, infinite where there are none; `other` the most for being
+    one with anybody else's, −infinite where nobody is near; `count`, how many faces the person has; `said`, bool[n],
+    whether somebody said so.
     """
-    above = np.minimum(mean - np.float32(measure.join), 8.0).astype(np.float32)
-    found: FloatArray = np.where(said, np.float32(SAID), _MEMBER.at(above))
+    above = np.clip(_above(mean, measure.join), -6, 4)
+    beyond = np.clip(above - np.clip(_above(other, measure.join), -6, 4), -3, 3)
+    size = np.full(len(above), np.log2(min(max(count, 1), MANY)), np.float32)
+    found: FloatArray = np.where(said, np.float32(SAID), _MEMBER.at(above, size, beyond))
+    return found
+
+
+def _above(evidence: FloatArray, threshold: float) -> FloatArray:
+    found: FloatArray = evidence - np.float32(threshold)
     return found

@@ -7,7 +7,7 @@ A face counts by the surer way.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -132,19 +132,31 @@ def claims(asked: Faces, near: Faces, members: Faces, measure: Measure) -> list[
     its person as it is rightly theirs.
     """
     alone = Claimed(near.people, nearest(near, asked).evidence)
+    groups = by_person(members)
     found = []
-    for who in sorted(set(members.people.tolist()) - {0}):
-        theirs = members.of(members.people == who)
+    for who, theirs in groups.items():
         told = nearest(asked, theirs)
         most = max(float(told.evidence[0]), alone.of(who))
         if who == int(asked.people[0]):
-            sure = confidence.member(told.mean, asked.said, measure)
+            sure = confidence.member(told.mean, beside(asked, groups, who), len(theirs), asked.said, measure)
         else:
             mean = np.minimum(told.mean, np.float32(most))
             margin = np.array([most - alone.beside(who)], np.float32)
             sure = confidence.person(np.array([most], np.float32), mean, margin, measure)
         found.append(Claim(PersonId(who), float(sure[0]), most))
     return sorted(found, key=lambda claim: (-claim.confidence, -claim.evidence, claim.person))
+
+
+def by_person(members: Faces) -> dict[int, Faces]:
+    """The faces of each person who has any, by number."""
+    return {who: members.of(members.people == who) for who in sorted(set(members.people.tolist()) - {0})}
+
+
+def beside(some: Faces, groups: Mapping[int, Faces], person: int) -> FloatArray:
+    """The most mean evidence of each face, float32[n], for being one with all of anybody's but that person's."""
+    means = [nearest(some, group).mean for who, group in groups.items() if who != person]
+    found: FloatArray = np.max(means, axis=0) if means else np.full(len(some), -np.inf, np.float32)
+    return found
 
 
 class Claimed:
@@ -183,18 +195,29 @@ class Judged:
 
 
 def judged(
-    asked: Faces, found: Faces, *, near: Faces, members: Faces, claimed: Sequence[Claim], measure: Measure
+    asked: Faces,
+    found: Faces,
+    *,
+    near: Faces,
+    members: Faces,
+    claimed: Sequence[Claim] | None,
+    measure: Measure,
+    barred: Collection[tuple[int, int]] = (),
 ) -> Judged:
     """How sure each of the faces `found` is, by likeness to `asked` and through the people `claimed`.
 
-    `near` are the nearest to those asked about, whoever's; `members` some faces of each person claimed. Without claims
-    faces are found by likeness alone.
+    `near` are the nearest to those asked about, whoever's; `members` some faces of each person claimed. Where `claimed`
+    is None faces are found by likeness alone, whoever they were found to be. `barred` are faces, each with a person
+    whom somebody said it is not.
     """
     told = nearest(found, asked)
     alone = Claimed(near.people, nearest(near, asked).evidence)
-    likely = {claim.person: claim for claim in claimed if claim.confidence >= LIKELY}
-    elsewhere = (found.people > 0) & ~np.isin(found.people, list(likely))
-    sure = confidence.direct(told.evidence, elsewhere, measure)
+    likely = {claim.person: claim for claim in claimed or () if claim.confidence >= LIKELY}
+    elsewhere = (found.people > 0) & ~np.isin(found.people, list(likely)) & bool(likely)
+    if claimed is None:
+        sure = confidence.likeness(told.evidence, measure)
+    else:
+        sure = confidence.direct(told.evidence, elsewhere, measure)
     margin = np.array(
         [
             value - alone.beside(person)
@@ -202,13 +225,28 @@ def judged(
         ],
         np.float32,
     )
-    for claim in claimed:
+    groups = by_person(members)
+    for claim in claimed or ():
         rows = np.flatnonzero(found.people == claim.person)
-        if not len(rows):
+        group = groups.get(claim.person)
+        if not len(rows) or group is None:
             continue
-        group = members.of(members.people == claim.person)
-        theirs = confidence.member(nearest(found.of(rows), group).mean, found.said[rows], measure)
+        mine = found.of(rows)
+        mean, others = nearest(mine, group).mean, beside(mine, groups, claim.person)
+        theirs = confidence.member(mean, others, len(group), mine.said, measure)
         sure[rows] = np.maximum(sure[rows], np.float32(claim.confidence) * theirs)
         if claim.person in likely:
             margin[rows] = claim.evidence - alone.beside(claim.person)
-    return Judged(told.evidence, told.distance, margin, np.isin(found.people, list(likely)), sure.astype(np.float32))
+    not_them = _spoken_against(found.ids, claimed or (), barred)
+    return Judged(
+        told.evidence, told.distance, margin, np.isin(found.people, list(likely)), (sure * not_them).astype(np.float32)
+    )
+
+
+def _spoken_against(ids: IntArray, claimed: Sequence[Claim], barred: Collection[tuple[int, int]]) -> FloatArray:
+    """What is left of the confidence in each face, float32[n], of which somebody said that it is not a person found."""
+    left = np.ones(len(ids), np.float32)
+    for claim in claimed if barred else ():
+        barred_here = [row for row, face in enumerate(ids.tolist()) if (face, claim.person) in barred]
+        left[barred_here] *= np.float32(1 - claim.confidence)
+    return left

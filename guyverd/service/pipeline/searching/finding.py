@@ -71,7 +71,7 @@ class Finding:
         return self._at_work.grouping.index
 
     def _read(self, path: str, opened: int | None, at: float | None) -> PhotoReading:
-        read = self._asked.read(path, opened) if at is None else self._asked.read(path, opened, at=at)  # type: ignore[call-arg]
+        read = self._asked.read(path, opened) if at is None else self._asked.read(path, opened, at=at)
         reading = read.reading
         self._at_work.renewing.check_comparable(read.engine)
         return reading

@@ -15,9 +15,10 @@ import numpy as np
 from guyverd.catalogue.searching import ANYTHING, Filter
 from guyverd.catalogue.sought import Sought
 from guyverd.catalogue.store import Catalogue
-from guyverd.model import PersonId
+from guyverd.model import PersonId, Standing
 from guyverd.people.finding import LIKELY, Claim, Faces, Judged, claims, faces, joined, judged, most_alike
 from guyverd.service.pipeline.searching.showing import Shown, shown
+from guyverd.service.pipeline.words.deciding import standing
 
 if TYPE_CHECKING:
     from guyverd.model import FloatArray
@@ -86,42 +87,43 @@ class Search:
 
     def of_face(self, vector: FloatArray, number: int, question: Question) -> Answer:
         """What shows a face, float32[128], whose number in the library is −1 where it is not there."""
-        measure = self._measure()
+        measure, said = self._measure(), standing(self._catalogue)
         known = self._catalogue.searching.sought([number]).faces if number >= 0 else ()
         person = np.array([known[0].person or 0 if known else 0], np.int64)
-        said = np.array([bool(known) and known[0].said])
+        pinned = np.array([number in said.pinned])
         # Its own number is not given: of a picture that is in the library the first that is found is it itself.
-        asked = faces(np.array([-1], np.int64), person, vector[None], said, measure)
-        return _Asking(self._catalogue, self._index(), measure, question=question, asked=asked, person=None).answer()
+        asked = faces(np.array([-1], np.int64), person, vector[None], pinned, measure)
+        return _Asking(self._catalogue, self._index(), measure, said, question, asked).answer()
 
     def of_person(self, person: PersonId, question: Question) -> Answer:
         """What shows a person, whose faces there are."""
-        measure = self._measure()
+        measure, said = self._measure(), standing(self._catalogue)
         theirs = self._catalogue.searching.sought(self._catalogue.searching.some_of(person, 2 * MEMBERS))
-        asked = _columns(theirs, measure)
-        return _Asking(self._catalogue, self._index(), measure, question=question, asked=asked, person=person).answer()
+        asked = _columns(theirs, measure, said)
+        return _Asking(self._catalogue, self._index(), measure, said, question, asked, person).answer()
 
 
 class _Asking:
     """One search."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917  each is given once, by the class above
         self,
         catalogue: Catalogue,
         index: FaceIndex,
         measure: Measure,
-        *,
+        said: Standing,
         question: Question,
         asked: Faces,
-        person: PersonId | None,
+        person: PersonId | None = None,
     ) -> None:
+        self._said = said
         self._searching = catalogue.searching
         self._index = index
         self._measure = measure
         self._question = question
         self._asked = asked
         self._person = person
-        self._known: list[Claim] = []
+        self._known: list[Claim] | None = None
         self._members = asked.of(np.empty(0, np.int64))
 
     def answer(self) -> Answer:
@@ -132,7 +134,7 @@ class _Asking:
         first = True
         while True:
             found = self._searching.sought(self._near(wide), question.wanted)
-            near = _columns(found, self._measure)
+            near = _columns(found, self._measure, self._said)
             if first:
                 self._judge_people(near)
                 first = False
@@ -164,7 +166,7 @@ class _Asking:
             return
         people = dict.fromkeys([*(self._asked.people[self._asked.people > 0]).tolist(), *most_alike(self._asked, near)])
         numbers = [face for one in people for face in self._searching.some_of(PersonId(one), MEMBERS)]
-        self._members = _columns(self._searching.sought(numbers), self._measure)
+        self._members = _columns(self._searching.sought(numbers), self._measure, self._said)
         self._known = claims(self._asked, near, self._members, self._measure)
 
     def _through(self) -> Claim | None:
@@ -176,7 +178,7 @@ class _Asking:
         """Further faces of the people found, and whether these are all."""
         numbers: list[int] = []
         whole = True
-        for claim in self._known:
+        for claim in self._known or ():
             if claim.confidence < LIKELY:
                 continue
             most = None if self._question.every else max(OF_PERSON, self._question.k + SPARE)
@@ -190,7 +192,8 @@ class _Asking:
     def _near(self, wide: int) -> list[int]:
         """The numbers of the faces nearest to those asked about, nearest first."""
         rows = np.arange(len(self._asked)) if len(self._asked) <= PROTOTYPES else _spread(len(self._asked))
-        found = self._index.neighbours(self._asked.vectors[rows], min(wide, max(1, len(self._index))))
+        vectors, wide = self._asked.vectors[rows], min(wide, max(1, len(self._index)))
+        found = self._index.neighbours(vectors, wide, thorough=len(vectors) == 1)
         order = np.argsort(-found.similarity.ravel(), kind="stable")
         numbers = found.ids.ravel()[order]
         return [face for face in dict.fromkeys(numbers.tolist()) if face >= 0]
@@ -200,21 +203,21 @@ class _Asking:
         if not len(near):
             return False
         farthest = near.of(np.arange(len(near) * 3 // 4, len(near)))
-        by_likeness = self._judged(farthest, farthest, ())
+        by_likeness = self._judged(farthest, farthest, () if self._known is not None else None)
         return bool((by_likeness.confidence >= self._question.level).any())
 
     def _told(self, found: Sought, near: Faces) -> tuple[list[Shown], bool]:
         """All that is wanted of these and of the people found, and whether those are all of the people's."""
         some = found.of_wanted()
-        columns = _columns(some, self._measure)
-        judged_ = self._judged(columns, near)
+        columns = _columns(some, self._measure, self._said)
+        judged_ = self._judged(columns, near, self._known)
         whole = True
         if self._known and (self._question.every or self._too_few(judged_)):
             more, whole = self._theirs({face.face for face in some.faces})
             if len(more):
-                farther = _columns(more, self._measure)
+                farther = _columns(more, self._measure, self._said)
                 some, columns = some.and_(more), joined(columns, farther)
-                judged_ = self._judged(columns, near)
+                judged_ = self._judged(columns, near, self._known)
         elif self._known and self._through() is not None:
             whole = False
         told = shown(some.faces, columns.vectors, judged_, duplicates=self._question.duplicates)
@@ -223,15 +226,10 @@ class _Asking:
     def _too_few(self, judged_: Judged) -> bool:
         return int((judged_.confidence >= LIKELY).sum()) < self._question.k + SPARE // 2
 
-    def _judged(self, found: Faces, near: Faces, claimed: Sequence[Claim] | None = None) -> Judged:
-        return judged(
-            self._asked,
-            found,
-            near=near,
-            members=self._members,
-            claimed=self._known if claimed is None else claimed,
-            measure=self._measure,
-        )
+    def _judged(self, found: Faces, near: Faces, claimed: Sequence[Claim] | None) -> Judged:
+        members, measure = self._members, self._measure
+        barred = self._said.barred
+        return judged(self._asked, found, near=near, members=members, claimed=claimed, measure=measure, barred=barred)
 
     def _rows(self, told: Sequence[Shown]) -> list[Shown]:
         if not self._question.limited:
@@ -239,12 +237,12 @@ class _Asking:
         return [row for row in told if row.confidence >= self._question.level]
 
 
-def _columns(found: Sought, measure: Measure) -> Faces:
+def _columns(found: Sought, measure: Measure, said: Standing) -> Faces:
     return faces(
         np.array([face.face for face in found.faces], np.int64),
         np.array([face.person or 0 for face in found.faces], np.int64),
         found.vectors,
-        np.array([face.said for face in found.faces], bool),
+        np.array([face.face in said.pinned for face in found.faces], bool),
         measure,
     )
 
