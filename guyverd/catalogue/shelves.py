@@ -62,6 +62,8 @@ class BestFace:
     """In pixels of the upright photo."""
     file: bytes
     """Absolute path of one file that holds the photo."""
+    at: float | None = None
+    """Seconds: the frame of a video in which the box is; None in a photo."""
 
 
 class Shelves:
@@ -124,13 +126,17 @@ class Shelves:
         return [_photo(row) for row in rows]
 
     def best_faces(self, people: Collection[PersonId] | None = None) -> list[BestFace]:
-        """The face of the highest quality of everyone, or of everyone of those, in a photo that is there, by person."""
+        """The face of the highest quality of everyone, or of everyone of those, in a photo that is there, by person.
+
+        Who is in videos alone is shown by the best frame of one.
+        """
         whose = "person_id IS NOT NULL"
         if people is not None and len(people) <= _MOST:
             whose = f"person_id IN ({','.join(str(int(person)) for person in people)})"
         rows = self._db.rows(
-            'SELECT person_id, best.id, "left", top, "right", bottom, roots.path AS root_path, files.path FROM ('
-            " SELECT *, row_number() OVER (PARTITION BY person_id ORDER BY quality DESC, id) AS place FROM ("
+            'SELECT person_id, best.id, "left", top, "right", bottom, roots.path AS root_path, files.path,'
+            " json_extract(frames, '$[0][0]') AS frame FROM (SELECT *, row_number() OVER"
+            " (PARTITION BY person_id ORDER BY starts IS NOT NULL, quality DESC, id) AS place FROM ("
             f"  SELECT *, {_FILE.format(photo='faces.photo_id')} AS file_id FROM faces WHERE {whose})"
             "  WHERE file_id IS NOT NULL) AS best"
             " JOIN files ON files.id = file_id JOIN roots ON roots.id = root_id WHERE place = 1 ORDER BY person_id"
@@ -141,6 +147,7 @@ class Shelves:
                 FaceId(row["id"]),
                 Box(row["left"], row["top"], row["right"], row["bottom"]),
                 within(row["root_path"], row["path"]),
+                row["frame"],
             )
             for row in rows
             if people is None or row["person_id"] in people

@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from guyverd.cli import completion, output
+from guyverd.cli import completion, output, session
 from guyverd.cli.format import decimal, number, plural
 from guyverd.cli.graphics import WAYS, best_way
 from guyverd.cli.keys import Keys
@@ -88,8 +88,8 @@ def review(
             output.table(_LIST, library.review(count), empty="There is nothing to ask.")
         else:
             way = best_way(os.environ, sys.stdout) if pictures == "auto" else pictures
-            with Keys(sys.stdin.fileno()) as keys:
-                Review(library, keys, way, shutil.get_terminal_size().columns).run(count)
+            with Keys(sys.stdin.fileno()) as keys, session.pictures(here.config) as faces:
+                Review(library, keys, way, shutil.get_terminal_size().columns, faces).run(count)
 
 
 def _told(done: Row) -> str:

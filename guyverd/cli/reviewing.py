@@ -6,12 +6,11 @@ import os
 import shutil
 import subprocess
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import click
 
-from guyverd.cli import graphics, output, session
+from guyverd.cli import graphics, output
 from guyverd.cli.format import person as person_text
 from guyverd.cli.format import plural, safe
 from guyverd.cli.output import Row
@@ -21,6 +20,7 @@ from guyverd.errors import GuyverError, NameTaken
 if TYPE_CHECKING:
     from guyverd.cli.keys import Keys
     from guyverd.service.api import Library
+    from guyverd.service.crops import Pictures
 
 _AHEAD = 8
 """Questions that are asked for at once: those that cannot be answered now must not stop the others."""
@@ -59,9 +59,10 @@ def _asked(row: Row) -> str:
 class Review:
     """Asks until there is nothing more, or somebody has had enough."""
 
-    def __init__(self, library: Library, keys: Keys, way: str, across: int) -> None:
+    def __init__(self, library: Library, keys: Keys, way: str, across: int, pictures: Pictures) -> None:
         self._library = library
         self._keys = keys
+        self._pictures = pictures
         self._way = way
         self._across = across
         self._passed: set[str] = set()
@@ -207,8 +208,7 @@ class Review:
             for at, face in enumerate(faces, 1):
                 output.say(f"  {f'{at}: ' if numbered else ''}{face['file'] or '(no file is there now)'}")
             return
-        with ThreadPoolExecutor(4) as threads:
-            pictures = list(threads.map(_crop, faces))
+        pictures = self._pictures.of(faces)
         most = graphics.per_row(self._across)
         for start in range(0, len(pictures) if numbered else min(len(pictures), most), most):
             some = pictures[start : start + most]
@@ -216,10 +216,6 @@ class Review:
             if numbered:
                 places = range(start + 1, start + 1 + len(some))
                 output.say("".join(f"{at:^{graphics.COLUMNS}}" for at in places).rstrip())
-
-
-def _crop(face: Row) -> bytes | None:
-    return None if face["file"] is None else session.crop(face["file"], face["box"], (face["width"], face["height"]))
 
 
 def _whom(person: Row) -> str:

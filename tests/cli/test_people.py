@@ -43,7 +43,8 @@ def test_nobody(run: Run, library: FakeLibrary) -> None:
 def test_person(run: Run, library: FakeLibrary) -> None:
     (row,) = parsed(run("person", "Alice", "--json"))
     assert list(row) == ["id", "name", "faces", "photos", "folder", "hidden", "pictures"]
-    assert list(row["pictures"][0]) == ["photo", "files", "taken_at", "width", "height"]
+    told = ["photo", "files", "taken_at", "width", "height", "kind", "duration", "moments"]
+    assert list(row["pictures"][0]) == told
     assert row["pictures"] == library.pictures
     result = run("person", 12)
     assert LONG in result.stdout, "a path must not be cut"
@@ -55,6 +56,7 @@ def test_faces(run: Run, library: FakeLibrary) -> None:
     rows = parsed(run("faces", "--json"))
     assert rows == library.every_face
     told = ["face", "person", "photo", "files", "box", "confidence", "quality", "taken_at", "manual"]
+    told += ["start", "end", "at"]
     assert list(rows[0]) == told
     assert os.fsencode(rows[1]["files"][0]) == b"/photos/caf\xe9.jpg"
     assert [row["face"] for row in parsed(run("faces", "--person", "Alice", "--json"))] == [1]

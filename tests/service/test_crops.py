@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from guyverd.config import Workers
 from guyverd.errors import ExportError
-from guyverd.service.crops import save
+from guyverd.service import crops
+from guyverd.service.crops import Pictures, Saved
+from tests.films import film, nobody, still
 
 RED, BLUE = (220, 20, 20), (20, 20, 220)
 
@@ -34,9 +40,21 @@ def photo(path: Path, size: tuple[int, int] = (400, 300), *boxes: list[int], tur
     return path
 
 
-def row(face: int, box: list[int], *files: Path | str, photo: int = 1, taken_at: str | None = None) -> dict[str, Any]:
+def row(
+    face: int,
+    box: list[int],
+    *files: Path | str,
+    photo: int = 1,
+    taken_at: str | None = None,
+    at: float | None = None,
+) -> dict[str, Any]:
     """A face as `Library.faces` gives it."""
-    return {"face": face, "photo": photo, "box": box, "files": [str(file) for file in files], "taken_at": taken_at}
+    told = {"face": face, "photo": photo, "box": box, "files": [str(file) for file in files], "taken_at": taken_at}
+    return {**told, "at": at}
+
+
+def save(rows: Sequence[dict[str, Any]], folder: Path, **how: Any) -> Saved:
+    return crops.save(rows, folder, workers=Workers(), **how)
 
 
 def like(pixel: object, colour: tuple[int, int, int]) -> bool:
@@ -138,3 +156,39 @@ def test_names_that_are_no_text_or_too_long(photos: Path, tmp_path: Path) -> Non
     assert name.startswith("undated_ää")
     assert name.endswith("ä_123456.jpg"), "the number is what tells one from another"
     assert len(os.fsencode(name)) == 255
+
+
+def test_faces_in_videos_are_cut_from_their_best_frames_in_another_process(photos: Path, tmp_path: Path) -> None:
+    red = np.full((480, 640, 3), BLUE, np.uint8)
+    red[100:220, 200:300] = RED
+    clip = photos / "clip.mp4"
+    film(clip, nobody(1), still(red, 1))
+    seen = {"file": str(clip), "box": [200, 100, 300, 220], "width": 640, "height": 480}
+    broken = photos / "broken.mp4"
+    broken.write_bytes(clip.read_bytes()[:300])
+    rows = [
+        row(1, seen["box"], clip, at=1.5),
+        row(2, seen["box"], clip, at=0.5),
+        row(3, seen["box"], broken, at=0.5, photo=2),
+        row(4, seen["box"], photo(photos / "a.jpg", (640, 480), seen["box"]), photo=3),
+    ]
+    done = save(rows, tmp_path / "out")
+    assert [Path(path).name for path in done.written] == ["undated_clip_1.jpg", "undated_clip_2.jpg", "undated_a_4.jpg"]
+    assert [(face, file) for face, file, _ in done.missing] == [(3, str(broken))]
+    with Image.open(done.written[0]) as face, Image.open(done.written[1]) as before:
+        assert face.size == before.size == (120, 144)
+        assert like(face.getpixel((60, 72)), RED)
+        assert not like(before.getpixel((60, 72)), RED)
+
+    with Pictures(Workers()) as pictures:
+        away = {"file": None, "box": None, "width": None, "height": None, "at": None}
+        found = pictures.of(
+            [{**seen, "at": 1.5}, away, {**seen, "at": 0.5}, {**seen, "at": None, "file": str(photos / "a.jpg")}]
+        )
+        assert found[1] is None
+        colours = []
+        for one in (found[0], found[2], found[3]):
+            assert one is not None
+            with Image.open(io.BytesIO(one)) as shown:
+                colours.append(like(shown.convert("RGB").getpixel((shown.width // 2, shown.height // 2)), RED))
+        assert colours == [True, False, True]

@@ -31,13 +31,15 @@ class Cut:
     """Absolute path of its photo."""
     box: Box
     """In pixels of the upright photo."""
+    at: float | None = None
+    """Seconds: the frame of a video in which the box is; None in a photo."""
 
 
 def cut(job: Cut) -> bytes | None:
     """The face as a JPEG; None where it is not in the photo any more. Raises PictureError. Runs in a worker."""
     from guyverd.service.pipeline.cropping import cut_out  # noqa: PLC0415  decoders are loaded in the worker only
 
-    (found,) = cut_out(job.file, [job.box], SIDE)
+    (found,) = cut_out(job.file, [job.box], SIDE, job.at)
     return as_cover(found) if isinstance(found, bytes) else None
 
 

@@ -132,7 +132,7 @@ class Furnish:
         there = next((one for one in published if one.path == link.path), None)
         if made_of in self._vain or (there is not None and self._is_right(there, link)):
             return True
-        content = self._covering.cover(Cut(faces[0].file, faces[0].box))
+        content = self._covering.cover(Cut(faces[0].file, faces[0].box, faces[0].at))
         if content is None:
             self._vain.add(made_of)
             return True

@@ -129,7 +129,15 @@ class _Shown:
     def _row(self, face: FaceId) -> Row:
         row = self._there.get(face)
         if row is None:
-            return {"face": face, "photo": None, "file": None, "box": None, "width": None, "height": None}
+            away = ("photo", "file", "box", "width", "height", "at")
+            return {"face": face, **dict.fromkeys(away)}
         width, height = self._sizes[row.photo]
-        file = os.fsdecode(self._paths[row.photo][0])
-        return {"face": face, "photo": row.photo, "file": file, "box": list(row.box), "width": width, "height": height}
+        return {
+            "face": face,
+            "photo": row.photo,
+            "file": os.fsdecode(self._paths[row.photo][0]),
+            "box": list(row.box),
+            "width": width,
+            "height": height,
+            "at": row.frame,
+        }
