@@ -197,9 +197,9 @@ class Library(Protocol):
         {`id`, `name`, `faces` (how many)} or null, `others` [likewise] and `faces` [ids]: what is asked about, and in
         this order the parts of the question, for "who" all faces of a person who has few; `settles` (faces), `likely`
         (the chance of a yes for a part; of "who", that it is one person), `evidence` or null, `worth` (faces that a key
-        is likely to settle), `shown` [{`face`, `photo`, `file`, `box`, `width`, `height`}]: faces that show the person;
-        `beside` [likewise]: faces of what is asked about; where it has several parts one for each, in their order, with
-        null for what is not there now.
+        is likely to settle), `shown` [{`face`, `photo`, `file`, `box`, `width`, `height`, `at`}]: faces that show the
+        person, `at` being the frame of a video, in seconds, or null; `beside` [likewise]: faces of what is asked about;
+        where it has several parts one for each, in their order, with null for what is not there now.
         """
 
     def answer(
