@@ -100,7 +100,7 @@ def search(
     page: Path | None,
     as_json: bool,
 ) -> None:
-    """Find the photos, and moments of videos, that show somebody.
+    """Find photos, and moments of videos, that show somebody.
 
     QUERY is a picture, a moment of a video as in clip.mp4@1:23, or a person's number or name. When a picture shows
     several faces and --face does not choose one, they are shown numbered, and you are asked which.

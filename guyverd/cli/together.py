@@ -48,7 +48,7 @@ def together(
     page: Path | None,
     as_json: bool,
 ) -> None:
-    """Find the photos, and moments of videos, that show several people.
+    """Find photos, and moments of videos, that show several people.
 
     Each P is a person's number or name, or several of them as in "Alice & Bob". In a video it is the time at which all
     of them are seen at once.

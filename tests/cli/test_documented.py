@@ -44,7 +44,9 @@ DATA = {
     "albums": [],
     "folders": [],
     "who": ["/x.jpg"],
-    "search": ["/x.jpg"],
+    "search": ["Alice"],
+    "together": ["Alice", "31"],
+    "timeline": ["12"],
     "follow": ["Alice", "--as", "Us", "--to", "OUT"],
     "follows": [],
     "unfollow": ["1"],
@@ -155,16 +157,19 @@ def test_the_page_lists_the_json_keys(run: Run, library: FakeLibrary, home: Path
 
 
 @pytest.mark.usefixtures("config")
-def test_the_page_lists_the_keys_of_a_search_without_a_choice(run: Run, library: FakeLibrary) -> None:
+def test_the_page_lists_the_keys_of_a_search_without_a_choice(run: Run, library: FakeLibrary, home: Path) -> None:
     library.faces_in_picture = 2
-    (row,) = parsed(run("search", "/x.jpg", "--json"))
-    told = ", ".join(f"`{key}`" for key in row)
-    assert f"{told} (which is empty)" in " ".join(sections()["search"].split())
+    (home / "x.jpg").write_bytes(b"")
+    (row,) = parsed(run("search", home / "x.jpg", "--json"))
+    first, second, third, *others, last = (f"`{key}`" for key in row)
+    told = f"{first}, {second}, {third} (which is empty), and {', '.join(others)} and {last} of the picture"
+    assert told in " ".join(sections()["search"].split())
 
 
 @pytest.mark.usefixtures("config")
 def test_the_page_lists_the_keys_of_what_is_inside(run: Run, library: FakeLibrary) -> None:
-    inner = {"person": "pictures", "review": "shown", "who": "faces", "check": "checks"}
+    inner = {"person": "pictures", "review": "shown", "who": "faces", "check": "checks", "search": "duplicates"}
+    inner["together"] = "people"
     for name, key in {**inner, "doctor": "checks", "bundle": "contents"}.items():
         row = parsed(run(name, *DATA[name], "--json"))[0]
         match = re.search(rf"Each of `{key}` has ((?:(?:and )?`\w+`,?\s*)+)", " ".join(sections()[name].split()))
@@ -206,6 +211,8 @@ def test_the_fake_has_the_documented_keys(method: str) -> None:
         "box": ["/x", [1, 2, 30, 40], "12"],
         "who": ["/x"],
         "search": ["/x"],
+        "together": [["Alice", "31"]],
+        "timeline": ["12"],
         "follow": ["/x", "Us", "/kid"],
         "unfollow": ["1"],
         "accept": ["/mnt/nas"],

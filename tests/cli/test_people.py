@@ -130,7 +130,7 @@ def test_export(run: Run, library: FakeLibrary, home: Path) -> None:
     ]
     result = run("export", "Alice", home / "out")
     assert result.exit_code == 0
-    assert result.stdout == f"1 photo copied to {home}/out, 0 already there, 2 missing.\n"
+    assert result.stdout == f"1 file copied into {home}/out; 0 already there, 2 missing.\n"
     assert result.stderr == "missing: /gone/\\x1b[31mc.jpg\n"
     assert (home / "out" / "a.jpg").read_bytes() == b"a"
     assert parsed(run("export", "Alice", home / "out", "--json")) == [
