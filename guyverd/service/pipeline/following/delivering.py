@@ -75,6 +75,8 @@ class Delivering:
         try:
             for one in some:
                 (finished if delivering.is_made(here, one) else rest).append(one)
+            for one in finished:
+                delivering.clear(here, one)
             if finished:
                 # Whoever made them may have died before they were safe.
                 self._settled(here, finished)
