@@ -102,12 +102,13 @@ def confirm(here: Session, person: str, faces: tuple[str, ...], *, dry: bool, as
     """Say that faces are P, for good.
 
     P is a person's number or name. A FACE is a number as `guyverd faces` lists it, or a file of the library: FILE, or
-    FILE#2 for the second face from the left. Without any, all faces that P has now are confirmed.
+    FILE#2 for the second face from the left, or VIDEO@0:12 for whoever is seen in a video then. Without any, all faces
+    that P has now are confirmed.
 
     \b
     Examples:
       guyverd confirm Alice
-      guyverd confirm Alice 311 ~/Pictures/party.jpg#2
+      guyverd confirm Alice 311 ~/Pictures/party.jpg#2 ~/Videos/party.mp4@0:12
     """
     with here.library() as library:
         tell(library.confirm(person, _faces(faces), dry), as_json)

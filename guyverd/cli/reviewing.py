@@ -12,7 +12,7 @@ import click
 
 from guyverd.cli import graphics, output
 from guyverd.cli.format import person as person_text
-from guyverd.cli.format import plural, safe
+from guyverd.cli.format import clock, plural, safe
 from guyverd.cli.output import Row
 from guyverd.cli.people import NewName
 from guyverd.errors import GuyverError, NameTaken
@@ -206,7 +206,7 @@ class Review:
             output.say(title)
         if self._way == "none":
             for at, face in enumerate(faces, 1):
-                output.say(f"  {f'{at}: ' if numbered else ''}{face['file'] or '(no file is there now)'}")
+                output.say(f"  {f'{at}: ' if numbered else ''}{_place(face)}")
             return
         pictures = self._pictures.of(faces)
         most = graphics.per_row(self._across)
@@ -216,6 +216,12 @@ class Review:
             if numbered:
                 places = range(start + 1, start + 1 + len(some))
                 output.say("".join(f"{at:^{graphics.COLUMNS}}" for at in places).rstrip())
+
+
+def _place(face: Row) -> str:
+    if face["file"] is None:
+        return "(no file is there now)"
+    return str(face["file"]) if face["at"] is None else f"{face['file']} at {clock(face['at'])}"
 
 
 def _whom(person: Row) -> str:

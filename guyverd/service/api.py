@@ -133,8 +133,9 @@ class Library(Protocol):
         """These faces are that person, whatever is found later; without any, all that are theirs now.
 
         A face is its number, or the absolute path of a file of the library, as FILE or, where it shows several, FILE#N
-        for the Nth from the left. Returns one row of `log`, without `undone_by`, and `kept` and `dry_run`. Where
-        everything was said already, nothing is recorded and `decision` is null. So do all that follow, down to `redo`.
+        for the Nth from the left; whoever is seen in a video then is VIDEO@TIME, and the video alone all of it in which
+        one person is. Returns one row of `log`, without `undone_by`, and `kept` and `dry_run`. Where everything was
+        said already, nothing is recorded and `decision` is null. So do all that follow, down to `redo`.
         """
 
     def reject(self, person: str, faces: Sequence[str], dry: bool = False) -> Row:
