@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from guyverd.cli import graphics, output
-from guyverd.cli.format import person as person_text
 from guyverd.cli.format import clock, plural, safe
+from guyverd.cli.format import person as person_text
 from guyverd.cli.output import Row
 from guyverd.cli.people import NewName
 from guyverd.errors import GuyverError, NameTaken
