@@ -47,9 +47,10 @@ _LIKENESS = Curve(0.5, (1.8,))
 _PERSON = Curve(-0.8, (0.55, 1.05, 0.6))
 """That a face is a person: by the most evidence any of theirs gives above the link, the mean above the join, and by how
 much the first beats the next person's."""
-_MEMBER = Curve(-1.4, (1.45, 0.85, 0.6))
+_MEMBER = Curve(-1.4, (1.45, 0.85, 0.6, -0.9))
 """That a face is rightly its person's: by its mean evidence for being one with the others, above the join; the binary
-logarithm of how many these are, itself among them; and by how much that mean is above the one for anybody else."""
+logarithm of how many these are, itself among them; by how much that mean is above the one for anybody else; and how far
+it is among people alike, where one that is wrong is as like the others as one that is right."""
 MANY = 32
 """More faces than these make nobody surer."""
 
@@ -80,17 +81,28 @@ def person(most: FloatArray, mean: FloatArray, margin: FloatArray, measure: Meas
     )
 
 
-def member(mean: FloatArray, other: FloatArray, count: int, said: BoolArray, measure: Measure) -> FloatArray:
-    """That faces are rightly those of their person, float32[n].
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """What speaks for n faces being rightly those of their person."""
 
-    `mean` is the mean evidence for being one with the others, infinite where there are none; `other` the most for being
-    one with anybody else's, −infinite where nobody is near; `count`, how many faces the person has; `said`, bool[n],
-    whether somebody said so.
-    """
-    above = np.clip(_above(mean, measure.join), -6, 4)
-    beyond = np.clip(above - np.clip(_above(other, measure.join), -6, 4), -3, 3)
-    size = np.full(len(above), np.log2(min(max(count, 1), MANY)), np.float32)
-    found: FloatArray = np.where(said, np.float32(SAID), _MEMBER.at(above, size, beyond))
+    mean: FloatArray
+    """float32[n]: mean evidence for being one with the others; infinite where there are none."""
+    other: FloatArray
+    """float32[n]: the most mean evidence for being one with anybody else's; −infinite where nobody is near."""
+    crowd: FloatArray
+    """float32[n]: how far each is among people alike (`Measure.crowding`)."""
+    count: int
+    """How many faces the person has."""
+    said: BoolArray
+    """bool[n]: whether somebody said whose it is."""
+
+
+def member(known: Membership, measure: Measure) -> FloatArray:
+    """That faces are rightly those of their person, float32[n]."""
+    above = np.clip(_above(known.mean, measure.join), -6, 4)
+    beyond = np.clip(above - np.clip(_above(known.other, measure.join), -6, 4), -3, 3)
+    size = np.full(len(above), np.log2(min(max(known.count, 1), MANY)), np.float32)
+    found: FloatArray = np.where(known.said, np.float32(SAID), _MEMBER.at(above, size, beyond, known.crowd))
     return found
 
 

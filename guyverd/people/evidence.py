@@ -125,6 +125,16 @@ class Measure:
                 self._adapt(directions, general, centre[some], width[some])
         return Scales(centre, width)
 
+    def crowding(self, vectors: FloatArray) -> FloatArray:
+        """How far faces, float32[n, 128] of any length but zero, are among people alike here: 0 to 1, float32[n]."""
+        found = np.zeros(len(vectors), np.float32)
+        if self._crowded.any():
+            for start in range(0, len(vectors), _BLOCK):
+                some = slice(start, start + _BLOCK)
+                directions = unit(vectors[some])
+                found[some] = self._share(self._told(directions, Scales(*self._strangers.likeness(directions))))
+        return found
+
     def _kind(self, vectors: FloatArray, scales: Scales) -> FloatArray:
         """The evidence for being one with each of the crowd that is of the face's kind, else −inf, [n, m]."""
         told = self._told(vectors, scales)
@@ -156,15 +166,20 @@ class Measure:
         found: FloatArray = (rises * falls).astype(np.float32)
         return found
 
-    def _adapt(self, vectors: FloatArray, general: Scales, centre: FloatArray, width: FloatArray) -> None:
-        """Put the scales of faces in a crowd into `centre` and `width`."""
-        told = self._told(vectors, general)
+    def _share(self, told: FloatArray) -> FloatArray:
+        """How far faces find themselves in a crowd, 0 to 1, [n], from what `_told` gives of them."""
         kind = (told > _LIKE).astype(np.float32)
         counted = kind @ np.stack([self._crowded, np.ones_like(self._crowded)], axis=1)
         counts = counted[:, 1]
         # The kind decides together: what each face of it finds varies, and two faces measured differently do not link.
         agreed = counted[:, 0] / np.maximum(counts, 1)
-        share = np.clip((agreed - _AGREED[0]) / (_AGREED[1] - _AGREED[0]), 0, 1) * (counts >= _LEAST)
+        found: FloatArray = np.clip((agreed - _AGREED[0]) / (_AGREED[1] - _AGREED[0]), 0, 1) * (counts >= _LEAST)
+        return found
+
+    def _adapt(self, vectors: FloatArray, general: Scales, centre: FloatArray, width: FloatArray) -> None:
+        """Put the scales of faces in a crowd into `centre` and `width`."""
+        told = self._told(vectors, general)
+        share = self._share(told)
         for row in np.flatnonzero(share > 0).tolist():
             cosine = self._crowd @ vectors[row]
             ranked = np.argsort(-told[row], kind="stable")

@@ -41,18 +41,29 @@ class Faces:
     scales: Scales
     said: BoolArray
     """bool[n]: whether somebody said whose it is."""
+    crowd: FloatArray
+    """float32[n]: how far each is among people alike, 0..1."""
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def of(self, rows: IntArray | BoolArray) -> Faces:
         """Those of some rows."""
-        return Faces(self.ids[rows], self.people[rows], self.vectors[rows], self.scales.of(rows), self.said[rows])
+        return Faces(
+            self.ids[rows],
+            self.people[rows],
+            self.vectors[rows],
+            self.scales.of(rows),
+            self.said[rows],
+            self.crowd[rows],
+        )
 
 
 def faces(ids: IntArray, people: IntArray, vectors: FloatArray, said: BoolArray, measure: Measure) -> Faces:
     """Faces from raw vectors, float32[n, 128] of any length but zero."""
-    return Faces(ids, people, unit(vectors) if len(ids) else vectors, measure.scales(vectors), said)
+    return Faces(
+        ids, people, unit(vectors) if len(ids) else vectors, measure.scales(vectors), said, measure.crowding(vectors)
+    )
 
 
 def joined(one: Faces, other: Faces) -> Faces:
@@ -66,6 +77,7 @@ def joined(one: Faces, other: Faces) -> Faces:
             np.concatenate([one.scales.width, other.scales.width]),
         ),
         np.concatenate([one.said, other.said]),
+        np.concatenate([one.crowd, other.crowd]),
     )
 
 
@@ -138,7 +150,7 @@ def claims(asked: Faces, near: Faces, members: Faces, measure: Measure) -> list[
         told = nearest(asked, theirs)
         most = max(float(told.evidence[0]), alone.of(who))
         if who == int(asked.people[0]):
-            sure = confidence.member(told.mean, beside(asked, groups, who), len(theirs), asked.said, measure)
+            sure = confidence.member(_membership(asked, groups, who), measure)
         else:
             mean = np.minimum(told.mean, np.float32(most))
             margin = np.array([most - alone.beside(who)], np.float32)
@@ -150,6 +162,14 @@ def claims(asked: Faces, near: Faces, members: Faces, measure: Measure) -> list[
 def by_person(members: Faces) -> dict[int, Faces]:
     """The faces of each person who has any, by number."""
     return {who: members.of(members.people == who) for who in sorted(set(members.people.tolist()) - {0})}
+
+
+def _membership(some: Faces, groups: Mapping[int, Faces], person: int) -> confidence.Membership:
+    """What speaks for faces of a person being rightly theirs."""
+    group = groups[person]
+    return confidence.Membership(
+        nearest(some, group).mean, beside(some, groups, person), some.crowd, len(group), some.said
+    )
 
 
 def beside(some: Faces, groups: Mapping[int, Faces], person: int) -> FloatArray:
@@ -228,12 +248,9 @@ def judged(
     groups = by_person(members)
     for claim in claimed or ():
         rows = np.flatnonzero(found.people == claim.person)
-        group = groups.get(claim.person)
-        if not len(rows) or group is None:
+        if not len(rows) or claim.person not in groups:
             continue
-        mine = found.of(rows)
-        mean, others = nearest(mine, group).mean, beside(mine, groups, claim.person)
-        theirs = confidence.member(mean, others, len(group), mine.said, measure)
+        theirs = confidence.member(_membership(found.of(rows), groups, claim.person), measure)
         sure[rows] = np.maximum(sure[rows], np.float32(claim.confidence) * theirs)
         if claim.person in likely:
             margin[rows] = claim.evidence - alone.beside(claim.person)
