@@ -180,13 +180,19 @@ def scan(here: Session, again: bool, every: bool, as_json: bool) -> None:
         output.record(last)
         return
     output.say(
-        f"{plural(last['photos_done'], 'photo')} read, {plural(last['faces'], 'face')} found, "
+        f"{_photos(last['photos_done'], last['videos_done'])} read, {plural(last['faces'], 'face')} found, "
         f"{plural(last['failures'], 'failure')}, in {duration(time.monotonic() - began)}; "
-        f"the library has {plural(counts['people'], 'person', 'people')} in {plural(counts['photos'], 'photo')}."
+        f"the library has {plural(counts['people'], 'person', 'people')} in"
+        f" {_photos(counts['photos'], counts['videos'])}."
     )
     if last.get("quiet_until"):
-        waiting = plural(last["photos_total"] - last["photos_done"], "photo")
+        left = [last[f"{kind}_total"] - last[f"{kind}_done"] for kind in ("photos", "videos")]
+        waiting = _photos(*left)
         output.note(f"{waiting} wait until {last['quiet_until']}: these are the daemon's quiet hours.")
+
+
+def _photos(photos: int, videos: int) -> str:
+    return plural(photos, "photo") + (f" and {plural(videos, 'video')}" if videos else "")
 
 
 @click.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ LINE_EVERY = 5.0
 _PHASES = {
     "scanning": "looking for files",
     "reading": "reading photos",
+    "filming": "reading videos",
     "grouping": "grouping faces",
     "publishing": "updating folders",
     "idle": "done",
@@ -64,13 +66,20 @@ def _phase(now: Row) -> str:
 
 def _position(now: Row) -> str:
     left = f", {duration(now['eta'])} left" if now["busy"] and now["eta"] is not None else ""
-    return (
-        f"{number(now['photos_done'])} of {plural(now['photos_total'], 'photo')}{left}" if now["photos_total"] else ""
-    )
+    what, done, total = _counted(now)
+    return f"{number(int(done))} of {plural(total, what)}{left}" if total else ""
+
+
+def _counted(now: Row) -> tuple[str, float, int]:
+    """What is counted now, how many are done (of the videos in hand, their shares), and how many there are."""
+    if now.get("videos_total") and (now["phase"] == "filming" or not now["photos_total"]):
+        return "video", now["videos_done"] + sum(film["share"] for film in now["films"]), now["videos_total"]
+    return "photo", now["photos_done"], now["photos_total"]
 
 
 def _figures(now: Row) -> str:
     figures = [f"{plural(now['files_found'], 'file')} found", plural(now["faces"], "face")]
+    figures += [f"{100 * film['share']:.0f} % of {os.path.basename(film['file'])}" for film in now.get("films", [])[:1]]
     figures += [plural(now["failures"], "failure")] if now["failures"] else []
     figures += [f"{now['rate']:.1f} photos/s"] if now["rate"] else []
     return ", ".join(figures)
@@ -99,10 +108,11 @@ class _Bar:
         from rich.console import Group
         from rich.text import Text
 
+        _, done, total = _counted(now)
         self.progress.update(
             self.task,
-            completed=now["photos_done"],
-            total=now["photos_total"] or None,  # none yet: the bar only pulses
+            completed=done,
+            total=total or None,  # none yet: the bar only pulses
             phase=_phase(now),
             position=_position(now),
         )

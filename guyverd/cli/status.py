@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,7 +26,8 @@ def screen(status: Row) -> Iterator[str]:
     yield ""
     yield f"  people     {number(counts['people'])}, {number(counts['named'])} of them with a name"
     yield f"  faces      {number(counts['faces'])}"
-    yield f"  photos     {number(counts['photos'])} in {plural(counts['files'], 'file')}"
+    videos = f" and {plural(counts['videos'], 'video')}" if counts.get("videos") else ""
+    yield f"  photos     {number(counts['photos'])}{videos} in {plural(counts['files'], 'file')}"
     yield f"  failures   {number(counts['failures'])}" + (" (see guyverd failures)" if counts["failures"] else "")
     yield f"  waiting    {_backlog(status)}"
     if (workers := status.get("workers")) and workers["memory"]:
@@ -63,11 +65,13 @@ def _backup(backup: Row) -> str:
 
 def _backlog(status: Row) -> str:
     backlog = status["backlog"]
-    waiting = [plural(backlog[key], key[:-1]) for key in ("files", "photos", "faces") if backlog[key]]
+    waiting = [plural(backlog[key], key[:-1]) for key in ("files", "photos", "videos", "faces") if backlog.get(key)]
     if not waiting:
         return "nothing"
     if status["rate"]:
         waiting.append(f"{status['rate']:.1f} photos/s")
+    for film in status.get("films", ()):
+        waiting.append(f"{os.path.basename(film['file'])} read to {100 * film['share']:.0f} %")
     if status["eta"] is not None:
         waiting.append(f"{duration(status['eta'])} left")
     return ", ".join(waiting)

@@ -82,13 +82,13 @@ class Library(Protocol):
         """How the library stands.
 
         Keys: `version`, `daemon` {`pid`, `since`, `running`}, `photos_found`, `state` (path), `people_folder`,
-        `backlog` {`files`, `photos`, `faces`}, `rate` (photos per second over the last minute), `eta` (seconds or
-        null), `workers` {`count`, `running`, `gentle`, `memory` (the most bytes one ever held), `seconds` (of their
+        `backlog` {`files`, `photos`, `videos`, `faces`}, `films` (as in `progress`: [{`file`, `photo`, `share`}]),
+        `rate` (photos per second over the last minute), `eta` (seconds or null), `workers` {`count`, `running`, `gentle`, `memory` (the most bytes one ever held), `seconds` (of their
         time, in all)},
         `roots` [{`path`, `state`, `watched` ("events", "partly", "polled", "offline", "not running"),
         `folders_watched`, `folders_polled` (not watched, each with all that is in it), `detail`, `files`,
-        `last_full_scan`}], `counts` {`files`, `photos`, `faces`, `people`, `named`, `failures`}, `sizes` {`catalogue`,
-        `index`} in bytes, `versions` {library: version}, `backup` {`every` (seconds, or null for never), `folder`,
+        `last_full_scan`}], `counts` {`files`, `photos`, `videos`, `faces`, `people`, `named`, `failures`}, `sizes`
+        {`catalogue`, `index`} in bytes, `versions` {library: version}, `backup` {`every` (seconds, or null for never), `folder`,
         `last` {`file`, `at`, `size`} or null, `problem` (why none could be made, or null)}, `notices` [text]: what a
         person should know, such as a paused removal, `metrics` {name: number}: what was counted and timed since the
         start, by the names of `service.metrics`; a summary is {`count`, `seconds`, `longest`}, and what has a label
@@ -455,7 +455,8 @@ class Library(Protocol):
     def progress(self) -> Row:
         """How the current pass stands.
 
-        {`busy`, `phase` ("scanning", "reading", "grouping", "publishing", "idle"), `files_found`, `photos_total`,
-        `photos_done`, `faces`, `failures`, `rate`, `eta` (seconds or null), `quiet_until` (a time such as "07:00", or
-        null: until then photos wait)}; the counts are of this pass.
+        {`busy`, `phase` ("scanning", "reading", "filming", "grouping", "publishing", "idle"), `files_found`,
+        `photos_total`, `photos_done`, `videos_total`, `videos_done`, `films` [{`file`, `photo`, `share`}] (videos that
+        are being read, and how much of each was), `faces`, `failures`, `rate`, `eta` (seconds or null), `quiet_until`
+        (a time such as "07:00", or null: until then photos wait)}; the counts are of this pass.
         """

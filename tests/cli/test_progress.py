@@ -44,3 +44,13 @@ def test_a_pass_that_is_over_at_once(capsys: pytest.CaptureFixture[str]) -> None
 
 def test_before_the_photos_are_counted() -> None:
     assert progress.describe(FakeLibrary().passes[0]) == "looking for files, 42 files found, 0 faces"
+
+
+def test_videos_are_counted_when_no_photos_are_left() -> None:
+    film = {"file": "/photos/a film.mp4", "photo": 7, "share": 0.375}
+    now = FakeLibrary().passes[1] | {"videos_total": 12, "videos_done": 3, "films": [film]}
+    assert progress.describe(now).startswith("reading photos, 10 of 40 photos, 1 min 15 s left, 42 files found")
+    told = progress.describe(now | {"phase": "filming", "photos_done": 40, "rate": 0.0})
+    assert told == (
+        "reading videos, 3 of 12 videos, 1 min 15 s left, 42 files found, 20 faces, 38 % of a film.mp4, 1 failure"
+    )

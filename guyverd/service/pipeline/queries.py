@@ -51,6 +51,7 @@ _LIBRARIES = (
     "numpy",
     "Pillow",
     "pillow-heif",
+    "av",
     "watchdog",
 )
 
