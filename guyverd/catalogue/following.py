@@ -308,6 +308,26 @@ class Follows:
         )
         return {row["name"]: DeliveryId(row["id"]) for row in rows}
 
+    def astray(self, follow: FollowId) -> list[Delivery]:
+        """Links that were made and lead to where their photo is not any more, though it is elsewhere."""
+        rows = self._db.rows(
+            "SELECT * FROM deliveries WHERE follow_id = ? AND state = 'made' AND inode IS NULL AND target IS NOT NULL"
+            " AND NOT EXISTS (SELECT 1 FROM photos JOIN present_files ON photo_id = photos.id"
+            " WHERE photos.hash = deliveries.hash AND CAST(root_path || '/' || path AS BLOB) = target)"
+            " AND EXISTS (SELECT 1 FROM photos JOIN present_files ON photo_id = photos.id"
+            " WHERE photos.hash = deliveries.hash) ORDER BY id",
+            (follow,),
+        )
+        return [_delivery(row) for row in rows]
+
+    def files_there(self) -> tuple[int, int]:
+        """Another pair of numbers where files came, moved or went."""
+        row = self._db.row(
+            "SELECT (SELECT coalesce(max(id), 0) FROM files), (SELECT coalesce(sum(files), 0) FROM tallies)"
+        )
+        assert row is not None
+        return row[0], row[1]
+
     def sources(self, hashes: Collection[bytes]) -> dict[bytes, list[Source]]:
         """The files that hold these photos and are there, the one known longest first."""
         found: dict[bytes, list[Source]] = {hash_: [] for hash_ in hashes}

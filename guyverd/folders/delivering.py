@@ -1,7 +1,8 @@
 """What a saved search found is put into its folder: links, copies and clips, each once, over nothing.
 
-The folder is the user's: guyverd adds files and never changes or removes one, not even its own. So there is no marker,
-and no ledger of what should stand there, only of what was put there.
+The folder is the user's: guyverd adds files and never removes one, not even its own; all that it ever changes is where
+a link of its own leads, when the photo has moved. So there is no marker, and no ledger of what should stand there, only
+of what was put there.
 """
 
 from __future__ import annotations
@@ -258,6 +259,23 @@ def link(here: int, delivery: Delivery, source: Source) -> None:
     """Make the link of that delivery. Raises FileExistsError, and any other OSError."""
     assert delivery.name is not None
     os.symlink(source.path, delivery.name, dir_fd=here)
+
+
+def lead_elsewhere(here: int, delivery: Delivery, sources: Collection[Source]) -> Delivery:
+    """Have a link that was made lead to where its photo is now, if it still is that link; returns what is to be noted.
+
+    Raises OSError.
+    """
+    assert delivery.name is not None
+    paths = [source.path for source in sources]
+    there = disk.seen_at(here, delivery.name)
+    if there == delivery.target and paths:
+        with _temporary(here, delivery) as name:
+            os.symlink(paths[0], name, dir_fd=here)
+            os.rename(name, delivery.name, src_dir_fd=here, dst_dir_fd=here)
+        return replace(delivery, target=paths[0])
+    # It was done already, or is somebody else's affair by now.
+    return replace(delivery, target=there if isinstance(there, bytes) and there in paths else paths[0])
 
 
 def copy(here: int, delivery: Delivery, source: Source, go_on: Callable[[], object]) -> Delivery:

@@ -364,7 +364,7 @@ class Library(Protocol):
         must be chosen. `folder` is the absolute path of a folder that lies in no photo folder and not in the people
         folder; it is made where it alone is missing. What is found is linked, or is to be a `copy`; with `clips` of
         videos the moments alone are, cut out. What counts is what `search` is sure of. With `past` all that is in the
-        library is put there too. Nothing that was put there is ever changed, removed or put there again.
+        library is put there too. Nothing that was put there is ever removed, or put there again.
 
         Keys: those of `follows`.
         """

@@ -261,6 +261,47 @@ def test_what_is_not_as_it_was_read_waits(library: Library, form: Form) -> None:
     library.know()
 
 
+@pytest.mark.promise("kill")
+def test_a_link_leads_to_where_its_photo_has_moved(library: Library) -> None:
+    killed, at = True, 0
+    while killed:
+        at += 1
+        library.write("here.jpg", b"wherever it is")
+        saved = library.follow("here.jpg", "a/one.jpg")
+        library.deliver(saved)
+        (where(saved) / "one.jpg").unlink()
+        (library.photos / "here.jpg").rename(library.photos / "b" / "there.jpg")
+        library.know()
+        disk = Disk(str(library.folder))
+        disk.set(Fault(at))
+        with installed(disk), disk.watched():
+            try:
+                assert library.delivering().mend(saved) == 1
+                killed = False
+            except Crash:
+                killed = True
+        library.delivering().mend(saved)
+        assert tree(where(saved)) == {"here.jpg": str(library.photos / "b" / "there.jpg")}, disk.struck
+        assert library.delivering().mend(saved) == 0
+        (library.photos / "b" / "there.jpg").unlink()
+        library.know()
+    assert at > 5
+
+
+def test_a_link_that_is_somebodys_now_is_left_as_it_is(library: Library) -> None:
+    library.write("here.jpg", b"wherever it is")
+    saved = library.follow("here.jpg")
+    library.deliver(saved)
+    (where(saved) / "here.jpg").unlink()
+    (where(saved) / "here.jpg").write_bytes(b"mine")
+    (library.photos / "here.jpg").rename(library.photos / "there.jpg")
+    library.know()
+    library.delivering().mend(saved)
+    assert tree(where(saved)) == {"here.jpg": b"mine"}
+    (library.photos / "there.jpg").unlink()
+    library.know()
+
+
 def test_what_cannot_be_copied_hinders_nothing_else(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     from guyverd.folders import shapes
 

@@ -62,6 +62,24 @@ class Delivering:
                 made += self._some(here, follow, [one for one in some if one.id not in self.aside])
         return made
 
+    def mend(self, follow: Follow) -> int:
+        """Have links whose photos have moved lead there; returns how many. Raises DeliveryStopped and Ended."""
+        if follow.form is not Form.LINK or not (astray := self._catalogue.follows.astray(follow.id)):
+            return 0
+        self._check(follow)
+        mended: list[Delivery] = []
+        with delivering.opened(follow.folder, is_mount=follow.mounted, sacred=self._sacred()) as here:
+            held = self._catalogue.follows.sources({one.wanted.hash for one in astray})
+            try:
+                for one in astray:
+                    if sources := held[one.wanted.hash]:
+                        mended.append(delivering.lead_elsewhere(here, one, sources))
+                if mended:
+                    self._settled(here, mended)
+            except OSError as problem:
+                raise delivering.explained(follow.folder, problem) from problem
+        return len(mended)
+
     # ---- inside ------------------------------------------------------------------------------------------------------
 
     def _check(self, follow: Follow) -> None:

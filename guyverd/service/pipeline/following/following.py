@@ -61,6 +61,8 @@ class Following:
         self.troubles: dict[FollowId, DeliveryStopped] = {}
         """Why nothing can be put into the folder of a saved search at present; it is tried again by itself."""
         self._told: dict[FollowId, str] = {}
+        self._mended: dict[FollowId, tuple[int, int]] = {}
+        """The files there were when its links were looked at last."""
         self._guard = threading.Condition()
         self._running = threading.Lock()
         """Held by whoever looks and delivers."""
@@ -160,6 +162,10 @@ class Following:
     def _deliver(self, follow: Follow) -> None:
         try:
             made = self._delivering.deliver(follow)
+            there = self._catalogue.follows.files_there()
+            if self._mended.get(follow.id) != there:
+                self._delivering.mend(follow)
+                self._mended[follow.id] = there
         except DeliveryStopped as problem:
             if self._told.get(follow.id) != problem.message:
                 log.warning("%s %s", problem.message, problem.advice)
