@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _SAME_OVERLAP = 0.35
 """Boxes whose overlap is this share of their union are one face; neighbours in a crowd stay well below."""
+_NEARBY = 110
+"""Pixels that a face has on the canvas where it is looked for again: enough for the detector, and quick."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +75,26 @@ class FaceFinder:
 
     def look(self, pixels: Pixels, scale: float) -> Sighting:
         """Where the faces in `pixels` are, and their chips; all but the vectors. Raises EngineError."""
-        kept = tuple(self.detect(pixels))
-        points = tuple(self._engine.landmarks(pixels, item.box) for item in kept)
-        boxes = tuple(item.box.scaled(1 / scale) for item in kept)
-        return Sighting(kept, points, self._engine.chips(pixels, points), scale, boxes)
+        return self._sighting(pixels, scale, self.detect(pixels))
+
+    def look_near(self, pixels: Pixels, scale: float, box: Box) -> Sighting:
+        """The same in the neighbourhood of a face that was in `box`, in pixels of the original, on another frame.
+
+        Faces of about its size, no farther away than it is wide. Raises EngineError.
+        """
+        near = box.scaled(scale)
+        across, down = max(near.width, 1), max(near.height, 1)
+        left, top = max(0, near.left - across), max(0, near.top - down)
+        window = np.ascontiguousarray(pixels[top : max(top, near.bottom + down), left : max(left, near.right + across)])
+        if not window.size:
+            return Sighting((), (), self._engine.chips(pixels, ()), scale, ())
+        factor = min(_NEARBY / across, self._policy.enlarge)
+        found = []
+        for item in self._engine.detect(resized(window, factor)):
+            there = item.box.scaled(1 / factor)
+            moved = Box(there.left + left, there.top + top, there.right + left, there.bottom + top)
+            found.append(Detection(moved, item.confidence))
+        return self._sighting(pixels, scale, sorted(distinct(found), key=lambda item: _corners(item.box)))
 
     def look_at(self, pixels: Pixels, scale: float, boxes: Sequence[Box]) -> Sighting:
         """The same for faces that somebody else found, in `boxes` of the original, in that order.
@@ -86,6 +104,11 @@ class FaceFinder:
         points = tuple(self._points_in(pixels, squared(box.scaled(scale))) for box in boxes)
         found = tuple(Detection(box.scaled(scale), 0.0) for box in boxes)
         return Sighting(found, points, self._engine.chips(pixels, points), scale, tuple(boxes))
+
+    def _sighting(self, pixels: Pixels, scale: float, found: Sequence[Detection]) -> Sighting:
+        points = tuple(self._engine.landmarks(pixels, item.box) for item in found)
+        boxes = tuple(item.box.scaled(1 / scale) for item in found)
+        return Sighting(tuple(found), points, self._engine.chips(pixels, points), scale, boxes)
 
     def _points_in(self, pixels: Pixels, drawn: Box) -> Points:
         first = self._engine.landmarks(pixels, drawn)

@@ -18,10 +18,11 @@ from guyverd.faces.tracks import Piece, Sight, best_of, overlap
 if TYPE_CHECKING:
     from guyverd.model import Box, DetectedFace, DoubleArray
 
-ALIKE = 0.36
-"""Distance of unit vectors up to which two faces of one shot are one person wherever they are."""
-LIKELY = 0.47
-"""The same where they are also in about the same place."""
+ALIKE = 0.32
+"""Distance of unit vectors up to which two faces of one shot are one person wherever they are. Of pairs of strangers in
+labelled photos hardly one in 10,000 is nearer; of two frames a second apart that show one person, most are."""
+LIKELY = 0.43
+"""The same where they are also in about the same place: one pair of strangers in a hundred."""
 _BLURRED = 0.30
 """Quality below which a vector tells little: then the place counts, up to `_UNLIKE`."""
 _UNLIKE = 0.62
@@ -89,18 +90,21 @@ class Tracker:
         between: Sequence[float],
         probe: Probe,
         begins: float | None = None,
+        *,
+        steady: bool = True,
     ) -> None:
         """The faces on the frame at `time`, in the same shot as the sample before.
 
         `between` has the times of the frames since then that can still be looked at, ascending. After a cut there are
-        none, and the shot `begins` then, which may be before the first frame of it that is known.
+        none, and the shot `begins` then, which may be before the first frame of it that is known. Where it is not
+        `steady`, much of the picture changed since then, and somebody in the same place may well be somebody else.
         """
         opens = not self._started
         self._started = True
         self._open, left = self._lapsed(time)
         self._done += left
-        pairs = _assigned(self._open, faces)
-        looks = _Looks(between, probe)
+        pairs = _assigned(self._open, faces, steady=steady)
+        looks = _Looks(between, probe, steady=steady)
         for at, place in pairs.items():
             track = self._open[at]
             track.add(time, faces[place])
@@ -145,7 +149,8 @@ class Tracker:
 class _Looks:
     """Looks at the frames between two samples."""
 
-    def __init__(self, times: Sequence[float], probe: Probe) -> None:
+    def __init__(self, times: Sequence[float], probe: Probe, *, steady: bool) -> None:
+        self._steady = steady
         self._times = times
         self._probe = probe
         self._left = _PROBES
@@ -182,7 +187,7 @@ class _Looks:
     def _found(self, track: _Track, at: int, box: Box | None = None) -> DetectedFace | None:
         self._left -= 1
         near = track.face.box if box is None else box
-        costs = [(_cost(track, face, near), face) for face in self._probe(at, near)]
+        costs = [(_cost(track, face, near, steady=self._steady), face) for face in self._probe(at, near)]
         good = [(cost, face) for cost, face in costs if cost is not None]
         if not good:
             return None
@@ -192,13 +197,13 @@ class _Looks:
         return face
 
 
-def _assigned(tracks: Sequence[_Track], faces: Sequence[DetectedFace]) -> dict[int, int]:
+def _assigned(tracks: Sequence[_Track], faces: Sequence[DetectedFace], *, steady: bool) -> dict[int, int]:
     """Which face, by its place, each track goes on with: the surest pairs first."""
     pairs = [
         (cost, at, place)
         for at, track in enumerate(tracks)
         for place, face in enumerate(faces)
-        if (cost := _cost(track, face, track.face.box)) is not None
+        if (cost := _cost(track, face, track.face.box, steady=steady)) is not None
     ]
     found: dict[int, int] = {}
     taken: set[int] = set()
@@ -209,12 +214,12 @@ def _assigned(tracks: Sequence[_Track], faces: Sequence[DetectedFace]) -> dict[i
     return found
 
 
-def _cost(track: _Track, face: DetectedFace, near: Box) -> float | None:
+def _cost(track: _Track, face: DetectedFace, near: Box, *, steady: bool) -> float | None:
     """How little speaks for it that a face is the track's, which was at `near`; None where it cannot be."""
     distance = track.distance(_unit(face))
     shared = overlap(near, face.box)
     limit = ALIKE
-    if _about(near, face.box):
+    if steady and _about(near, face.box):
         limit = LIKELY
         if min(face.quality.score, track.face.quality.score) < _BLURRED and shared > 0:
             limit = _UNLIKE

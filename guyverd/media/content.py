@@ -45,12 +45,12 @@ def hash_file(path: bytes, given_up: Callable[[], bool] = lambda: False) -> tupl
     PictureUnreadable for anything that is no regular file, FileUnreadable where the disk does not give it.
     """
     digest = hashlib.blake2b(digest_size=HASH_SIZE)
-    with _opened(path) as (file, before):
+    with opened(path) as (file, before):
         while piece := os.read(file, _PIECE):
             digest.update(piece)
             if given_up():
                 raise InterruptedError(errno.EINTR, "nobody wants it any more")
-        _check_unchanged(path, file, before)
+        checked_unchanged(path, file, before)
     return digest.digest(), before
 
 
@@ -59,7 +59,7 @@ def read_file(path: bytes, limit: int) -> tuple[bytes, bytes]:
 
     Raises PictureUnreadable for more than `limit` bytes, and otherwise as `hash_file`.
     """
-    with _opened(path) as (file, before):
+    with opened(path) as (file, before):
         if before.size > limit:
             detail = f"it has {before.size / 1e6:,.0f} MB; at most {limit / 1e6:,.0f} MB are read"
             raise PictureUnreadable(path=os.fsdecode(path), detail=detail)
@@ -69,16 +69,19 @@ def read_file(path: bytes, limit: int) -> tuple[bytes, bytes]:
             data += piece
             if len(data) > before.size:
                 raise ContentChanged(path=os.fsdecode(path))
-        _check_unchanged(path, file, before)
+        checked_unchanged(path, file, before)
     content = bytes(data)
     return content, hash_bytes(content)
 
 
 @contextlib.contextmanager
-def _opened(path: bytes) -> Iterator[tuple[int, Stamp]]:
-    """The file's descriptor and stamp; every OSError within becomes an error of ours."""
+def opened(path: bytes, *, follow: bool = False) -> Iterator[tuple[int, Stamp]]:
+    """The file's descriptor and stamp; every OSError within becomes an error of ours, as `hash_file` has them.
+
+    With `follow` a symbolic link is followed, as for a descriptor that another process holds open.
+    """
     try:
-        file = os.open(path, _FLAGS)
+        file = os.open(path, _FLAGS & ~os.O_NOFOLLOW if follow else _FLAGS)
         try:
             status = os.fstat(file)
             if not stat.S_ISREG(status.st_mode):
@@ -111,6 +114,7 @@ def _stamp(status: os.stat_result) -> Stamp:
     return Stamp(size=status.st_size, mtime_ns=status.st_mtime_ns, inode=status.st_ino)
 
 
-def _check_unchanged(path: bytes, file: int, before: Stamp) -> None:
+def checked_unchanged(path: bytes, file: int, before: Stamp) -> None:
+    """Raise ContentChanged unless the open file still has the stamp that it had."""
     if _stamp(os.fstat(file)) != before:
         raise ContentChanged(path=os.fsdecode(path))

@@ -103,3 +103,52 @@ def _zone(text: str) -> datetime.timezone | None:
         return None
     delta = datetime.timedelta(hours=hours, minutes=minutes)
     return datetime.timezone(-delta if match[2] == "-" else delta)
+
+
+# ---- videos ----------------------------------------------------------------------------------------------------------
+
+_FILM_DATES = ("com.apple.quicktime.creationdate", "creation_time", "date", "DATE", "com.android.capture.date")
+_UNSET = ("1904-01-01", "1970-01-01")
+"""What the clocks of QuickTime and of Unix say where nobody set them."""
+_CAMERA = bytes.fromhex("17ee8c60f84d11d98cd60800200c9a66") + b"MDPM"
+"""What marks a camcorder's own notes in the stream of pictures."""
+
+
+def filmed_at(tags: Mapping[str, str]) -> str | None:
+    """The capture time from a container's metadata, as `taken_at` has it. Never raises.
+
+    A phone's own time, with its offset, goes before the container's, which is in UTC.
+    """
+    for name in _FILM_DATES:
+        text = _text(tags.get(name)).strip()
+        if not text.startswith(_UNSET) and (found := _read(text, "", "")):
+            return found
+    return None
+
+
+def filmed_at_in_stream(note: bytes) -> str | None:
+    """The capture time from a note that a camcorder left in the pictures (AVCHD); None where it is another note.
+
+    The note is a list of pairs: a number of one byte and four bytes. 24 has the time zone, the year and the month, 25
+    day, hour, minute and second, all but the time zone in decimal digits of four bits.
+    """
+    if not note.startswith(_CAMERA) or len(note) <= len(_CAMERA):
+        return None
+    pairs = note[len(_CAMERA) + 1 :]
+    told = {pairs[at]: pairs[at + 1 : at + 5] for at in range(0, min(len(pairs) - 4, 5 * note[len(_CAMERA)]), 5)}
+    if 24 not in told or 25 not in told:
+        return None
+    digits = (told[24][1:] + told[25]).hex()
+    date = f"{digits[:4]}-{digits[4:6]}-{digits[6:8]} {digits[8:10]}:{digits[10:12]}:{digits[12:14]}"
+    return _read(date, "", _camera_zone(told[24][0]))
+
+
+def _camera_zone(value: int) -> str:
+    """Bits: not known, summer time, minus, four of hours, half an hour more."""
+    if value & 0x80:
+        return ""
+    minutes = 60 * (value >> 1 & 0x0F) + 30 * (value & 1)
+    sign = "-" if value & 0x20 else "+"
+    if value & 0x40:
+        minutes += -60 if value & 0x20 else 60
+    return f"{sign}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"

@@ -54,6 +54,8 @@ class Picture:
     """As Pillow names it; MPO, which is two JPEGs in one file, counts as JPEG."""
     taken_at: str | None
     """Capture time, ISO 8601."""
+    duration: float | None = None
+    """Seconds; of a frame of a video, those of the video."""
 
 
 class _Reason(Exception):

@@ -32,11 +32,14 @@ from guyverd.service.metrics import Metrics
 if TYPE_CHECKING:
     from guyverd.faces.find import FaceFinder, Sighting
     from guyverd.faces.onnx_engine import OnnxEngine
+    from guyverd.faces.tracks import VideoPart
 
 log = logging.getLogger(__name__)
 
 MOST_BYTES = 2_000_000_000
 """Files larger than this are no photos; a worker holds a file's bytes while it decodes them."""
+_WHOLE = 8192
+"""Pixels on the longer side of a frame that is not reduced."""
 MOST_CHIPS = 64
 """Faces that wait to be described together; each holds 68 kB."""
 
@@ -53,6 +56,9 @@ class Wanted:
     """Where a face is to be described, found or not; in pixels of the upright original."""
     search: bool = True
     """Whether other faces are looked for."""
+    at: float | None = None
+    """Seconds: what the video at the path shows then, instead of a picture. Its bytes are not compared with `hash`, as
+    that would take minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +84,46 @@ class Read:
 
     @property
     def reading(self) -> PhotoReading:
+        """What was found. Raises what hindered it: a PictureError, mostly."""
+        if isinstance(self.found, BaseException):
+            raise self.found
+        return self.found
+
+
+@dataclass(frozen=True, slots=True)
+class PartWanted:
+    """One part of a film to look at."""
+
+    paths: tuple[bytes, ...]
+    """Absolute paths that should all hold the film; the first that can be read is taken."""
+    size: int
+    """Bytes that the file must have."""
+    number: int
+    """From 0."""
+    videos: config.Videos
+
+
+@dataclass(frozen=True, slots=True)
+class PartJob:
+    """A part of a film for one worker, with what it must know of the settings."""
+
+    wanted: PartWanted
+    faces: config.Faces
+
+
+@dataclass(frozen=True, slots=True)
+class PartRead:
+    """What became of one part of a film in a worker, as `Read` tells of a photo."""
+
+    found: VideoPart | BaseException
+    engine: str
+    seconds: float
+    """Of the worker's time."""
+    memory: int
+    """The most bytes the worker ever held, up to then."""
+
+    @property
+    def part(self) -> VideoPart:
         """What was found. Raises what hindered it: a PictureError, mostly."""
         if isinstance(self.found, BaseException):
             raise self.found
@@ -119,6 +165,8 @@ def read_photos(job: ReadJob) -> list[Read]:
 
 def _looked(finder: FaceFinder, photo: Wanted) -> _Looked:
     began = time.perf_counter()
+    if photo.at is not None:
+        return _looked_at_frame(finder, photo, photo.at)
     try:
         data, hash_, path = _bytes(photo)
         picture = read_picture(data, path=path, enough=finder.decoded)
@@ -133,6 +181,41 @@ def _looked(finder: FaceFinder, photo: Wanted) -> _Looked:
     except Exception as problem:
         return _Looked(portable(problem), None, time.perf_counter() - began)
     return _Looked(seen, facts, time.perf_counter() - began)
+
+
+def _looked_at_frame(finder: FaceFinder, photo: Wanted, at: float) -> _Looked:
+    """The same for one frame of a video."""
+    began = time.perf_counter()
+    try:
+        picture, path = _frame(photo, at, _most(finder, photo))
+        _check_inside(photo.boxes, picture, path)
+        found = finder.look(picture.pixels, picture.scale) if photo.search else finder.look_at(picture.pixels, 1.0, ())
+        told = photo.hash or b"", picture.width, picture.height, picture.format, picture.taken_at
+        facts = PhotoReading(*told, (), duration=picture.duration)
+        seen = found, finder.look_at(picture.pixels, picture.scale, photo.boxes)
+    except Exception as problem:
+        return _Looked(portable(problem), None, time.perf_counter() - began)
+    return _Looked(seen, facts, time.perf_counter() - began)
+
+
+def _most(finder: FaceFinder, photo: Wanted) -> int:
+    """Pixels on the longer side of a frame: all of them where faces are to be described that may be small."""
+    return _WHOLE if photo.boxes else finder.decoded
+
+
+def _frame(photo: Wanted, at: float, enough: int) -> tuple[Picture, bytes]:
+    problem: PictureError | None = None
+    # FFmpeg is loaded here, in the worker, and never in the daemon.
+    from guyverd.media.video import read_frame  # noqa: PLC0415
+
+    for path in photo.paths:
+        try:
+            return read_frame(path, at, enough=enough), path
+        except PictureMissing:
+            continue
+        except PictureError as error:
+            problem = error
+    raise problem or PictureMissing(path=os.fsdecode(photo.paths[0]))
 
 
 def _check_inside(boxes: Sequence[Box], picture: Picture, path: bytes) -> None:
@@ -207,8 +290,39 @@ def _described(finder: FaceFinder, engine: OnnxEngine, looked: Sequence[_Looked]
     return done
 
 
-def _complete(answers: list[Read], count: int) -> list[Read]:
+def read_part(job: PartJob) -> PartRead:
+    """Look at a part of a film. What hinders it is as for `read_photos`; the pool hears that it goes on."""
+    # dlib and FFmpeg are loaded here, in the worker, and never in the daemon.
+    from guyverd.faces.find import FaceFinder  # noqa: PLC0415
+    from guyverd.faces.policy import policy  # noqa: PLC0415
+    from guyverd.service.pipeline.viewing import view  # noqa: PLC0415
+
+    began = time.perf_counter()
+    _, engine = _finder(job.faces)
+    found: VideoPart | BaseException
+    try:
+        found = view(job.wanted, FaceFinder(engine, policy(job.faces.level, job.wanted.videos.smallest)), another_part)
+    except Exception as problem:
+        found = portable(problem)
+    return PartRead(found, engine.name, time.perf_counter() - began, limits.peak())
+
+
+def _do(task: Callable[[ReadJob], list[Read]], job: ReadJob | PartJob) -> list[Read] | PartRead:
+    """What a worker does with a job of either kind."""
+    return read_part(job) if isinstance(job, PartJob) else task(job)
+
+
+def _of_part(answer: list[Read] | PartRead) -> PartRead:
+    """The answer, if it is one; a worker whose memory is damaged may give any."""
+    if not isinstance(answer, PartRead):
+        raise WorkerDied(detail="it gave an answer to another question")
+    return answer
+
+
+def _complete(answers: list[Read] | PartRead, count: int) -> list[Read]:
     """The answers, if there is one for each photo; a worker whose memory is damaged may give any."""
+    if isinstance(answers, PartRead):
+        raise WorkerDied(detail="it gave an answer to another question")
     if len(answers) != count:
         raise WorkerDied(detail=f"it gave {len(answers)} answers for {count} photos")
     return answers
@@ -269,7 +383,7 @@ class Reader:
         self._asked: WorkerPool[config.Faces, str] | None = None
         self._initializer = None if initializer is None else partial(initializer, faces)
         self._guard = threading.Lock()
-        self._pool: WorkerPool[ReadJob, list[Read]] | None = None
+        self._pool: WorkerPool[ReadJob | PartJob, list[Read] | PartRead] | None = None
         self._gentle = workers.speed == "gentle"
         self._stopped = False
         self._under_way = 0
@@ -303,6 +417,19 @@ class Reader:
         futures: list[Future[Read]] = [Future() for _ in photos]
         self._hand_out(tuple(photos), futures, urgent=urgent)
         return futures
+
+    def submit_part(self, wanted: PartWanted, *, urgent: bool = False) -> Future[PartRead]:
+        """Have a part of a film read by one worker; what is `urgent` goes before what waits.
+
+        The future gives what became of it, or raises WorkerDied or DeadlineExceeded; `stop` cancels it.
+        """
+        future: Future[PartRead] = Future()
+        job = self._submit(PartJob(wanted, self._faces), urgent=urgent)
+        if job is None:
+            future.cancel()
+        else:
+            job.add_done_callback(lambda done: self._answer_part(future, done))
+        return future
 
     def read(self, path: bytes) -> PhotoReading:
         """Read one picture now and wait for it. Raises what hindered it."""
@@ -338,27 +465,52 @@ class Reader:
             pool.close(wait=False)
 
     def _hand_out(self, photos: tuple[Wanted, ...], futures: list[Future[Read]], *, urgent: bool) -> None:
-        job = None
-        with self._guard:
-            if not self._stopped:
-                if self._pool is None:
-                    self._pool = WorkerPool(
-                        self._task,
-                        count=self.width,
-                        deadline=self._workers.deadline,
-                        memory=self._workers.memory,
-                        gentle=self._gentle,
-                        initializer=self._initializer,
-                    )
-                self._under_way += 1
-                job = self._pool.submit(ReadJob(photos, self._faces), urgent=urgent)
+        job = self._submit(ReadJob(photos, self._faces), urgent=urgent)
         if job is None:
             for future in futures:
                 future.cancel()
         else:
             job.add_done_callback(lambda done: self._answer(photos, futures, done))
 
-    def _answer(self, photos: tuple[Wanted, ...], futures: list[Future[Read]], job: Future[list[Read]]) -> None:
+    def _submit(self, job: ReadJob | PartJob, *, urgent: bool) -> Future[list[Read] | PartRead] | None:
+        """Hand a job to the workers, who begin if they rest; None where nothing is read any more."""
+        with self._guard:
+            if self._stopped:
+                return None
+            if self._pool is None:
+                self._pool = WorkerPool(
+                    partial(_do, self._task),
+                    count=self.width,
+                    deadline=self._workers.deadline,
+                    memory=self._workers.memory,
+                    gentle=self._gentle,
+                    initializer=self._initializer,
+                )
+            self._under_way += 1
+            return self._pool.submit(job, urgent=urgent)
+
+    def _answer_part(self, future: Future[PartRead], job: Future[list[Read] | PartRead]) -> None:
+        try:
+            answer = _of_part(job.result())
+        except CancelledError:
+            future.cancel()
+        except Exception as problem:
+            if isinstance(problem, WorkerDied | DeadlineExceeded):
+                self._metrics.count("workers_died" if isinstance(problem, WorkerDied) else "workers_overdue")
+            future.set_exception(problem)
+        else:
+            future.set_result(answer)
+        finally:
+            self._done_one()
+
+    def _done_one(self) -> None:
+        with self._guard:
+            self._under_way -= 1
+            self._last_used = self._clock()
+
+    def _answer(
+        self, photos: tuple[Wanted, ...], futures: list[Future[Read]], job: Future[list[Read] | PartRead]
+    ) -> None:
         try:
             answers = _complete(job.result(), len(photos))
         except CancelledError:
@@ -380,9 +532,7 @@ class Reader:
                 future.set_result(answer)
         finally:
             # Last: what was handed out again must not seem to be nothing.
-            with self._guard:
-                self._under_way -= 1
-                self._last_used = self._clock()
+            self._done_one()
 
     def rest(self) -> float | None:
         """End the workers if they were idle long enough; else how many seconds until then, None when there are none."""

@@ -10,12 +10,13 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from guyverd.errors import PictureError, PictureMissing, PictureUnreadable, VideoUnreadable
 from guyverd.faces.tracking import Tracker
 from guyverd.faces.tracks import LENGTH, VideoPart
-from guyverd.media.cuts import Shots, changed
+from guyverd.media.cuts import Shots, changed, difference
 from guyverd.media.video import Film, Moment, opened_film
 from guyverd.model import Box, DetectedFace
 
@@ -31,6 +32,10 @@ _SOONEST = 0.25
 """Of the time between two looks: the least between two where much changes."""
 _UNPACKED = 6
 """Unpacked frames that are kept while faces are looked for on them again."""
+_NEXT = 1.6
+"""Of the time from one frame to the next: where less lies between two frames, there is none in between."""
+_CUTS = 40
+"""Cuts in a part that are looked for among all frames, where only some are decoded."""
 _SHORT = 3.0
 """Seconds by which a film may be shorter than announced: sound goes on for longer, times are rounded."""
 _BEAT = 5.0
@@ -46,8 +51,9 @@ def view(wanted: PartWanted, finder: FaceFinder, beat: Callable[[], None]) -> Vi
     problem: PictureError | None = None
     for path in wanted.paths:
         try:
-            with opened_film(path, wanted.size) as film:
-                return _View(film, wanted, finder, beat).part(path)
+            with ExitStack() as open_:
+                film = open_.enter_context(opened_film(path, wanted.size))
+                return _View(film, path, wanted, finder, beat, open_).part()
         except PictureMissing:
             continue
         except PictureError as error:
@@ -59,24 +65,36 @@ def view(wanted: PartWanted, finder: FaceFinder, beat: Callable[[], None]) -> Vi
 
 
 class _View:
-    def __init__(self, film: Film, wanted: PartWanted, finder: FaceFinder, beat: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        film: Film,
+        path: bytes,
+        wanted: PartWanted,
+        finder: FaceFinder,
+        beat: Callable[[], None],
+        open_: ExitStack,
+    ) -> None:
         self._film = film
         self._wanted = wanted
         self._finder = finder
         self._beat = beat
         self._tracker = Tracker()
+        self._path = path
+        self._open = open_
+        self._again: Film | None = None
+        self._cuts_left = _CUTS
         self._between: list[Moment] = []
         self._each = 1
         self._passed = 0
         self._ends = 0.0
 
-    def part(self, path: bytes) -> VideoPart:
+    def part(self) -> VideoPart:
         film, videos, number = self._film, self._wanted.videos, self._wanted.number
         facts, duration = film.facts, film.facts.duration
         start, end = number * LENGTH, (number + 1) * LENGTH
         if max(start, duration or 0.0) > videos.longest:
             detail = f"it goes on for more than {videos.longest / 3600:g} hours (videos.longest)"
-            raise VideoUnreadable(path=os.fsdecode(path), detail=detail)
+            raise VideoUnreadable(path=os.fsdecode(self._path), detail=detail)
         edge = self._through(start, end)
         last = edge is None
         until = self._ends if edge is None else edge
@@ -99,12 +117,12 @@ class _View:
             if shots.begins(thumb) and before is not None:
                 if before is not looked:
                     self._look(before)
-                begins = moment.time
+                begins = self._cut_between(before, moment)
                 self._tracker.cut(begins)
                 self._look(moment, begins)
                 looked, thumb_looked = moment, thumb
             elif looked is None or over or moment.time >= due or self._changes(moment, thumb, looked, thumb_looked):
-                self._look(moment)
+                self._look(moment, steady=thumb_looked is None or not changed(thumb_looked, thumb))
                 looked, thumb_looked = moment, thumb
             else:
                 self._keep(moment)
@@ -126,7 +144,25 @@ class _View:
         soonest = _SOONEST / self._wanted.videos.rate
         return then is not None and moment.time - looked.time >= soonest and changed(then, thumb)
 
-    def _look(self, moment: Moment, begins: float | None = None) -> None:
+    def _cut_between(self, before: Moment, moment: Moment) -> float:
+        """When the shot begins that `moment` is the first known frame of."""
+        if moment.key or moment.time - before.time < _NEXT / self._film.facts.rate or not self._cuts_left:
+            # Encoders begin anew with a shot, if they see it.
+            return moment.time
+        self._cuts_left -= 1
+        if self._again is None:
+            # The same file once more, for all its frames: this one must stay where it is.
+            self._again = self._open.enter_context(opened_film(self._path, self._wanted.size))
+        old, new = before.thumb(), moment.thumb()
+        for one in self._again.frames(before.time, every=True):
+            if one.time >= moment.time:
+                break
+            thumb = one.thumb()
+            if one.time > before.time and difference(thumb, new) < difference(thumb, old):
+                return one.time
+        return moment.time
+
+    def _look(self, moment: Moment, begins: float | None = None, *, steady: bool = True) -> None:
         """Find the faces of a frame, with which a shot begins, at that time, where it is told."""
         between = [one for one in self._between if one.time < moment.time]
         self._between, self._each, self._passed = [], 1, 0
@@ -140,7 +176,7 @@ class _View:
                 unpacked[at] = self._film.picture(between[at], self._finder.decoded)
             return self._faces(self._finder.look_near(*unpacked[at], box))
 
-        self._tracker.sample(moment.time, faces, [one.time for one in between], probe, begins)
+        self._tracker.sample(moment.time, faces, [one.time for one in between], probe, begins, steady=steady)
 
     def _faces(self, sighting: Sighting) -> tuple[DetectedFace, ...]:
         return self._finder.describe([sighting])[0]
