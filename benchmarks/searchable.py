@@ -103,8 +103,8 @@ def _fill(catalogue: Catalogue, engine: str, vectors: FloatArray, whose: IntArra
                 # Ids begin at 1 and are given in the order in which people are founded.
                 new = person not in founded
                 known = founded.setdefault(person, PersonId(len(founded) + 1))
-                place = (None, int(known)) if new else (known, None)
-                assignments.append(Assignment(FaceId(one + 1), *place, 4.0))
+                group = int(known) if new else None
+                assignments.append(Assignment(FaceId(one + 1), None if new else known, group, 4.0))
         catalogue.people.assign(assignments, (), numbers[-1] + 1, catalogue.now())
         progress(f"{numbers[-1] + 1} photos of {len(vectors) // _IN_A_PHOTO}")
 

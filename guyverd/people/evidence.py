@@ -54,6 +54,10 @@ _ASKED, _SLOPE = 1.0, 0.8
 _SAME = 0.9999
 """Cosine from which a face in the crowd is taken for the very same picture."""
 _BLOCK = 4096
+_BEGINNING = 4
+"""Numbers of a vector by which it is known again."""
+_REMEMBERED = 100_000
+"""Faces whose scales are remembered; each takes 250 bytes."""
 _STEP = 50_000
 """Faces whose sums are taken together."""
 
@@ -107,6 +111,8 @@ class Measure:
         self._strangers = shipped() if strangers is None else strangers
         self._crowd = unit(crowd) if len(crowd) else crowd
         self._crowd_scales = Scales(*self._strangers.likeness(self._crowd))
+        self._crowd_side = self._side_of_crowd()
+        self._seen: dict[bytes, tuple[float, float, float]] = {}
         self._crowded = np.zeros(len(crowd), np.float32)
         for start in range(0, len(crowd), _BLOCK):
             some = slice(start, start + _BLOCK)
@@ -114,7 +120,32 @@ class Measure:
 
     def scales(self, vectors: FloatArray) -> Scales:
         """The scales of faces, float32[n, 128] of any length but zero."""
+        return self._looked_at(vectors)[0]
+
+    def crowding(self, vectors: FloatArray) -> FloatArray:
+        """How far faces, float32[n, 128] of any length but zero, are among people alike here: 0 to 1, float32[n]."""
+        return self._looked_at(vectors)[1]
+
+    def seen(self, vectors: FloatArray) -> tuple[Scales, FloatArray]:
+        """`scales` and `crowding` of faces that are asked about again and again: the last ones are remembered."""
+        # No two faces have the same beginning and another end.
+        keys = [row.tobytes() for row in vectors[:, :_BEGINNING]]
+        told = [self._seen.get(key) for key in keys]
+        new = [row for row, known in enumerate(told) if known is None]
+        if new:
+            scales, crowding = self._looked_at(vectors[new])
+            found = zip(scales.centre.tolist(), scales.width.tolist(), crowding.tolist(), strict=True)
+            if len(self._seen) > _REMEMBERED:
+                self._seen = {}
+            for row, known in zip(new, found, strict=True):
+                told[row] = self._seen[keys[row]] = known
+        columns = np.array(told, np.float32).reshape(len(vectors), 3)
+        return Scales(columns[:, 0], columns[:, 1]), columns[:, 2]
+
+    def _looked_at(self, vectors: FloatArray) -> tuple[Scales, FloatArray]:
+        """The scales of faces, and how far they are in a crowd."""
         centre, width = np.empty(len(vectors), np.float32), np.empty(len(vectors), np.float32)
+        share = np.zeros(len(vectors), np.float32)
         crowded = self._crowded.any()
         for start in range(0, len(vectors), _BLOCK):
             some = slice(start, start + _BLOCK)
@@ -122,18 +153,8 @@ class Measure:
             general = Scales(*self._strangers.likeness(directions))
             centre[some], width[some] = general.centre, general.width
             if crowded:
-                self._adapt(directions, general, centre[some], width[some])
-        return Scales(centre, width)
-
-    def crowding(self, vectors: FloatArray) -> FloatArray:
-        """How far faces, float32[n, 128] of any length but zero, are among people alike here: 0 to 1, float32[n]."""
-        found = np.zeros(len(vectors), np.float32)
-        if self._crowded.any():
-            for start in range(0, len(vectors), _BLOCK):
-                some = slice(start, start + _BLOCK)
-                directions = unit(vectors[some])
-                found[some] = self._share(self._told(directions, Scales(*self._strangers.likeness(directions))))
-        return found
+                share[some] = self._adapt(directions, general, centre[some], width[some])
+        return Scales(centre, width), share
 
     def _kind(self, vectors: FloatArray, scales: Scales) -> FloatArray:
         """The evidence for being one with each of the crowd that is of the face's kind, else −inf, [n, m]."""
@@ -143,13 +164,17 @@ class Measure:
 
     def _told(self, vectors: FloatArray, scales: Scales) -> FloatArray:
         """The evidence for being one with each of the crowd, [n, m]: one product of matrices instead of four passes."""
-        by, by_crowd = 0.5 / scales.width[:, None], 0.5 / self._crowd_scales.width[:, None]
-        ones, ones_of_crowd = np.ones_like(by), np.ones_like(by_crowd)
-        offset = self._crowd_scales.centre[:, None] * by_crowd
-        mine = np.concatenate([vectors * by, vectors, scales.centre[:, None] * by, ones], axis=1)
-        theirs = np.concatenate([self._crowd, self._crowd * by_crowd, -ones_of_crowd, -offset], axis=1)
-        found: FloatArray = mine @ theirs.T
+        by = 0.5 / scales.width[:, None]
+        mine = np.concatenate([vectors * by, vectors, scales.centre[:, None] * by, np.ones_like(by)], axis=1)
+        found: FloatArray = mine @ self._crowd_side
         return found
+
+    def _side_of_crowd(self) -> FloatArray:
+        """What `_told` multiplies with, float32[258, m]."""
+        by = 0.5 / self._crowd_scales.width[:, None]
+        offset = self._crowd_scales.centre[:, None] * by
+        theirs = np.concatenate([self._crowd, self._crowd * by, -np.ones_like(by), -offset], axis=1)
+        return np.ascontiguousarray(theirs.T)
 
     @staticmethod
     def _evenly_alike(told: FloatArray) -> FloatArray:
@@ -173,11 +198,11 @@ class Measure:
         counts = counted[:, 1]
         # The kind decides together: what each face of it finds varies, and two faces measured differently do not link.
         agreed = counted[:, 0] / np.maximum(counts, 1)
-        found: FloatArray = np.clip((agreed - _AGREED[0]) / (_AGREED[1] - _AGREED[0]), 0, 1) * (counts >= _LEAST)
-        return found
+        found = np.clip((agreed - _AGREED[0]) / (_AGREED[1] - _AGREED[0]), 0, 1) * (counts >= _LEAST)
+        return found.astype(np.float32, copy=False)
 
-    def _adapt(self, vectors: FloatArray, general: Scales, centre: FloatArray, width: FloatArray) -> None:
-        """Put the scales of faces in a crowd into `centre` and `width`."""
+    def _adapt(self, vectors: FloatArray, general: Scales, centre: FloatArray, width: FloatArray) -> FloatArray:
+        """Put the scales of faces in a crowd into `centre` and `width`; tells how far each is in one."""
         told = self._told(vectors, general)
         share = self._share(told)
         for row in np.flatnonzero(share > 0).tolist():
@@ -193,6 +218,7 @@ class Measure:
             nothing = (1 - weight) * float(general.centre[row]) * by_model
             nothing += weight * (middle * by_crowd + _SLOPE * _ASKED - self.link)
             centre[row], width[row] = nothing / steepness, 1 / steepness
+        return share
 
 
 DOUBT, FEW = 2.0, 0.25

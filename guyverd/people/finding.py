@@ -61,9 +61,8 @@ class Faces:
 
 def faces(ids: IntArray, people: IntArray, vectors: FloatArray, said: BoolArray, measure: Measure) -> Faces:
     """Faces from raw vectors, float32[n, 128] of any length but zero."""
-    return Faces(
-        ids, people, unit(vectors) if len(ids) else vectors, measure.scales(vectors), said, measure.crowding(vectors)
-    )
+    scales, crowding = measure.seen(vectors)
+    return Faces(ids, people, unit(vectors) if len(ids) else vectors, scales, said, crowding)
 
 
 def joined(one: Faces, other: Faces) -> Faces:

@@ -252,7 +252,8 @@ def _not_removed(hnsw: hnswlib.Index, faces: IntArray) -> list[int]:
     if len(faces) <= _BLOCK:
         with suppress(RuntimeError):
             hnsw.get_items(faces)
-            return faces.tolist()
+            found: list[int] = faces.tolist()
+            return found
     if len(faces) == 1:
         return []
     # Few are removed, mostly: whole pieces without one are told at once.

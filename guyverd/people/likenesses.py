@@ -53,9 +53,11 @@ def groups(vectors: FloatArray, looks: Sequence[Look]) -> list[list[int]]:
                 continue
             taken[row] = True
             near = np.flatnonzero((cosine[at] >= ALIKE) & ~taken & (apart == apart[row]))
-            alike = near[_same(cosine[at], whole, chip, row, near)]
-            taken[alike] = True
-            found[row] = [row, *alike.tolist()]
+            found[row] = [row]
+            if len(near):
+                alike = near[_same(cosine[at], whole, chip, row, near)]
+                taken[alike] = True
+                found[row] += alike.tolist()
     return list(found.values())
 
 

@@ -43,6 +43,24 @@ _ROOT_OF_TWO_PI = math.sqrt(2 * math.pi)
 
 
 @dataclass(frozen=True, slots=True)
+class _Parts:
+    """What distances to the k parts of a mixture follow from, whichever face they are from."""
+
+    length2: FloatArray
+    """float32[k]: of the middle, squared."""
+    middles: FloatArray
+    """float32[k, 128], of length 1."""
+    weighed: FloatArray
+    """float32[k, 128]: the same times the variances."""
+    along: FloatArray
+    """float32[k]: the variance in the direction of the middle."""
+    across: FloatArray
+    """float32[k]: that in all other directions, in squared lengths."""
+    lengthwise: FloatArray
+    """float32[k]: what the variance of the squared distance has from that of the length."""
+
+
+@dataclass(frozen=True)
 class Strangers:
     """A mixture of k normal distributions with independent coordinates, in turned space."""
 
@@ -82,6 +100,20 @@ class Strangers:
             centre[some], width[some] = middle, np.maximum((narrow - wide) / _SPAN, _NARROWEST)
         return centre, width
 
+    @functools.cached_property
+    def _parts(self) -> _Parts:
+        length2 = (self.means**2).sum(axis=1)
+        middles = self.means / np.sqrt(length2)[:, None]
+        along = (middles**2 * self.variances).sum(axis=1)
+        return _Parts(
+            length2,
+            middles,
+            middles * self.variances,
+            along,
+            (self.variances.sum(axis=1) - along) / length2,
+            (self.variances**2).sum(axis=1) / length2**2 / 2,
+        )
+
     def _distances(self, vectors: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Mean and deviation, [n, k] each, of the cube root of the squared distance to a stranger from each part.
 
@@ -89,20 +121,18 @@ class Strangers:
         the tail, where the distance itself is far from it. Strangers are of unit length too: what counts is how they
         spread across the direction to their part's middle, not along it.
         """
-        length2 = (self.means**2).sum(axis=1)
-        middles = self.means / np.sqrt(length2)[:, None]
+        parts = self._parts
         turned = vectors @ self.axes.T
-        cosine = turned @ middles.T
-        along = (middles**2 * self.variances).sum(axis=1)
+        cosine = turned @ parts.middles.T
         variance = (
-            (turned**2) @ self.variances.T - 2 * cosine * (turned @ (middles * self.variances).T) + cosine**2 * along
-        ) / length2
-        variance += cosine**2 * (self.variances**2).sum(axis=1) / length2**2 / 2
-        across = (self.variances.sum(axis=1) - along) / length2
-        distance = 2 - 2 * cosine * (1 - across / 2)
+            (turned**2) @ self.variances.T - 2 * cosine * (turned @ parts.weighed.T) + cosine**2 * parts.along
+        ) / parts.length2
+        variance += cosine**2 * parts.lengthwise
+        distance = 2 - 2 * cosine * (1 - parts.across / 2)
         root = np.cbrt(distance)
         share = np.maximum(4 * variance, 1e-12) / (9 * distance**2)
-        return root * (1 - share), root * np.sqrt(share)
+        mean, spread = root * (1 - share), root * np.sqrt(share)
+        return mean.astype(np.float32, copy=False), spread.astype(np.float32, copy=False)
 
 
 class _Tail:
@@ -134,7 +164,9 @@ class _Tail:
             # d root / d similarity is −2 / (3 root²).
             slope = -(self._weights_by_spread * density).sum(axis=1) * 2 / (3 * root * root)
             step = (np.log(np.maximum(reached, 1e-30)) - math.log(share)) * reached / np.minimum(slope, -1e-30)
-            at = np.clip(at - np.clip(step, -_LONGEST, _LONGEST), _LOWEST, _HIGHEST)
+            # Of few faces, `np.clip` takes longer than all the rest.
+            at = at - np.minimum(np.maximum(step, -_LONGEST), _LONGEST)
+            at = np.minimum(np.maximum(at, _LOWEST), _HIGHEST)
         return at
 
 
