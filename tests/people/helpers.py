@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from guyverd.config import People
-from guyverd.model import Assignment, FaceTable, Merge
+from guyverd.model import Assignment, FaceTable, Merge, Spans
 from guyverd.people.directions import unit
 from guyverd.people.evidence import CROWD, Measure, evidence
 from guyverd.people.graph import Edges, tidy
@@ -67,6 +68,7 @@ def table_of(
     photos: IntArray | None = None,
     people: IntArray | None = None,
     quality: FloatArray | None = None,
+    spans: Spans | None = None,
 ) -> FaceTable:
     n = len(vectors)
     return FaceTable(
@@ -75,7 +77,37 @@ def table_of(
         np.ones(n, np.float32) if quality is None else quality,
         np.zeros(n, np.int64) if people is None else people,
         vectors,
+        spans,
     )
+
+
+def filmed(photos: IntArray, seed: int) -> Spans | None:
+    """Times for faces of which more than half of the photos are videos; None for the seed 0."""
+    if not seed:
+        return None
+    rng = np.random.default_rng(seed)
+    videos, place = np.unique(photos, return_inverse=True)
+    moving = (rng.random(len(videos)) < 0.6)[place]
+    starts = rng.integers(0, 6, len(photos)).astype(np.float64)
+    ends = starts + rng.integers(1, 4, len(photos))
+    return Spans(np.where(moving, starts, -np.inf), np.where(moving, ends, np.inf))
+
+
+def times(*spans: tuple[float, float]) -> Spans:
+    """From when to when each is seen."""
+    starts, ends = zip(*spans, strict=True)
+    return Spans(np.array(starts, np.float64), np.array(ends, np.float64))
+
+
+def seen_together(table: FaceTable, one: int, other: int) -> bool:
+    """Whether two rows are of one photo, or of one moment of a video; the definition, pair by pair."""
+    if table.photos[one] != table.photos[other]:
+        return False
+    spans = table.spans
+    if spans is None:
+        return True
+    begins, ends = max(spans.starts[one], spans.starts[other]), min(spans.ends[one], spans.ends[other])
+    return bool(begins < ends)
 
 
 def measure_of(table: FaceTable, settings: People = SETTINGS) -> Measure:
@@ -107,8 +139,7 @@ class Library:
 
     def _view(self, rows: IntArray) -> FaceTable:
         rows = np.sort(rows)
-        taken = self.all.of(rows)
-        return FaceTable(taken.ids, taken.photos, taken.quality, self.people[rows], taken.vectors)
+        return replace(self.all.of(rows), people=self.people[rows])
 
     def table(self, ids: IntArray) -> FaceTable:
         return self._view(np.flatnonzero(np.isin(self.all.ids, ids)))
@@ -119,8 +150,9 @@ class Library:
         return self._view(np.concatenate(few) if few else NO_IDS)
 
     def companions(self, ids: IntArray) -> FaceTable:
-        given = np.isin(self.all.ids, ids)
-        return self._view(np.flatnonzero(np.isin(self.all.photos, self.all.photos[given]) & ~given))
+        given = np.flatnonzero(np.isin(self.all.ids, ids)).tolist()
+        beside = [row for row in range(len(self.all)) if any(seen_together(self.all, row, one) for one in given)]
+        return self._view(np.setdiff1d(np.array(beside, np.int64), np.array(given, np.int64)))
 
     def apply(self, assignments: Iterable[Assignment], merges: Iterable[Merge]) -> None:
         groups: dict[int, int] = {}

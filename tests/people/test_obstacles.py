@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import combinations
 
 import numpy as np
+import pytest
 
 from guyverd.model import NOTHING_SAID, FaceId, PersonId, Standing
 from guyverd.people.asking.likening import Groups, Pairs
 from guyverd.people.asking.obstacles import Obstacles
 from guyverd.people.directions import unit
 
-from .helpers import drawn, ints, measure_of, table_of
+from .helpers import drawn, filmed, ints, measure_of, seen_together, table_of
 
 # Faces 1 to 8: persons 5, 5, 6, 7, 7 and three that wait. Face 6 is in the photo of face 1, face 3 in that of face 4.
 PEOPLE = ints(5, 5, 6, 7, 7, 0, 0, 0)
@@ -76,3 +78,21 @@ def test_an_empty_library_has_none() -> None:
     nobody = Obstacles(Groups(table, measure_of(table).scales(table.vectors), np.ones(2, bool)), Standing())
     assert not len(nobody.of_faces(pairs()))
     assert not len(nobody.of_people(pairs()))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_it_is_who_is_seen_together_with_any_of_them(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    photos, people = rng.integers(1, 4, 14), rng.integers(0, 5, 14)
+    people[:4] = ints(1, 2, 3, 4)
+    table = table_of(unit(drawn(14)), photos=photos, people=people, spans=filmed(photos, seed))
+    hurdles = Obstacles(Groups(table, measure_of(table).scales(table.vectors), np.ones(14, bool)), NOTHING_SAID)
+    rows = {person: np.flatnonzero(people == person).tolist() for person in range(1, 5)}
+
+    waiting = [(row, place) for row in np.flatnonzero(people == 0).tolist() for place in range(4)]
+    found = hurdles.of_faces(pairs(*waiting)).tolist()
+    assert found == [any(seen_together(table, row, other) for other in rows[place + 1]) for row, place in waiting]
+
+    two = [*combinations(range(4), 2)]
+    together = [any(seen_together(table, a, b) for a in rows[one + 1] for b in rows[other + 1]) for one, other in two]
+    assert hurdles.of_people(pairs(*two)).tolist() == together

@@ -17,7 +17,7 @@ from guyverd.people.evidence import Scales
 from guyverd.people.grouping import Grouped
 from guyverd.people.reclustering import Plan, plan
 from guyverd.people.rules import rules
-from tests.people.helpers import drawn, ints
+from tests.people.helpers import drawn, filmed, ints, seen_together
 
 if TYPE_CHECKING:
     from guyverd.model import FloatArray, IntArray
@@ -250,7 +250,7 @@ def cases(draw: st.DrawFn) -> Case:
     people = draw(st.lists(st.integers(0, 5), min_size=n, max_size=n))
     photos = sorted(draw(st.lists(st.integers(1, max(1, n)), min_size=n, max_size=n)))
     twins = [(one, other) for one, other in draw(pairs) if photos[one] == photos[other]]
-    table = table_of(people, photos, twins)
+    table = replace(table_of(people, photos, twins), spans=filmed(ints(*photos), draw(st.integers(0, 9))))
     said = Standing(
         names={PersonId(one): f"P{one}" for one in draw(st.sets(PEOPLE, max_size=3))},
         hidden=frozenset(map(PersonId, draw(st.sets(PEOPLE, max_size=1)))),
@@ -312,7 +312,7 @@ def _consistent(table: FaceTable, said: Standing) -> Standing:
     for one, who in pinned.items():
         for other, whose_ in pinned.items():
             a, b = rows[one], rows[other]
-            rivals = one < other and who == whose_ and table.photos[a] == table.photos[b]
+            rivals = one < other and who == whose_ and seen_together(table, a, b)
             if rivals and doubles.get(a, -1) != doubles.get(b, -2):
                 dropped |= {face for faces in units.values() if other in faces for face in faces}
     pinned = {face: who for face, who in pinned.items() if face not in dropped}
@@ -339,7 +339,7 @@ def against_a_word(case: Case, people: IntArray, before: IntArray) -> list[str]:
         if was != is_ and _pair(was, is_) in said.apart_people and table.ids[row] not in said.pinned:
             found.append(f"face {table.ids[row]} went over from {was} to {is_}")
         for other in range(row):
-            beside = is_ and people[other] == is_ and table.photos[row] == table.photos[other]
+            beside = is_ and people[other] == is_ and seen_together(table, row, other)
             if beside and kin.get(row, -1) != kin.get(other, -2):
                 found.append(f"rows {other} and {row} share a photo")
     return found
@@ -354,7 +354,7 @@ def test_no_word_is_violated_and_no_photo_shows_somebody_twice(case: Case) -> No
     people = after(case.table, made)
     for row in range(len(people)):
         for other in range(row):
-            if people[row] and people[row] == people[other] and case.table.photos[row] == case.table.photos[other]:
+            if people[row] and people[row] == people[other] and seen_together(case.table, row, other):
                 assert kin.get(row, -1) == kin.get(other, -2), "what is alike is told"
 
 

@@ -12,7 +12,7 @@ from guyverd.model import FaceId, FaceTable, PersonId, Standing
 from guyverd.people.directions import unit
 from guyverd.people.rules import EVIDENT, NO_RULES, evident, faces_of, rules
 
-from .helpers import drawn, ints, table_of
+from .helpers import drawn, filmed, ints, seen_together, table_of, times
 
 Pairs = set[tuple[int, int]]
 
@@ -82,6 +82,16 @@ def test_who_may_stand_beside_whom() -> None:
     assert not NO_RULES.welcome(0, [1], table)
 
 
+def test_who_may_stand_beside_whom_in_a_video() -> None:
+    spans = times((0, 5), (4, 9), (5, 6), (7, 8), (-np.inf, np.inf))
+    table = table_of(drawn(5), photos=ints(1, 1, 1, 1, 2), spans=spans)
+    found = rules(table, Standing(alike=faces((2, 3))))
+    assert not found.welcome(0, [1], table)
+    assert found.welcome(0, [2, 3, 4], table), "an end is exclusive"
+    assert found.welcome(1, [2, 4], table), "said to be alike"
+    assert not found.welcome(3, [0, 1], table)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_evident_are_the_pairs_of_one_photo_that_are_nearly_the_same(data: st.DataObject) -> None:
@@ -92,12 +102,12 @@ def test_evident_are_the_pairs_of_one_photo_that_are_nearly_the_same(data: st.Da
     # Cosines of about .998 and .98 within a person.
     spread = rng.choice([0.04, 0.15], (n, 1)) / 11.3
     vectors = (drawn(3, 1)[who] + spread * rng.normal(size=(n, 128))).astype(np.float32) * np.float32(1.5)
-    table = table_of(vectors, photos=photos)
+    table = table_of(vectors, photos=photos, spans=filmed(photos, data.draw(st.integers(0, 9))))
     directions = unit(vectors) if n else vectors
     brute: Pairs = {
         (i, j)
         for i, j in combinations(range(n), 2)
-        if photos[i] == photos[j] and float(directions[i] @ directions[j]) >= EVIDENT
+        if seen_together(table, i, j) and float(directions[i] @ directions[j]) >= EVIDENT
     }
     assert evident(table) == brute
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from guyverd.people.graph import Edges, local, tidy
 from guyverd.people.whispers import whisper
 
-from .helpers import edges_of, partition
+from .helpers import edges_of, filmed, partition, seen_together, table_of
 
 if TYPE_CHECKING:
-    from guyverd.model import BoolArray, IntArray
+    from guyverd.model import BoolArray, IntArray, Spans
 
 
 def planted(sizes: list[int], seed: int, inside: float = 0.9, between: float = 0.01) -> tuple[int, Edges, IntArray]:
@@ -141,6 +141,7 @@ class Case(NamedTuple):
     n: int
     edges: list[tuple[int, int, float]]
     photos: IntArray
+    spans: Spans | None
     anchors: IntArray
     voters: BoolArray
     apart: list[tuple[int, int]]
@@ -155,6 +156,7 @@ class Case(NamedTuple):
             seed=self.seed,
             rounds=rounds,
             photos=self.photos,
+            spans=self.spans,
             anchors=self.anchors,
             voters=self.voters,
             apart=self.apart,
@@ -167,7 +169,8 @@ class Case(NamedTuple):
         said = {pair for one, other in self.apart if one != other for pair in ((one, other), (other, one))}
         waived = {pair for one, other in self.together for pair in ((one, other), (other, one))}
         nodes = range(self.n)
-        photo = {(i, j) for i in nodes for j in nodes if i != j and self.photos[i] == self.photos[j]}
+        table = table_of(np.zeros((self.n, 128), np.float32), photos=self.photos, spans=self.spans)
+        photo = {(i, j) for i in nodes for j in nodes if i != j and seen_together(table, i, j)}
         return said | (photo - waived)
 
 
@@ -187,6 +190,7 @@ def cases(draw: st.DrawFn) -> Case:
         n,
         edges,
         np.array(photos, np.int64),
+        filmed(np.array(photos, np.int64), draw(st.integers(0, 9))),
         np.array(anchors, np.int64),
         np.array(voters),
         apart,
