@@ -83,13 +83,13 @@ class Library(Protocol):
 
         Keys: `version`, `daemon` {`pid`, `since`, `running`}, `photos_found`, `state` (path), `people_folder`,
         `backlog` {`files`, `photos`, `videos`, `faces`}, `films` (as in `progress`: [{`file`, `photo`, `share`}]),
-        `rate` (photos per second over the last minute), `eta` (seconds or null), `workers` {`count`, `running`, `gentle`, `memory` (the most bytes one ever held), `seconds` (of their
-        time, in all)},
+        `rate` (photos per second over the last minute), `eta` (seconds or null), `workers` {`count`, `running`,
+        `gentle`, `memory` (the most bytes one ever held), `seconds` (of their time, in all)},
         `roots` [{`path`, `state`, `watched` ("events", "partly", "polled", "offline", "not running"),
         `folders_watched`, `folders_polled` (not watched, each with all that is in it), `detail`, `files`,
         `last_full_scan`}], `counts` {`files`, `photos`, `videos`, `faces`, `people`, `named`, `failures`}, `sizes`
-        {`catalogue`, `index`} in bytes, `versions` {library: version}, `backup` {`every` (seconds, or null for never), `folder`,
-        `last` {`file`, `at`, `size`} or null, `problem` (why none could be made, or null)}, `notices` [text]: what a
+        {`catalogue`, `index`} in bytes, `versions` {library: version}, `backup` {`every` (seconds, or null for never),
+        `folder`, `last` {`file`, `at`, `size`} or null, `problem` (why none could be made, or null)}, `notices` [text]: what a
         person should know, such as a paused removal, `metrics` {name: number}: what was counted and timed since the
         start, by the names of `service.metrics`; a summary is {`count`, `seconds`, `longest`}, and what has a label
         one for each value of it.

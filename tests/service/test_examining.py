@@ -251,13 +251,16 @@ def test_a_walk_leaves_out_what_is_left_out_and_ends_in_time(tmp_path: Path) -> 
         "b/People/.guyverd-people",
         "c@eaDir/4.jpg",
         "d/5.nef",
+        "d/6.MOV",
+        "d/7.wmv",
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "loop").symlink_to(tmp_path)
     rules = Rules(("c@eaDir",))
     seen = walk(os.fsencode(tmp_path), rules, time.monotonic() + 60)
-    assert (seen.folders, seen.pictures, dict(seen.unread)) == (5, 1, {"nef": 1})
+    assert (seen.folders, seen.pictures, seen.videos) == (5, 1, 1)
+    assert dict(seen.unread) == {"nef": 1, "wmv": 1}
     assert (seen.unreadable, seen.counted_all) == (0, True)
     late = walk(os.fsencode(tmp_path), rules, time.monotonic() - 1)
     assert (late.folders, late.counted_all) == (0, False)

@@ -417,7 +417,7 @@ STEPS = st.lists(st.sampled_from(["first", "last", "die", "restart"]), max_size=
 
 
 @pytest.mark.promise("kill")
-@settings(max_examples=scaled(6, 300))
+@settings(max_examples=scaled(6, 100))
 @given(STEPS, st.integers(1, 6), st.integers(1, 4))
 def test_whatever_happens_on_the_way_it_ends_as_if_nothing_had(
     tmp_path_factory: pytest.TempPathFactory, steps: list[str], count: int, width: int

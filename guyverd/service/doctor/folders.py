@@ -114,6 +114,8 @@ class Root:
     detail: str
     pictures: int
     """Seen on disk."""
+    videos: int
+    """Likewise."""
     folders: int
     unreadable: int
     """Folders and files that cannot be looked at."""
@@ -132,10 +134,12 @@ def root(seen: Root, rescan: float) -> Finding:
     """Whether a photo folder is there, can be read, and was compared lately; `rescan` as configured, in seconds."""
     name = f"photo folder {seen.number}"
     least = "" if seen.counted_all else "at least "
+    holds = "{path}, {pictures} pictures and {videos} videos," if seen.videos else "{path}, {pictures} pictures,"
     fields: dict[str, Value] = {
         "path": seen.path,
         "detail": seen.detail,
         "pictures": Figure(f"{least}{seen.pictures:,}"),
+        "videos": Figure(f"{seen.videos:,}"),
         "unreadable": Figure(f"{least}{seen.unreadable:,}"),
         "kind": Figure(seen.kind),
         "rescan": span(rescan),
@@ -166,7 +170,7 @@ def root(seen: Root, rescan: float) -> Finding:
             fields,
         )
     if seen.scanned is None:
-        told = "{path}, {pictures} pictures, was never compared in full yet"
+        told = f"{holds} was never compared in full yet"
         return Finding(name, Verdict.WARNING, told, "guyverd scan", fields)
     fields["scanned"] = span(seen.scanned)
     if seen.scanned > _LATE * rescan:
@@ -178,12 +182,12 @@ def root(seen: Root, rescan: float) -> Finding:
             fields,
         )
     if seen.kind:
-        how = "{path}, {pictures} pictures, compared in full {scanned} ago; {kind} sends no events, so it is polled"
+        how = f"{holds} compared in full {{scanned}} ago; {{kind}} sends no events, so it is polled"
     elif seen.watched in ("polled", "partly"):
-        how = "{path}, {pictures} pictures, compared in full {scanned} ago; {watched} by events: {detail}"
+        how = f"{holds} compared in full {{scanned}} ago; {{watched}} by events: {{detail}}"
         fields["watched"] = Figure("not watched" if seen.watched == "polled" else "partly watched")
     else:
-        how = "{path}, {pictures} pictures, compared in full {scanned} ago"
+        how = f"{holds} compared in full {{scanned}} ago"
     return Finding(name, Verdict.OK, how, "", fields)
 
 

@@ -77,8 +77,8 @@ def codecs(missing: Sequence[str], unread: Mapping[str, int]) -> Finding:
         return Finding(
             "codecs",
             Verdict.FAULT,
-            "this Pillow cannot read {missing}",
-            "pip install --force-reinstall --only-binary :all: Pillow pillow-heif",
+            "the decoders here cannot read {missing}",
+            "pip install --force-reinstall --only-binary :all: Pillow pillow-heif av",
             fields,
         )
     if unread:
@@ -86,10 +86,11 @@ def codecs(missing: Sequence[str], unread: Mapping[str, int]) -> Finding:
             "codecs",
             Verdict.WARNING,
             "files of kinds that are not read, with no picture of that name beside them: {unread}",
-            "Export them as JPEG or HEIC beside the originals; a picture beside its raw file is enough.",
+            "Export pictures as JPEG or HEIC beside the originals (one beside its raw file is enough), videos as MP4.",
             fields,
         )
-    return Finding("codecs", Verdict.OK, "JPEG, PNG, WebP, AVIF, HEIF, TIFF, BMP and GIF can be read")
+    told = "JPEG, PNG, WebP, AVIF, HEIF, TIFF, BMP and GIF can be read, and videos in H.264, HEVC, VP9, AV1 and older"
+    return Finding("codecs", Verdict.OK, told)
 
 
 def failures(reasons: Sequence[tuple[str, int]], quarantined: int) -> Finding:

@@ -16,7 +16,7 @@ from guyverd import __version__
 from guyverd.config import PATHS, Config
 from guyverd.errors import GuyverError
 from guyverd.faces import limits
-from guyverd.media.kinds import EXTENSIONS
+from guyverd.media.kinds import EXTENSIONS, VIDEO_EXTENSIONS
 from guyverd.service.api import Row
 from guyverd.service.journal import last_lines
 from guyverd.service.pipeline.examining import machine
@@ -39,8 +39,8 @@ _KINDS = re.compile(
 
 
 def extensions() -> list[str]:
-    """Of pictures, in lower case: these may be told."""
-    return [*(kind.decode() for kind in EXTENSIONS), *UNREAD]
+    """Of pictures and videos, in lower case: these may be told."""
+    return [*(kind.decode() for kind in EXTENSIONS | VIDEO_EXTENSIONS), *UNREAD]
 
 
 def environment(seen: Examination) -> Row:
@@ -138,7 +138,7 @@ def catalogue(seen: Examination, hidden: Pseudonyms) -> Row:
 
 
 def _by_kind(counts: Iterable[tuple[str, int]]) -> dict[str, int]:
-    """By extension, where it is one of pictures."""
+    """By extension, where it is one of pictures or videos."""
     known = set(extensions())
     found: dict[str, int] = {}
     for kind, count in counts:
@@ -148,7 +148,7 @@ def _by_kind(counts: Iterable[tuple[str, int]]) -> dict[str, int]:
 
 
 def failures(seen: Examination, hidden: Pseudonyms) -> list[Row]:
-    """Why pictures could not be read: those whose reasons are alike once they are replaced count together."""
+    """Why pictures and videos could not be read; those whose reasons are alike once replaced count together."""
     known = set(extensions())
     grouped: dict[tuple[str, str, str], int] = {}
     for state, reason, kind, count in seen.inspection.reasons:

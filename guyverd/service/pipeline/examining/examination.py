@@ -227,6 +227,7 @@ class Examination:
                 state="" if known is None else known.state,
                 detail=str(status.get("detail") or ("" if known is None else known.detail)),
                 pictures=seen.pictures,
+                videos=seen.videos,
                 folders=seen.folders,
                 unreadable=seen.unreadable,
                 first=None if seen.first is None else (Path(os.fsdecode(seen.first[0])), seen.first[1]),

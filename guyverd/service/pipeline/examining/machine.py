@@ -28,6 +28,7 @@ NEEDED = {
     "numpy": ("numpy",),
     "PIL": ("Pillow",),
     "pillow_heif": ("pillow-heif",),
+    "av": ("av",),
     "networkx": ("networkx",),
     "yaml": ("PyYAML",),
     "face_recognition_models": ("face_recognition_models",),

@@ -40,7 +40,7 @@ def models(faces: config.Faces, workers: config.Workers) -> tuple[GuyverError | 
 
 
 def missing_codecs() -> list[str]:
-    """Formats that this Pillow cannot decode, by their names."""
+    """Formats that this Pillow and this PyAV cannot decode, by their names."""
     from PIL import features  # noqa: PLC0415  only here
 
     wanted = {"JPEG": "jpg", "PNG (zlib)": "zlib", "WebP": "webp", "AVIF": "avif", "compressed TIFF": "libtiff"}
@@ -52,4 +52,20 @@ def missing_codecs() -> list[str]:
         decodes = bool(pillow_heif.libheif_info().get("decoders", True))
     except ImportError:
         decodes = False
-    return missing if decodes else [*missing, "HEIF"]
+    return [*missing, *([] if decodes else ["HEIF"]), *_missing_video_codecs()]
+
+
+def _missing_video_codecs() -> list[str]:
+    wanted = {
+        "H.264": ("h264",),
+        "HEVC": ("hevc",),
+        "MPEG-4": ("mpeg4",),
+        "VP8": ("vp8", "libvpx"),
+        "VP9": ("vp9", "libvpx-vp9"),
+        "AV1": ("libdav1d", "av1", "libaom-av1"),
+    }
+    try:
+        from av.codec import codecs_available  # noqa: PLC0415  only here
+    except ImportError:
+        return list(wanted)
+    return [name for name, decoders in wanted.items() if not codecs_available.intersection(decoders)]

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from guyverd.media.kinds import is_picture
+from guyverd.media.kinds import is_picture, is_video
 from guyverd.watch.scanner import Rules, hidden
 
 UNREAD = frozenset(
@@ -16,9 +16,10 @@ UNREAD = frozenset(
         *("cr2", "cr3", "crw", "nef", "nrw", "arw", "sr2", "srf", "dng", "raf", "orf", "rw2", "pef", "srw", "x3f"),
         *("3fr", "fff", "iiq", "kdc", "dcr", "mrw", "erf", "mef", "mos", "rwl", "raw"),
         *("jp2", "j2k", "jpf", "jpx", "jxl", "jxr", "psd", "psb", "xcf", "svg", "eps", "tga", "pcx", "exr", "hdr"),
+        *("mpg", "mpeg", "wmv", "asf", "flv", "vob", "ogv", "divx", "rm", "rmvb"),
     }
 )
-"""Extensions of pictures that guyverd does not read."""
+"""Extensions of pictures and videos that guyverd does not read."""
 
 
 @dataclass(slots=True)
@@ -28,8 +29,9 @@ class Seen:
     folders: int = 0
     """Itself among them."""
     pictures: int = 0
+    videos: int = 0
     unread: Counter[str] = field(default_factory=Counter)
-    """Pictures of other kinds without one of the same name beside them, by extension."""
+    """Pictures and videos of other kinds without one that is read of the same name beside them, by extension."""
     unreadable: int = 0
     first: tuple[bytes, str] | None = None
     """The first place that could not be looked at (an absolute path), and why."""
@@ -76,6 +78,8 @@ def _counted(entries: os._ScandirIterator[bytes], rules: Rules, seen: Seen) -> l
         if is_picture(entry.name):
             pictures += 1
             stems.add(stem)
+        elif is_video(entry.name):
+            seen.videos += 1
         elif kind in UNREAD and stem:
             others.append((stem, kind))
     seen.pictures += pictures
