@@ -11,13 +11,14 @@ import sqlite3
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from guyverd.catalogue.store import Catalogue
 from guyverd.errors import GuyverError
@@ -35,6 +36,7 @@ from guyverd.model import (
     PhotoId,
     Standing,
 )
+from guyverd.pairs import components
 from guyverd.people.decisions import replay, undone
 from guyverd.service.pipeline.words.agreeing import disagreements
 from guyverd.service.pipeline.words.albums import Albums, people_in, photos_in
@@ -110,6 +112,18 @@ class AnyDecisions(RuleBasedStateMachine):
         library(self.catalogue, self.catalogue.files.roots()[0], PHOTOS)
         self.deciding: Deciding = Trying(self.catalogue)
         self.albums = Albums(self.catalogue)
+
+    @initialize(films=st.booleans())
+    def some_are_videos(self, films: bool) -> None:
+        """The first two photos are: one comes while the one before is still seen, or long after."""
+        if films:
+            self.catalogue._db.write(
+                lambda db: db.execute(
+                    "UPDATE faces SET starts = ordinal * (photo_id * 2 - 1), ends = ordinal * (photo_id * 2 - 1) + 1.5"
+                    " WHERE photo_id < 3"
+                )
+            )
+            self.catalogue._db.write(lambda db: db.execute("UPDATE photos SET kind = 'video' WHERE id < 3"))
 
     def teardown(self) -> None:
         self.catalogue.close()
@@ -377,6 +391,19 @@ class AnyDecisions(RuleBasedStateMachine):
         said = standing(self.catalogue)
         assert self.catalogue.contradictions(said.together | said.alike) == []
         assert self.catalogue.integrity() == []
+
+    @invariant()
+    def nobody_is_seen_twice_at_once(self) -> None:
+        said = standing(self.catalogue)
+        kin = components([*said.together, *said.alike])
+        every = [FaceId(face) for face in range(1, self.catalogue.boxes.next_face())]
+        for one, other in combinations(self.catalogue.people.holdings(every).values(), 2):
+            if one.photo != other.photo or one.person is None or one.person != other.person:
+                continue
+            times = (one.starts, one.ends, other.starts, other.ends)
+            begins, ends, begins_too, ends_too = (-1.0 if time is None else time for time in times)
+            apart = None not in times and (ends <= begins_too or ends_too <= begins)
+            assert apart or kin.get(one.face, one.face) == kin.get(other.face, other.face)
 
     @invariant()
     def no_two_albums_have_one_title(self) -> None:
