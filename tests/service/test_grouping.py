@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -14,8 +17,13 @@ from guyverd.catalogue.rows import RootRow
 from guyverd.catalogue.store import Catalogue
 from guyverd.config import Config
 from guyverd.model import DetectedFace, PhotoId, PhotoReading
+from guyverd.people.index import FaceIndex
 from guyverd.service.pipeline.grouping import Grouping
+from guyverd.service.pipeline.indexing import Indexing
 from tests.catalogue.conftest import NOW, add, face
+
+if TYPE_CHECKING:
+    from guyverd.model import FloatArray, IntArray
 
 OLD, NEW, OTHER = "cnn 1, resnet aa", "cnn 2, resnet aa", "cnn 2, resnet bb"
 
@@ -119,3 +127,133 @@ def test_faces_of_another_model_wait_and_are_compared_with_their_own_kind_only(
     assert whose(catalogue) == {1: 1, 2: 1, 3: 1, 4: 1, 5: 2, 6: 2, 7: 2, 8: 2, 9: 2}
     assert library.index.ids().tolist() == list(range(1, 10))
     assert library.measuring.now() is not measure, "what is usual among vectors is learned anew"
+
+
+# ---- opened early ----------------------------------------------------------------------------------------------------
+
+
+class Held:
+    """Opening that waits until it may go on, once it has read what the catalogue holds."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.read, self.go_on = threading.Event(), threading.Event()
+        self.times = 0
+        opened = Indexing._opened
+
+        def held(indexing: Indexing) -> FaceIndex:
+            found = opened(indexing)
+            self.times += 1
+            self.read.set()
+            assert self.go_on.wait(20)
+            return found
+
+        monkeypatch.setattr(Indexing, "_opened", held)
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Held:
+    return Held(monkeypatch)
+
+
+def opening(config: Config, catalogue: Catalogue, held: Held) -> tuple[Grouping, threading.Event]:
+    """A program that has just started, whose index is about to be open; and what is set when it is."""
+    grouping, done = Grouping(config, catalogue), threading.Event()
+    grouping.open_early(done.set)
+    assert held.read.wait(20)
+    return grouping, done
+
+
+def test_new_faces_wait_for_an_index_that_is_being_opened_and_nobody_waits_for_them(
+    catalogue: Catalogue, library: Grouping, config: Config, held: Held
+) -> None:
+    read(catalogue, 9, of(1, 9), OLD)
+    grouping, done = opening(config, catalogue, held)
+    assert not grouping.advance(first_unread=None)
+    assert grouping.waits
+    assert whose(catalogue)[9] is None
+    held.go_on.set()
+    assert done.wait(20)
+    assert grouping.advance(first_unread=None)
+    assert not grouping.waits
+    assert whose(catalogue)[9] == 1
+    assert held.times == 1
+
+
+def test_what_is_forgotten_while_the_index_is_opened_is_not_in_it(
+    catalogue: Catalogue, library: Grouping, config: Config, held: Held
+) -> None:
+    grouping, done = opening(config, catalogue, held)
+    grouping.drop([2, 5])
+    held.go_on.set()
+    assert done.wait(20)
+    assert grouping.index.ids().tolist() == [1, 3, 4, 6, 7, 8]
+
+
+def test_an_index_that_is_doubted_while_it_is_opened_is_opened_again(
+    catalogue: Catalogue, library: Grouping, config: Config, held: Held
+) -> None:
+    grouping, done = opening(config, catalogue, held)
+    grouping.doubt()
+    held.go_on.set()
+    assert done.wait(20)
+    assert held.times == 2
+    assert len(grouping.index) == 8
+
+
+def test_who_stops_does_not_wait_until_a_large_index_is_rebuilt(
+    catalogue: Catalogue, library: Grouping, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("guyverd.service.pipeline.indexing._STEP", 1)
+    stamp = catalogue.index_stamp()
+    assert stamp is not None
+    (config.state / "index" / stamp.file).unlink()
+    begun, go_on, added = threading.Event(), threading.Event(), []
+    add = FaceIndex.add
+
+    def slow(index: FaceIndex, ids: IntArray, vectors: FloatArray) -> None:
+        added.extend(ids.tolist())
+        begun.set()
+        assert go_on.wait(20)
+        add(index, ids, vectors)
+
+    monkeypatch.setattr(FaceIndex, "add", slow)
+    grouping = Grouping(config, catalogue)
+    grouping.open_early(lambda: None)
+    assert begun.wait(20)
+    stopping = threading.Thread(target=grouping.give_up_opening)
+    stopping.start()
+    while not grouping._stopping:
+        time.sleep(0.001)
+    go_on.set()
+    stopping.join()
+    assert added == [1]
+    assert not grouping.is_opening
+    grouping.save(now=True)
+    assert catalogue.index_stamp() == stamp, "what is not whole is not saved"
+
+
+def test_who_searches_while_evidence_is_learned_anew_gets_what_was_learned_before(
+    catalogue: Catalogue, library: Grouping, root: RootRow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measuring = library.measuring
+    before = measuring.now()
+    assert measuring.lately() is before
+    add(catalogue, root, {b"more%d.jpg" % n: f"another {n}" for n in range(60)})
+    learning, go_on = threading.Event(), threading.Event()
+    crowd = catalogue.photos.crowd
+
+    def slow(through: int, at_most: int) -> tuple[int, FloatArray]:
+        learning.set()
+        assert go_on.wait(20)
+        return crowd(through, at_most)
+
+    monkeypatch.setattr(catalogue.photos, "crowd", slow)
+    assert measuring.lately() is before
+    assert learning.wait(20)
+    assert measuring.lately() is before, "and nobody waits for what is being learned"
+    go_on.set()
+    after = measuring.now()
+    assert after is not before
+    assert measuring.lately() is after
+    assert measuring.at(8) is not after, "what is grouped has a measure of its own"
+    assert measuring.lately() is after
