@@ -1,4 +1,4 @@
-"""Photos with all that was found in them, as they were read: to fill another catalogue without looking again."""
+"""Photos, videos, and all that was found in them: to fill another catalogue without looking again."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from guyverd.catalogue.database import Database, Row
 from guyverd.catalogue.files import Files
+from guyverd.catalogue.placing import track_of
 from guyverd.catalogue.rows import ReadPhoto
 from guyverd.catalogue.schema import present
 from guyverd.model import Box, DetectedFace, PhotoId, PhotoReading, Quality
@@ -18,12 +19,12 @@ if TYPE_CHECKING:
     from guyverd.model import FloatArray
 
 _PHOTOS = (
-    "SELECT id, hash, size, width, height, format, taken_at, engine FROM photos"
+    "SELECT id, hash, size, width, height, format, taken_at, duration, look, reason, engine FROM photos"
     f" WHERE state = 'done' AND id > ? AND {present('photos.id')} ORDER BY id LIMIT ?"
 )
 _FACES = (
     'SELECT id, person_id, photo_id, "left", top, "right", bottom, landmarks, confidence, quality, quality_size,'
-    " quality_sharpness, quality_confidence, quality_pose, embedding FROM faces"
+    " quality_sharpness, quality_confidence, quality_pose, starts, ends, frames, look, embedding FROM faces"
     " WHERE photo_id BETWEEN ? AND ? ORDER BY photo_id, ordinal"
 )
 
@@ -50,7 +51,12 @@ class Readings:
 
 def _read(photo: Row, faces: list[Row], paths: tuple[bytes, ...]) -> ReadPhoto:
     reading = PhotoReading(
-        photo["hash"], photo["width"], photo["height"], photo["format"], photo["taken_at"], tuple(map(_face, faces))
+        photo["hash"],
+        *(photo["width"], photo["height"], photo["format"], photo["taken_at"]),
+        tuple(map(_face, faces)),
+        duration=photo["duration"],
+        cut_off=photo["reason"],
+        look=photo["look"],
     )
     return ReadPhoto(
         PhotoId(photo["id"]),
@@ -72,4 +78,6 @@ def _face(row: Row) -> DetectedFace:
         tuple((x, y) for x, y in json.loads(row["landmarks"])),
         Quality(*parts, row["quality"]),
         vector,
+        track_of(row),
+        row["look"],
     )

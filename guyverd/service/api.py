@@ -89,8 +89,8 @@ class Library(Protocol):
         `folders_watched`, `folders_polled` (not watched, each with all that is in it), `detail`, `files`,
         `last_full_scan`}], `counts` {`files`, `photos`, `videos`, `faces`, `people`, `named`, `failures`}, `sizes`
         {`catalogue`, `index`} in bytes, `versions` {library: version}, `backup` {`every` (seconds, or null for never),
-        `folder`, `last` {`file`, `at`, `size`} or null, `problem` (why none could be made, or null)}, `notices` [text]: what a
-        person should know, such as a paused removal, `metrics` {name: number}: what was counted and timed since the
+        `folder`, `last` {`file`, `at`, `size`} or null, `problem` (why none could be made, or null)}, `notices`
+        [text]: what a person should know, such as a paused removal, `metrics` {name: number}: what was counted and timed since the
         start, by the names of `service.metrics`; a summary is {`count`, `seconds`, `longest`}, and what has a label
         one for each value of it.
         """

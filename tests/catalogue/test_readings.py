@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 
 import numpy as np
 
 from guyverd.catalogue.rows import RootRow
 from guyverd.catalogue.store import Catalogue
-from guyverd.model import Assignment, FaceId, PhotoId, PhotoReading, PhotoState
+from guyverd.model import Assignment, Box, FaceId, Frame, PhotoId, PhotoReading, PhotoState, Track
 from tests.catalogue.conftest import NOW, OTHER, ROOT, add, content, face
 
 
@@ -48,6 +49,19 @@ def test_what_was_read_is_given_whole(catalogue: Catalogue, root: RootRow) -> No
                 assert (one.box, one.confidence, one.quality) == (other.box, other.confidence, other.quality)
                 assert np.array_equal(one.embedding, other.embedding)
                 assert np.allclose(one.landmarks, other.landmarks, atol=0.01)
+
+
+def test_a_video_is_given_with_its_tracks(catalogue: Catalogue, root: RootRow) -> None:
+    add(catalogue, root, {b"a.mp4": "a"})
+    track = Track(1.5, 7.25, (Frame(2.0, Box(0, 0, 50, 60), 0.75), Frame(5.0, Box(9, 0, 59, 60), 0.5)))
+    one = dataclasses.replace(face(1), track=track, look=-5)
+    given = PhotoReading(content("a"), 400, 300, "MP4", None, (one,), duration=12.5, cut_off="it ends", look=7)
+    catalogue.photos.read([(PhotoId(1), given)], "an engine", NOW)
+    (found,) = catalogue.readings.all()
+    assert dataclasses.replace(found.reading, faces=()) == dataclasses.replace(given, faces=())
+    ((told,), (kept,)) = found.reading.faces, given.faces
+    assert (told.track, told.look, told.box) == (kept.track, kept.look, kept.box)
+    assert np.array_equal(told.embedding, kept.embedding)
 
 
 def test_photos_that_are_not_there_are_passed_over(catalogue: Catalogue, root: RootRow) -> None:

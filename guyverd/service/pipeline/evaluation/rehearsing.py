@@ -167,6 +167,8 @@ def put(catalogue: Catalogue, root: bytes, files: Sequence[tuple[bytes, ReadPhot
     known = {file.path: file.id for file in catalogue.files.known(row.id)}
     for start in range(0, len(files), _STEP):
         some = files[start : start + _STEP]
-        catalogue.files.identified([(known[path], stamp, photo.reading.hash) for path, photo, stamp in some])
+        found = [(known[path], stamp, photo.reading.hash) for path, photo, stamp in some]
+        videos = {known[path] for path, photo, _ in some if photo.reading.duration is not None}
+        catalogue.files.identified(found, videos=videos)
     hashes = dict.fromkeys(photo.reading.hash for _, photo, _ in files)
     return {hash_: PhotoId(number) for number, hash_ in enumerate(hashes, 1)}
