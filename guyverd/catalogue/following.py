@@ -204,20 +204,6 @@ class Follows:
             rows += self._db.rows(f"{_SHOWN} faces.id IN ({','.join('?' * len(some))})", (follow.id, *some))
         return _shown(follow, rows)
 
-    def said(self, faces: Sequence[int]) -> set[int]:
-        """Those of these faces of which somebody said whose they are."""
-        found: set[int] = set()
-        for some in slices(faces):
-            marks = ",".join("?" * len(some))
-            found.update(
-                row[0]
-                for row in self._db.rows(
-                    f"SELECT id FROM faces WHERE id IN ({marks}) AND person_id IS NOT NULL AND score IS NULL",
-                    tuple(some),
-                )
-            )
-        return found
-
     def noted(self, follow: FollowId, hashes: Collection[bytes]) -> list[Wanted]:
         """What was noted for a saved search of photos with these hashes."""
         rows: list[Row] = []

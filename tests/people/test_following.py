@@ -65,9 +65,11 @@ def test_whatever_was_noted_is_never_delivered_again(first: list[Span], then: li
     noted = to_deliver(found, [], clips=True)
     assert to_deliver(found, noted, clips=True) == []
     more = to_deliver([*found, *(shown(3, *span) for span in then)], noted, clips=True)
-    assert not any(
-        one.start < other.end and other.start < one.end
-        for one in more
-        for other in noted
-        if None not in (one.start, one.end, other.start, other.end)  # type: ignore[operator]
-    )
+    for one in more:
+        assert one.start is not None
+        assert one.end is not None
+        assert not [other for other in noted if _overlap((one.start, one.end), other)]
+
+
+def _overlap(one: Span, other: Wanted) -> bool:
+    return other.start is not None and other.end is not None and one[0] < other.end and other.start < one[1]

@@ -14,11 +14,12 @@ import numpy as np
 
 from guyverd.catalogue.store import Catalogue
 from guyverd.followed import Follow, Shown
-from guyverd.model import FaceId, PersonId
+from guyverd.model import FaceId, PersonId, Standing
 from guyverd.people import finding
 from guyverd.people.finding import LIKELY, Claim, Faces, claims, judged, most_alike
 from guyverd.service.api import SURE
 from guyverd.service.pipeline.searching.search import MEMBERS
+from guyverd.service.pipeline.words.deciding import standing
 
 if TYPE_CHECKING:
     from guyverd.model import FaceTable, IntArray
@@ -64,6 +65,7 @@ class Judging:
         if whom is None:
             return Found((), compared, follow.through, whole)
         asked, members, known, near, measure = whom
+        said = standing(self._catalogue)
         sure = {claim.person for claim in known if claim.confidence >= LIKELY}
         through = known[0].person if follow.person is None and known and known[0].person in sure else None
         shown = {one.face: one for one in self._catalogue.follows.of_faces(follow, new)}
@@ -72,8 +74,8 @@ class Judging:
         counted: list[Shown] = []
         numbers = np.array(sorted(shown), np.int64)
         for start in range(0, len(numbers), STEP):
-            some = self._faces(self._catalogue.photos.table(numbers[start : start + STEP]), measure)
-            told = judged(asked, some, near=near, members=members, claimed=known, measure=measure)
+            some = self._faces(numbers[start : start + STEP], measure, said)
+            told = judged(asked, some, near=near, members=members, claimed=known, measure=measure, barred=said.barred)
             counted += [shown[FaceId(face)] for face in some.ids[told.confidence >= SURE].tolist()]
         counted.sort(key=lambda one: (one.photo, one.start or 0.0, one.face))
         return Found(tuple(counted), compared, through, whole)
@@ -95,33 +97,38 @@ class Judging:
 
         None where nobody is known by any face.
         """
-        measure = self._measure()
+        measure, said = self._measure(), standing(self._catalogue)
         if follow.person is None and follow.embedding is not None and self.comparable(follow):
             nobody = np.zeros(1, np.int64)
             asked = finding.faces(nobody - 1, nobody, follow.embedding[None], nobody > 0, measure)
-            near = self._faces(self._nearest(follow), measure)
-            members = self._faces(self._members(most_alike(asked, near)), measure)
+            near = self._faces(self._nearest(follow), measure, said)
+            members = self._members(most_alike(asked, near), measure, said)
             return asked, members, claims(asked, near, members, measure), near, measure
         # Its vector cannot be compared any more: who it was found to be is still known.
         person = follow.person if follow.person is not None else follow.through
         known = None if person is None else self._catalogue.people.survivor(person)
         if known is None:
             return None
-        asked = self._faces(self._members([known]), measure)
+        asked = self._members([known], measure, said)
         if not len(asked):
             return None
         return asked, asked, [Claim(known, 1.0, float(measure.link))], asked, measure
 
-    def _nearest(self, follow: Follow) -> FaceTable:
+    def _nearest(self, follow: Follow) -> IntArray:
         assert follow.embedding is not None
         index = self._index()
-        found = index.neighbours(follow.embedding[None], min(NEAR, max(1, len(index))))
-        return self._catalogue.photos.table(found.ids[0][found.ids[0] >= 0])
+        ids: IntArray = index.neighbours(follow.embedding[None], min(NEAR, max(1, len(index)))).ids[0]
+        near: IntArray = ids[ids >= 0]
+        return near
 
-    def _members(self, people: Collection[int]) -> FaceTable:
+    def _members(self, people: Collection[int], measure: Measure, said: Standing) -> Faces:
         """Some faces of each, from all over."""
-        return self._catalogue.photos.members(np.array(sorted(people), np.int64), MEMBERS)
+        members = self._catalogue.photos.members(np.array(sorted(people), np.int64), MEMBERS)
+        return self._columns(members, measure, said)
 
-    def _faces(self, table: FaceTable, measure: Measure) -> Faces:
-        said: IntArray = np.array(sorted(self._catalogue.follows.said(table.ids.tolist())), np.int64)
-        return finding.faces(table.ids, table.people, table.vectors, np.isin(table.ids, said), measure)
+    def _faces(self, numbers: IntArray, measure: Measure, said: Standing) -> Faces:
+        return self._columns(self._catalogue.photos.table(numbers), measure, said)
+
+    def _columns(self, table: FaceTable, measure: Measure, said: Standing) -> Faces:
+        pinned = np.array([face in said.pinned for face in table.ids.tolist()], bool)
+        return finding.faces(table.ids, table.people, table.vectors, pinned, measure)
