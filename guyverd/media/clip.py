@@ -40,7 +40,13 @@ _ENCODERS = {"webm": ("libvpx", "libopus", 48_000), "": ("libx264", "aac", 0)}
 """What pictures and sound are encoded with, and how many samples a second of the latter (0: as many as there are)."""
 _BACK = (0.0, 5.0, 30.0)
 """Seconds before the moment at which to look for a frame to begin with, then at the beginning of the film."""
+_LASTS = Fraction(1)
+"""Seconds for which a frame may be shown, where a film has few."""
+_UNDUE = 64
+"""Packets that are held until it is known when they are due."""
 _EARLY = 10
+_NEAR = Fraction(1, 2000)
+"""Seconds: times that differ by less are one, whichever way they were rounded."""
 _UNTIMED = 10_000
 """Packets in a row without a time, after which nothing more is expected of a film."""
 _LOOSE = {"fflags": "bitexact"}
@@ -136,7 +142,7 @@ class _Part:
 
 def _copy(container: InputContainer, film: VideoStream, part: _Part) -> None:
     origin = _origin(container, film)
-    begin, last = origin + Fraction(part.start), origin + Fraction(part.end)
+    begin, last = origin + Fraction(part.start), origin + Fraction(part.end) - _NEAR
     sound = _sound(container)
     streams: list[Stream] = [film] if sound is None else [film, sound]
     if not _fit(container, streams, part.format):
@@ -151,7 +157,9 @@ def _copy(container: InputContainer, film: VideoStream, part: _Part) -> None:
             copies = {stream.index: made.add_stream_from_template(stream) for stream in streams}
             # Before the moment, as time below zero, only where players are told to pass over it.
             zero = begin if part.format in ("mp4", "mov") else min(begin, first.pts * first.time_base)
-            _mux(made, copies, _until(first, packets, last, len(streams)), zero, part.alive)
+            wanted = _until(first, packets, last, len(streams))
+            if _mux(made, copies, wanted, zero, part.alive) < begin - _LASTS:
+                raise Unfit("it shows nothing at that time")
     except (av.FFmpegError, ValueError) as problem:
         if part.into.problem is not None:
             raise part.into.problem from problem
@@ -173,10 +181,14 @@ def _mux(
     packets: Iterator[Packet[Stream]],
     zero: Fraction,
     alive: Callable[[], object],
-) -> None:
+) -> Fraction:
+    """Write packets, as from the time `zero` on; returns when the last frame is shown."""
+    last = Fraction(-1)
     for number, packet in enumerate(packets):
         if number % 256 == 0:
             alive()
+        if packet.stream.type == "video":
+            last = max(last, _time(packet.pts, packet))
         shift = round(zero / packet.time_base)
         assert packet.pts is not None
         assert packet.dts is not None
@@ -184,6 +196,7 @@ def _mux(
         packet.dts -= shift
         packet.stream = copies[packet.stream_index]
         made.mux_one(packet)
+    return last
 
 
 def _from(
@@ -218,32 +231,64 @@ def _seek(container: InputContainer, film: VideoStream, at: Fraction) -> None:
 def _timed(container: InputContainer, streams: list[Stream]) -> Iterator[Packet[Stream]]:
     """Packets that tell their time; those after a fault in the middle of the file are none."""
     untimed = 0
+    # After a jump into a film it is not known at first when its packets are due, only when their frames are shown.
+    early: dict[int, list[Packet[Stream]]] = {}
     try:
         for packet in container.demux(*streams):
             untimed += 1
-            if packet.dts is not None and packet.size:
-                if packet.pts is None:
-                    packet.pts = packet.dts  # as AVI does
-                untimed = 0
-                yield packet
             if untimed > _UNTIMED:
                 return
+            if not packet.size or (packet.dts is None and packet.pts is None):
+                continue
+            untimed = 0
+            before = early.setdefault(packet.stream_index, [])
+            if packet.dts is None and len(before) < _UNDUE:
+                before.append(packet)
+                continue
+            yield from _due(before, packet)
+            before.clear()
+            if packet.pts is None:
+                packet.pts = packet.dts  # as AVI does
+            packet.dts = packet.pts if packet.dts is None else packet.dts
+            yield packet
     except (av.InvalidDataError, EOFError):
-        return
+        pass
+    for before in early.values():
+        yield from _due(before, None)
+
+
+def _due(early: list[Packet[Stream]], then: Packet[Stream] | None) -> Iterator[Packet[Stream]]:
+    """The packets before `then` with the times at which they are due, one frame after the other."""
+    for back, packet in zip(range(len(early), 0, -1), early, strict=True):
+        if then is None or then.dts is None:
+            packet.dts = packet.pts
+        else:
+            rate = getattr(packet.stream, "average_rate", None) or 25
+            lasts = packet.duration or round(1 / (rate * packet.time_base))
+            packet.dts = then.dts - back * max(1, lasts)
+        yield packet
 
 
 def _until(
     first: Packet[Stream], packets: Iterator[Packet[Stream]], last: Fraction, streams: int
 ) -> Iterator[Packet[Stream]]:
-    """Packets until each stream is past `last`; frames that others before it depend on are among them."""
+    """Packets until each stream is past `last`; of frames shown later those alone on which earlier ones depend."""
     over: set[int] = set()
+    later: list[Packet[Stream]] = []
     yield first
     for packet in packets:
+        if packet.stream_index in over:
+            continue
         if _time(packet.dts, packet) >= last:
             over.add(packet.stream_index)
             if len(over) == streams:
                 return
-        elif packet.stream_index not in over:
+        elif _time(packet.pts, packet) >= last:
+            later.append(packet)
+        else:
+            if any(one.stream_index == packet.stream_index for one in later):
+                yield from later
+                later = []
             yield packet
 
 
@@ -286,7 +331,7 @@ def _pictures(film: Film, part: _Part, made: OutputContainer) -> Iterator[tuple[
     """The film's packets, each with its time."""
     stream: VideoStream | None = None
     for moment in film.frames(part.start, every=True):
-        if moment.time >= part.end and stream is not None:
+        if moment.time >= part.end - _NEAR and stream is not None:
             break
         part.alive()
         pixels, _ = film.picture(moment, _WHOLE)
