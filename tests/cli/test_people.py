@@ -137,6 +137,7 @@ def test_export(run: Run, library: FakeLibrary, home: Path) -> None:
         {
             "folder": str(home / "out"),
             "copied": 0,
+            "clips": 0,
             "already_there": 1,
             "missing": 2,
             "missing_files": ["/gone/\x1b[31mc.jpg"],
