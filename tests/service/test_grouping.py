@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -242,10 +242,10 @@ def test_who_searches_while_evidence_is_learned_anew_gets_what_was_learned_befor
     learning, go_on = threading.Event(), threading.Event()
     crowd = catalogue.photos.crowd
 
-    def slow(through: int, at_most: int) -> tuple[int, FloatArray]:
+    def slow(*of: Any) -> tuple[int, FloatArray]:
         learning.set()
         assert go_on.wait(20)
-        return crowd(through, at_most)
+        return crowd(*of)
 
     monkeypatch.setattr(catalogue.photos, "crowd", slow)
     assert measuring.lately() is before
