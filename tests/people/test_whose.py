@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from guyverd.model import FaceId, PersonId, Standing
-from guyverd.people.asking.whose import meant
+from guyverd.people.asking.whose import choices, meant
 from guyverd.people.decisions import replay
 
 ADA, BOB, NAMELESS = PersonId(1), PersonId(2), PersonId(3)
@@ -37,3 +37,12 @@ def test_a_refusal_is_not_taken_back_where_another_face_may_be_meant() -> None:
     assert meant({ONE: None, TWO: None}, ADA, barred(TWO), anew=True) == (ONE,)
     assert meant({ONE: None, TWO: None}, ADA, barred(ONE, TWO), anew=True) == ()
     assert meant({ONE: BOB}, ADA, barred(ONE), anew=True) == (), "it became another's since"
+
+
+def test_the_tracks_of_a_video_that_are_one_person_are_asked_about_once() -> None:
+    four = FaceId(4)
+    faces = {four: None, THREE: NAMELESS, TWO: None, ONE: NAMELESS}
+    assert choices((ONE, TWO, THREE, four), faces, video=True) == ((four,), (THREE, ONE), (TWO,))
+    assert choices((ONE, TWO), faces, video=True) == ((TWO,), (ONE,))
+    assert choices((ONE, TWO, THREE), faces, video=False) == ((THREE,), (TWO,), (ONE,)), "each face of a photo"
+    assert choices((), faces, video=True) == ()

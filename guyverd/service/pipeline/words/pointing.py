@@ -77,15 +77,14 @@ class _There:
 
 def _taken_apart(catalogue: Catalogue, text: str) -> tuple[_There, int | None]:
     """What FILE, FILE#N, VIDEO@TIME or VIDEO@TIME#N leads to, and N; a file of that very name comes first."""
-    there = _led_to(catalogue, text)
-    head, mark, tail = text.rpartition("#")
-    if there.photo is None and mark and tail.isascii() and tail.isdigit() and len(tail) < 10:
-        return _led_to(catalogue, head), int(tail)
-    return there, None
-
-
-def _led_to(catalogue: Catalogue, text: str) -> _There:
     photo = _photo_at(catalogue, text)
+    head, mark, tail = text.rpartition("#")
+    if photo is None and mark and tail.isascii() and tail.isdigit() and len(tail) < 10:
+        return _led_to(catalogue, head, _photo_at(catalogue, head)), int(tail)
+    return _led_to(catalogue, text, photo), None
+
+
+def _led_to(catalogue: Catalogue, text: str, photo: PhotoId | None) -> _There:
     video, mark, time = text.rpartition("@")
     if photo is None and mark and is_video(os.fsencode(video)):
         at = seconds(time)
