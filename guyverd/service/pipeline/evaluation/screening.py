@@ -65,7 +65,7 @@ def screen(material: Material, truth: Truth, *, config: Config, folder: Path, mo
     length = sum(film.seconds for film in films)
     return {
         "films": len(films),
-        "unread": len(films) - read["photos"] + read["failures"],
+        "unread": read["failures"],
         "length": round(length, 1),
         "seconds": round(seconds, 1),
         "shown": len({each.still.number for film in films for each in film.appearances}),
