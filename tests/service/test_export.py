@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from guyverd.errors import ExportError
 from guyverd.service import export
-from guyverd.service.export import copy_originals, numbered
+from guyverd.service.export import copy_originals, link_originals, numbered
 
 OLD = 1_000_000_000_123_456_789
 
@@ -55,6 +55,24 @@ def test_equal_names_are_numbered_and_a_second_export_adds_nothing(photos: Path,
     assert again.copied == ()
     assert sorted(again.already) == [str(out / "IMG (2).jpg"), str(out / "IMG.jpg")]
     assert names(out) == ["IMG (2).jpg", "IMG.jpg"]
+
+
+def test_links_lead_to_the_originals_once(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "pic.png").write_bytes(b"mine")
+    files = [[str(tmp_path / "gone.jpg"), str(photos / "a/IMG.jpg")], [str(photos / "b/IMG.jpg")], ["/gone"], []]
+    done = link_originals([*files, [str(photos / "c/pic.png")]], out, sacred=[photos])
+    originals = [str(photos / name) for name in ("a/IMG.jpg", "b/IMG.jpg", "c/pic.png")]
+    assert [os.readlink(link) for link in done.copied] == originals
+    assert names(out) == ["IMG (2).jpg", "IMG.jpg", "pic (2).png", "pic.png"]
+    assert done.missing == (("/gone",), ())
+    again = link_originals(reversed(files), out)
+    assert (again.copied, len(again.already)) == ((), 2)
+    assert (out / "pic.png").read_bytes() == b"mine"
+    with pytest.raises(ExportError):
+        link_originals(files, photos / "out", sacred=[photos])
+    assert names(photos) == ["a", "b", "c"]
 
 
 def test_what_stands_there_is_left_alone(photos: Path, tmp_path: Path) -> None:
