@@ -16,9 +16,12 @@ _UNLIKE = 0.65
 """Two frames of one shot are more alike than this (correlation), unless it moves fast."""
 _TIMES = 3.0
 """A cut changes so many times as much as the frames before it changed from one to the next."""
-_RECENT = 8
-_ANOTHER = 0.75
+_RECENT, _KNOWN = 8, 2
+"""Frames whose changes are compared with, and how many of them must be known for that."""
+_ANOTHER = 0.6
 """Likeness to the frame looked at last, below which another look is worth while."""
+_NOTHING = 10.0
+"""Grey levels by which no place may differ where nothing changed. A face that matters is some ten places large."""
 
 
 class Shots:
@@ -35,7 +38,9 @@ class Shots:
             return False
         change = difference(last, thumb)
         usual = float(np.median(self._recent)) if self._recent else 0.0
-        cut = change >= max(_LEAST, _TIMES * usual) and likeness(last, thumb) < _UNLIKE
+        # What follows a cut at once is another only if it has nothing in common: it may as well be a shot that moves.
+        limit = _UNLIKE if len(self._recent) >= _KNOWN else _UNLIKE / 2
+        cut = change >= max(_LEAST, _TIMES * usual) and likeness(last, thumb) < limit
         if cut:
             self._recent.clear()
         else:
@@ -61,3 +66,8 @@ def likeness(one: Thumb, other: Thumb) -> float:
 def changed(one: Thumb, other: Thumb) -> bool:
     """Whether so much is another that something else may be seen: a fade, a fast turn of the camera."""
     return difference(one, other) >= _LEAST and likeness(one, other) < _ANOTHER
+
+
+def unchanged(one: Thumb, other: Thumb) -> bool:
+    """Whether nothing as large as a face can have changed: a still picture, an empty room."""
+    return one.shape == other.shape and float(np.abs(one - other).max()) < _NOTHING

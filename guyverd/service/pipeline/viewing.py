@@ -11,25 +11,31 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from guyverd.errors import PictureError, PictureMissing, PictureUnreadable, VideoUnreadable
 from guyverd.faces.tracking import Tracker
 from guyverd.faces.tracks import LENGTH, VideoPart
-from guyverd.media.cuts import Shots, changed, difference
+from guyverd.media.cuts import Shots, changed, difference, unchanged
+from guyverd.media.look import look
 from guyverd.media.video import Film, Moment, opened_film
 from guyverd.model import Box, DetectedFace
 
 if TYPE_CHECKING:
     from guyverd.faces.find import FaceFinder, Sighting
-    from guyverd.media.cuts import Thumb
     from guyverd.model import Pixels
     from guyverd.service.pipeline.reading import PartWanted
 
 _KEPT = 128_000_000
 """Bytes of frames that are kept in between; of larger or more frames every other is let go."""
-_SOONEST = 0.25
+_SOONEST = 0.3
 """Of the time between two looks: the least between two where much changes."""
+_WORTH = 0.4
+"""Of the time between two looks: how long ago the last must be for the last frame of a shot to be worth one."""
+_EXTRA, _MOST_EXTRA = 0.5, 4.0
+"""Such looks that may be made for each of the others, and how many may be made one after the other: where all of it
+changes all the time, as in a film out of a moving car, nothing is won by ever more of them."""
 _UNPACKED = 6
 """Unpacked frames that are kept while faces are looked for on them again."""
 _NEXT = 1.6
@@ -53,7 +59,7 @@ def view(wanted: PartWanted, finder: FaceFinder, beat: Callable[[], None]) -> Vi
         try:
             with ExitStack() as open_:
                 film = open_.enter_context(opened_film(path, wanted.size))
-                return _View(film, path, wanted, finder, beat, open_).part()
+                return _View(film, path, wanted, finder, beat=beat, open_=open_).part()
         except PictureMissing:
             continue
         except PictureError as error:
@@ -71,6 +77,7 @@ class _View:
         path: bytes,
         wanted: PartWanted,
         finder: FaceFinder,
+        *,
         beat: Callable[[], None],
         open_: ExitStack,
     ) -> None:
@@ -83,6 +90,8 @@ class _View:
         self._open = open_
         self._again: Film | None = None
         self._cuts_left = _CUTS
+        self._faces: tuple[DetectedFace, ...] = ()
+        self._extra = _MOST_EXTRA
         self._between: list[Moment] = []
         self._each = 1
         self._passed = 0
@@ -115,15 +124,25 @@ class _View:
             thumb = moment.thumb()
             over = moment.time >= end
             if shots.begins(thumb) and before is not None:
-                if before is not looked:
+                if looked is not None and before.time - looked.time >= _WORTH / rate:
                     self._look(before)
                 begins = self._cut_between(before, moment)
                 self._tracker.cut(begins)
+                self._clear()
                 self._look(moment, begins)
                 looked, thumb_looked = moment, thumb
-            elif looked is None or over or moment.time >= due or self._changes(moment, thumb, looked, thumb_looked):
-                self._look(moment, steady=thumb_looked is None or not changed(thumb_looked, thumb))
+            elif looked is None or thumb_looked is None or over or moment.time >= due:
+                if thumb_looked is not None and unchanged(thumb_looked, thumb):
+                    self._see_again(moment)
+                else:
+                    self._look(moment, steady=thumb_looked is None or not changed(thumb_looked, thumb))
+                    thumb_looked = thumb
+                looked = moment
+                self._extra = min(_MOST_EXTRA, self._extra + _EXTRA)
+            elif self._extra >= 1 and moment.time - looked.time >= _SOONEST / rate and changed(thumb_looked, thumb):
+                self._look(moment, steady=False)
                 looked, thumb_looked = moment, thumb
+                self._extra -= 1
             else:
                 self._keep(moment)
             if over:
@@ -135,14 +154,10 @@ class _View:
             if moment.time - beat >= _BEAT:
                 beat = moment.time
                 self._beat()
-        if before is not None and before is not looked:
+        if before is not None and looked is not None and before.time - looked.time >= _WORTH / rate:
             # Whoever left in the last moments.
             self._look(before)
         return None
-
-    def _changes(self, moment: Moment, thumb: Thumb, looked: Moment, then: Thumb | None) -> bool:
-        soonest = _SOONEST / self._wanted.videos.rate
-        return then is not None and moment.time - looked.time >= soonest and changed(then, thumb)
 
     def _cut_between(self, before: Moment, moment: Moment) -> float:
         """When the shot begins that `moment` is the first known frame of."""
@@ -165,8 +180,8 @@ class _View:
     def _look(self, moment: Moment, begins: float | None = None, *, steady: bool = True) -> None:
         """Find the faces of a frame, with which a shot begins, at that time, where it is told."""
         between = [one for one in self._between if one.time < moment.time]
-        self._between, self._each, self._passed = [], 1, 0
-        faces = self._faces(self._finder.look(*self._film.picture(moment, self._finder.decoded)))
+        self._clear()
+        self._faces = self._described(self._finder.look(*self._film.picture(moment, self._finder.decoded)))
         unpacked: dict[int, tuple[Pixels, float]] = {}
 
         def probe(at: int, box: Box) -> Sequence[DetectedFace]:
@@ -174,12 +189,22 @@ class _View:
                 while len(unpacked) >= _UNPACKED:
                     del unpacked[next(iter(unpacked))]
                 unpacked[at] = self._film.picture(between[at], self._finder.decoded)
-            return self._faces(self._finder.look_near(*unpacked[at], box))
+            return self._described(self._finder.look_near(*unpacked[at], box))
 
-        self._tracker.sample(moment.time, faces, [one.time for one in between], probe, begins, steady=steady)
+        times = [one.time for one in between]
+        self._tracker.sample(moment.time, self._faces, times, probe, begins, steady=steady)
 
-    def _faces(self, sighting: Sighting) -> tuple[DetectedFace, ...]:
-        return self._finder.describe([sighting])[0]
+    def _see_again(self, moment: Moment) -> None:
+        """Take the faces of the frame before: nothing changed since."""
+        self._clear()
+        self._tracker.sample(moment.time, self._faces, (), lambda _at, _box: ())
+
+    def _described(self, sighting: Sighting) -> tuple[DetectedFace, ...]:
+        faces = self._finder.describe([sighting])[0]
+        return tuple(replace(face, look=look(chip)) for face, chip in zip(faces, sighting.chips, strict=True))
+
+    def _clear(self) -> None:
+        self._between, self._each, self._passed = [], 1, 0
 
     def _keep(self, moment: Moment) -> None:
         """Keep a frame until the next one is looked at: all of them, or every so many where they are large."""
