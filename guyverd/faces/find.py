@@ -6,7 +6,7 @@ decoded, which may have more detail.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -47,9 +47,11 @@ class Sighting:
 class FaceFinder:
     """Finds faces with `engine` in pictures at the size that `policy` says."""
 
-    def __init__(self, engine: Engine, policy: Policy) -> None:
+    def __init__(self, engine: Engine, policy: Policy, hashed: Callable[[Pixels], int] | None = None) -> None:
+        """`hashed` gives the `look` of a face from its chip; without it faces have none."""
         self._engine = engine
         self._policy = policy
+        self._hashed = hashed
 
     @property
     def decoded(self) -> int:
@@ -132,6 +134,7 @@ class FaceFinder:
             landmarks=tuple((x / seen.scale, y / seen.scale) for x, y in points),
             quality=quality.assess(box, item.confidence, points, seen.chips[place], self._engine.detector),
             embedding=vector.astype(np.float32),
+            look=None if self._hashed is None else self._hashed(seen.chips[place]),
         )
 
 

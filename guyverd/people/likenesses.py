@@ -15,12 +15,12 @@ import numpy as np
 if TYPE_CHECKING:
     from guyverd.model import FloatArray, IntArray
 
-ALIKE = 0.985
+ALIKE = 0.97
 """Cosine that two near-identical faces have at least."""
-WHOLE, CHIP = 12, 10
+WHOLE, CHIP = 14, 12
 """Bits of 64 by which two whole pictures, or two cut-out faces, may differ in that case."""
-UNSEEN = 0.998
-"""Cosine that does alone, where there are no hashes to compare."""
+SAME = 0.998
+"""Cosine that does alone."""
 _BLOCK = 1024
 
 
@@ -82,6 +82,5 @@ def _same(
     """Which of the rows `near` are near-identical to `row`, as places in `near`."""
     by_whole = (differing(int(whole[0][row]), whole[0][near]) <= WHOLE) & (whole[1][near] & whole[1][row] > 0)
     by_chip = (differing(int(chip[0][row]), chip[0][near]) <= CHIP) & (chip[1][near] & chip[1][row] > 0)
-    unseen = (chip[1][near] & chip[1][row] == 0) & (cosine[near] >= UNSEEN)
-    found: IntArray = np.flatnonzero(by_whole | by_chip | unseen).astype(np.int64)
+    found: IntArray = np.flatnonzero(by_whole | by_chip | (cosine[near] >= SAME)).astype(np.int64)
     return found

@@ -25,6 +25,7 @@ from guyverd.faces.engine import CHIP_SIZE
 from guyverd.faces.pool import WorkerPool
 from guyverd.faces.worker import another_part, portable
 from guyverd.media.content import ContentChanged, read_file
+from guyverd.media.look import look
 from guyverd.media.still import Picture, read_picture
 from guyverd.model import Box, PhotoReading
 from guyverd.service.metrics import Metrics
@@ -172,7 +173,8 @@ def _looked(finder: FaceFinder, photo: Wanted) -> _Looked:
         picture = read_picture(data, path=path, enough=finder.decoded)
         _check_inside(photo.boxes, picture, path)
         found = finder.look(picture.pixels, picture.scale) if photo.search else finder.look_at(picture.pixels, 1.0, ())
-        facts = PhotoReading(hash_, picture.width, picture.height, picture.format, picture.taken_at, ())
+        told = hash_, picture.width, picture.height, picture.format, picture.taken_at
+        facts = PhotoReading(*told, (), look=look(picture.pixels))
         enough = _enough(photo.boxes, picture)
         if enough > max(picture.pixels.shape):
             picture = read_picture(data, path=path, enough=enough)
@@ -301,7 +303,9 @@ def read_part(job: PartJob) -> PartRead:
     _, engine = _finder(job.faces)
     found: VideoPart | BaseException
     try:
-        found = view(job.wanted, FaceFinder(engine, policy(job.faces.level, job.wanted.videos.smallest)), another_part)
+        found = view(
+            job.wanted, FaceFinder(engine, policy(job.faces.level, job.wanted.videos.smallest), look), another_part
+        )
     except Exception as problem:
         found = portable(problem)
     return PartRead(found, engine.name, time.perf_counter() - began, limits.peak())
@@ -337,7 +341,7 @@ def _finder(settings: config.Faces) -> tuple[FaceFinder, OnnxEngine]:
 
     how = policy(settings.level, settings.smallest)
     engine = OnnxEngine(device=settings.device, step=how.step)
-    return FaceFinder(engine, how), engine
+    return FaceFinder(engine, how, look), engine
 
 
 def prepare(settings: config.Faces) -> None:
