@@ -84,6 +84,8 @@ def film(
     suffix = path.suffix.lower()
     spans: list[tuple[float, float]] = []
     number = 0
+    before: Pixels | None = None
+    pixels = np.zeros((1, 1, 3), np.uint8)
     with av.open(str(path), "w", format=_FORMATS.get(suffix)) as container:
         if taken_at is not None:
             container.metadata["creation_time"] = taken_at
@@ -100,7 +102,9 @@ def film(
             count = max(1, round(shot.seconds * rate))
             spans.append((number / rate, (number + count) / rate))
             for at in range(count):
-                pixels = fitted(shot.picture(at / max(1, count - 1)), size)
+                picture = shot.picture(at / max(1, count - 1))
+                if picture is not before:
+                    before, pixels = picture, fitted(picture, size)
                 frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
                 frame.pts = number
                 frame.time_base = Fraction(1, rate)

@@ -149,7 +149,7 @@ def test_the_daemon_says_that_an_older_engine_read_photos_and_reads_them_when_as
         library.scan(again=True)
         eventually(lambda: not library.progress()["busy"], 120)
         assert told() == []
-        assert library.status()["backlog"] == {"files": 0, "photos": 0, "faces": 0}
+        assert library.status()["backlog"] == {"files": 0, "photos": 0, "videos": 0, "faces": 0}
         assert [row for row in library.check()["checks"] if not row["ok"]] == []
     assert groups(named.people) == folders
     assert daemon.stop() == 0
