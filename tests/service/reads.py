@@ -37,6 +37,12 @@ def _read(path: bytes, together: int) -> Read:
     return Read(PhotoReading(path, 1, 1, "JPEG", None, ()), "engine", 0.1, 0)
 
 
+def process(job: ReadJob) -> list[Read]:
+    """Tell which process it is, as the hash of each photo."""
+    facts = PhotoReading(b"%d" % os.getpid(), 1, 1, "JPEG", None, ())
+    return [Read(facts, "engine", 0.1, 0) for _ in job.photos]
+
+
 def no_models(_: Faces) -> None:
     raise EngineError(detail="no weights here")
 

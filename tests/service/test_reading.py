@@ -102,6 +102,37 @@ def test_without_models_every_photo_is_told(notes: Path) -> None:
         reader.stop()
 
 
+def test_somebody_who_asks_waits_for_nothing_that_was_handed_out_before(notes: Path) -> None:
+    reader = Reader(Workers(count=1, deadline=60, idle=0), Faces(), task=reads.read, initializer=None)
+    try:
+        waiting = reader.submit(photos("hang")) + reader.submit(photos("good", "good"))
+        while "hang" not in notes.read_text():
+            time.sleep(0.02)
+        asked = photos("asked")[0]
+        assert reader.one(asked).reading.hash == asked.paths[0]
+        assert not any(future.done() for future in waiting)
+        assert notes.read_text().splitlines() == ["hang 1", "asked 1"]
+    finally:
+        reader.stop()
+    assert not reader.awake
+
+
+def test_a_worker_that_has_nothing_to_do_reads_what_somebody_asks_for(notes: Path) -> None:
+    reader = Reader(Workers(count=1, idle=0), Faces(), task=reads.process, initializer=None)
+    try:
+        (first,) = reader.submit(photos("good"))
+        process = first.result(SOON).reading.hash
+        while reader._under_way:
+            time.sleep(0.01)
+        assert reader.one(photos("asked")[0]).reading.hash == process
+        while reader._under_way:
+            time.sleep(0.01)
+        assert reader.rest() is None
+        assert not reader.awake
+    finally:
+        reader.stop()
+
+
 def test_workers_rest_when_nothing_was_asked_for_long_enough(notes: Path) -> None:
     now = 0.0
     reader = Reader(Workers(count=1, deadline=1.5, idle=10.0), Faces(), lambda: now, task=reads.read, initializer=None)

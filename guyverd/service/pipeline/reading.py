@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import TYPE_CHECKING
@@ -268,6 +269,8 @@ def _is_warm(photos: int, chips: int) -> bool:
 def _described(finder: FaceFinder, engine: OnnxEngine, looked: Sequence[_Looked]) -> list[Read]:
     """The photos with their faces' vectors, which are made together; the time for it is shared by faces."""
     another_part()
+    if _loading is not None:
+        _loading.join()
     began = time.perf_counter()
     seen = [one for item in looked if not isinstance(item.seen, BaseException) for one in item.seen]
     try:
@@ -350,12 +353,36 @@ def prepare(settings: config.Faces) -> None:
     engine.load()
 
 
+def prepare_soon(settings: config.Faces) -> None:
+    """The same for a worker whose first picture somebody waits for: it is decoded and looked at meanwhile.
+
+    What goes wrong here goes wrong again, and is told, when the models are needed.
+    """
+    global _loading  # noqa: PLW0603  a process loads its models once
+    _, engine = _finder(settings)
+
+    def load() -> None:
+        with suppress(Exception):
+            engine.load()
+            _ = engine.name
+
+    _loading = threading.Thread(target=load, name="models", daemon=True)
+    _loading.start()
+
+
+_loading: threading.Thread | None = None
+"""What loads this process's models, where they were not all loaded before its first job."""
+
+
 def engine_name(settings: config.Faces) -> str:
     """The name of the engine that `read_photos` uses, in a worker. Raises EngineError."""
     _, engine = _finder(settings)
     if settings.device != "cpu":
         engine.load()  # only then it is known whether the device can be used
     return engine.name
+
+
+_Pool = WorkerPool[ReadJob | PartJob, list[Read] | PartRead]
 
 
 class Reader:
@@ -386,8 +413,11 @@ class Reader:
         self._namer = namer
         self._asked: WorkerPool[config.Faces, str] | None = None
         self._initializer = None if initializer is None else partial(initializer, faces)
+        self._hasty = partial(prepare_soon, faces) if initializer is prepare else self._initializer
         self._guard = threading.Lock()
-        self._pool: WorkerPool[ReadJob | PartJob, list[Read] | PartRead] | None = None
+        self._pool: _Pool | None = None
+        self._questions: _Pool | None = None
+        """One worker more, for somebody who waits while all others have something in hand or rest."""
         self._gentle = workers.speed == "gentle"
         self._stopped = False
         self._under_way = 0
@@ -396,7 +426,7 @@ class Reader:
     @property
     def awake(self) -> bool:
         """Whether worker processes exist."""
-        return self._pool is not None
+        return self._pool is not None or self._questions is not None
 
     @property
     def gentle(self) -> bool:
@@ -440,7 +470,7 @@ class Reader:
         return self.one(Wanted((path,))).reading
 
     def one(self, picture: Wanted) -> Read:
-        """The same, with what read it."""
+        """The same, with what read it. It waits for nothing that was handed out before, but other such pictures."""
         return self.submit([picture], urgent=True)[0].result()
 
     def engine(self) -> str:
@@ -481,17 +511,29 @@ class Reader:
         with self._guard:
             if self._stopped:
                 return None
-            if self._pool is None:
-                self._pool = WorkerPool(
-                    partial(_do, self._task),
-                    count=self.width,
-                    deadline=self._workers.deadline,
-                    memory=self._workers.memory,
-                    gentle=self._gentle,
-                    initializer=self._initializer,
-                )
+            pool = self._pool_for(urgent and isinstance(job, ReadJob))
             self._under_way += 1
-            return self._pool.submit(job, urgent=urgent)
+            return pool.submit(job, urgent=urgent)
+
+    def _pool_for(self, somebody_waits: bool) -> _Pool:
+        # A worker that is there and has nothing to do is ready sooner than one that must begin.
+        if somebody_waits and (self._questions or self._pool is None or self._under_way >= self.width):
+            if self._questions is None:
+                self._questions = self._made(1, self._hasty, gentle=False)
+            return self._questions
+        if self._pool is None:
+            self._pool = self._made(self.width, self._initializer, gentle=self._gentle)
+        return self._pool
+
+    def _made(self, count: int, initializer: Callable[[], None] | None, *, gentle: bool) -> _Pool:
+        return WorkerPool(
+            partial(_do, self._task),
+            count=count,
+            deadline=self._workers.deadline,
+            memory=self._workers.memory,
+            gentle=gentle,
+            initializer=initializer,
+        )
 
     def _answer_part(self, future: Future[PartRead], job: Future[list[Read] | PartRead]) -> None:
         try:
@@ -541,22 +583,28 @@ class Reader:
     def rest(self) -> float | None:
         """End the workers if they were idle long enough; else how many seconds until then, None when there are none."""
         with self._guard:
-            if self._pool is None:
+            pools = self._pools()
+            if not pools:
                 return None
             left = self._last_used + self._workers.idle - self._clock()
             if self._under_way or left > 0:
                 return max(left, 1.0)
-            pool, self._pool = self._pool, None
-        pool.close(wait=True)
+            self._pool = self._questions = None
+        for pool in pools:
+            pool.close(wait=True)
         return None
 
     def stop(self) -> None:
         """End the workers now; what they had in hand is cancelled and will be read again another time."""
         with self._guard:
             self._stopped = True
-            pool, self._pool = self._pool, None
+            pools = self._pools()
+            self._pool = self._questions = None
             asked = self._asked
         if asked is not None:
             asked.stop_now()
-        if pool is not None:
+        for pool in pools:
             pool.stop_now()
+
+    def _pools(self) -> list[_Pool]:
+        return [pool for pool in (self._pool, self._questions) if pool is not None]
