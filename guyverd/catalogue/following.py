@@ -179,10 +179,12 @@ class Follows:
         assert row is not None
         return FaceId(row[0])
 
-    def faces_between(self, after: int, through: int, most: int) -> list[FaceId]:
-        """The first `most` faces with a number above one and not above another."""
+    def grouped_after(self, after: int, most: int) -> list[FaceId]:
+        """The first `most` faces with a number above that one which were grouped."""
         rows = self._db.rows(
-            "SELECT id FROM faces WHERE id > ? AND id <= ? ORDER BY id LIMIT ?", (after, through, most)
+            "SELECT faces.id FROM faces CROSS JOIN photos ON photos.id = photo_id WHERE faces.id > ?"
+            " AND grouped_at IS NOT NULL AND state = 'done' ORDER BY faces.id LIMIT ?",
+            (after, most),
         )
         return [FaceId(row[0]) for row in rows]
 

@@ -136,11 +136,13 @@ def test_a_persons_faces_that_count(catalogue: Catalogue, root: RootRow) -> None
 def test_faces_are_compared_as_far_as_all_are_grouped(catalogue: Catalogue, root: RootRow) -> None:
     faces = library(catalogue, root, [2, 1, 1])
     assert catalogue.follows.comparable() == 0
+    assert catalogue.follows.grouped_after(0, 10) == []
     catalogue.people.assign([], [], 1, NOW)
     assert catalogue.follows.comparable() == faces[1]
+    assert catalogue.follows.grouped_after(0, 10) == faces[:2]
     catalogue.people.assign([], [], 3, NOW)
     assert catalogue.follows.comparable() == faces[-1]
-    assert catalogue.follows.faces_between(faces[0], faces[-1], 2) == faces[1:3]
+    assert catalogue.follows.grouped_after(faces[0], 2) == faces[1:3]
 
 
 def test_deliveries_wait_for_their_photo_and_are_made_once(catalogue: Catalogue, root: RootRow) -> None:

@@ -8,10 +8,13 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from guyverd import config_file
+from guyverd.catalogue.following import Asked, Place
 from guyverd.errors import DeliveryStopped, UnknownFollow, WhomToFollow
+from guyverd.followed import Form
 from guyverd.model import PersonId
 from guyverd.service.access import open_library
 from guyverd.service.api import Row
@@ -87,6 +90,32 @@ def test_whoever_is_followed_needs_no_name_and_not_even_another_photo(world: Wor
     kid = Kid(world, path(world, "first"))
     enter(world, second=(3,))
     assert kid.has() == {"second"}
+
+
+def test_every_face_is_compared_once_and_photos_do_not_wait_for_films(world: World) -> None:
+    enter(world, first=(3,), film=(4,), second=(3,), third=(5,))
+    catalogue, judging = world.work.catalogue, world.work.following.judging
+    face = {name: row["face"] for row in world.library.faces() for name in ("first", "film") if name in row["files"][0]}
+    vector = catalogue.photos.table(np.array([face["first"]])).vectors[0]
+    asked, where = Asked("x", None, vector, "made up"), Place(b"/kid", False, Form.LINK, False)
+    follow = catalogue.follows.add("kid", asked, where, past=True)
+    faces = catalogue.photos.all_ids().tolist()
+    film = face["film"]
+    catalogue._db.write(
+        lambda db: db.execute(
+            "UPDATE photos SET grouped_at = NULL, kind = 'video' WHERE id = (SELECT photo_id FROM faces WHERE id = ?)",
+            (film,),
+        )
+    )
+    found = judging.look(follow)
+    assert found.new == tuple(face for face in faces if face != film)
+    assert (found.compared, found.whole) == (film - 1, True)
+    assert len(found.shown) == 2
+    judging.noted(follow, found)
+    assert judging.look(follow).new == ()
+    catalogue._db.write(lambda db: db.execute("UPDATE photos SET grouped_at = '2026'"))
+    found = judging.look(follow)
+    assert (found.new, found.compared) == ((film,), faces[-1])
 
 
 def test_a_person_is_followed_through_merges_and_words(world: World) -> None:

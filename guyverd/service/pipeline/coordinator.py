@@ -418,6 +418,7 @@ class Coordinator:
         if not self.observing.surveying:
             self.ready.set()
         self._group()
+        self.following.grouped(self.grouping.batches)
         self._dirty_if(self.publishing.heeding.advance())
         self._publish_when_due()
         self._cover_when_idle()

@@ -36,6 +36,8 @@ class Grouping(Indexing):
 
     waits = False
     """Whether faces could be grouped were the index open."""
+    batches = 0
+    """How many were grouped since the start."""
 
     def advance(self, *, first_unread: int | None, kind: PhotoKind | None = None) -> bool:
         """Group the next batch if it is complete. Tells whether people changed.
@@ -74,6 +76,7 @@ class Grouping(Indexing):
             alone = freed(Parting(self._catalogue, index, measure, seed=SEED).part(outcome, touched))
             if len(alone):
                 self._arrive(alone, index, measure, through, kind)
+        self.batches += 1
         took = time.monotonic() - began
         self._metrics.took("group", took)
         self._metrics.count("grouped_faces", len(new))

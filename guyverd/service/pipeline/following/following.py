@@ -66,7 +66,7 @@ class Following:
         self._guard = threading.Condition()
         self._running = threading.Lock()
         """Held by whoever looks and delivers."""
-        self._asked = self._done = 0
+        self._asked = self._done = self._batches = 0
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._aside_until = 0.0
@@ -93,6 +93,12 @@ class Following:
         with self._guard:
             self._asked += 1
             self._guard.notify_all()
+
+    def grouped(self, batches: int) -> None:
+        """So many batches of faces were grouped since the start; faces that found nobody may be theirs all the same."""
+        if batches != self._batches:
+            self._batches = batches
+            self.notice()
 
     @property
     def started(self) -> bool:
@@ -155,6 +161,7 @@ class Following:
                     follow.id, wanted, faces, compared=found.compared, through=found.through
                 ):
                     raise Ended
+            self.judging.noted(follow, found)
             if found.whole:
                 return
             follow = self._catalogue.follows.get(follow.id)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from guyverd.catalogue.store import Catalogue
-from guyverd.followed import Follow, Shown
+from guyverd.followed import Follow, FollowId, Shown
 from guyverd.model import FaceId, PersonId, Standing
 from guyverd.people import finding
 from guyverd.people.finding import LIKELY, Claim, Faces, claims, judged, most_alike
@@ -38,6 +38,8 @@ class Found:
 
     shown: tuple[Shown, ...]
     """Faces that count and were not taken up before, by photo and time."""
+    new: tuple[FaceId, ...]
+    """Faces that were compared with the one asked about for the first time."""
     compared: FaceId
     """All faces up to this number are compared."""
     through: PersonId | None
@@ -53,6 +55,8 @@ class Judging:
         self._catalogue = catalogue
         self._index = index
         self._measure = measure
+        self._seen: dict[FollowId, set[FaceId]] = {}
+        """Faces beyond those that all are compared of, which are compared too."""
 
     def comparable(self, follow: Follow) -> bool:
         """Whether the vector it was saved with can be compared with those of the library."""
@@ -63,7 +67,7 @@ class Judging:
         whom = self._whom(follow)
         new, compared, whole = self._new(follow)
         if whom is None:
-            return Found((), compared, follow.through, whole)
+            return Found((), tuple(new), compared, follow.through, whole)
         asked, members, known, near, measure = whom
         said = standing(self._catalogue)
         sure = {claim.person for claim in known if claim.confidence >= LIKELY}
@@ -78,19 +82,28 @@ class Judging:
             told = judged(asked, some, near=near, members=members, claimed=known, measure=measure, barred=said.barred)
             counted += [shown[FaceId(face)] for face in some.ids[told.confidence >= SURE].tolist()]
         counted.sort(key=lambda one: (one.photo, one.start or 0.0, one.face))
-        return Found(tuple(counted), compared, through, whole)
+        return Found(tuple(counted), tuple(new), compared, through, whole)
+
+    def noted(self, follow: Follow, found: Found) -> None:
+        """What was found is noted in the catalogue: it need not be compared again."""
+        seen = self._seen.setdefault(follow.id, set())
+        seen.update(found.new)
+        seen.difference_update([face for face in seen if face <= found.compared])
 
     # ---- inside ------------------------------------------------------------------------------------------------------
 
     def _new(self, follow: Follow) -> tuple[list[FaceId], FaceId, bool]:
-        """Faces that are to be compared, up to which number these are all, and whether there are no more."""
-        through = self._catalogue.follows.comparable()
-        if through <= follow.compared:
-            return [], follow.compared, True
-        new = self._catalogue.follows.faces_between(follow.compared, through, STEP)
+        """Faces that are to be compared, up to which number these are all, and whether there are no more.
+
+        Not all are grouped in the order of their numbers: photos do not wait for films.
+        """
+        whole_through = max(follow.compared, self._catalogue.follows.comparable())
+        seen = self._seen.get(follow.id, set())
+        some = self._catalogue.follows.grouped_after(follow.compared, STEP + len(seen))
+        new = [face for face in some if face not in seen][:STEP]
         if len(new) < STEP:
-            return new, through, True
-        return new, new[-1], False
+            return new, whole_through, True
+        return new, min(whole_through, new[-1]), False
 
     def _whom(self, follow: Follow) -> tuple[Faces, Faces, Sequence[Claim], Faces, Measure] | None:
         """Who is looked for: the faces asked about, some of the people found, how far it is they, those near, by what.
