@@ -84,7 +84,7 @@ def clip(path: Path, start: float = START, end: float = END, *, exact: bool = Fa
 
 def numbers(data: bytes) -> list[int]:
     """Which frames of the film a player shows."""
-    with av.open(io.BytesIO(data)) as container:
+    with av.open(io.BytesIO(data), "r") as container:
         rows = [frame.to_ndarray(format="gray")[48, 10::20] for frame in container.decode(video=0)]
         return [sum(1 << bit for bit, level in enumerate(row) if level > 128) for row in rows]
 
@@ -98,7 +98,7 @@ def test_what_is_copied_out_ends_with_the_moment(films: dict[str, Path], suffix:
     assert shown[-1] == LAST
     told = suffix in (".mp4", ".mov", ".mts")
     assert (shown[0] == FIRST) if told else (FIRST - 10 <= shown[0] <= FIRST), "from the last key frame before it"
-    with av.open(io.BytesIO(data)) as container:
+    with av.open(io.BytesIO(data), "r") as container:
         (sound,) = container.streams.audio
         assert sound.codec_context.name.startswith(KINDS[suffix][1].removeprefix("lib"))
         heard = sum(packet.size > 0 for packet in container.demux(sound))
@@ -113,7 +113,7 @@ def test_what_is_encoded_anew_begins_with_the_very_frame(films: dict[str, Path],
     data, anew = clip(films[suffix], exact=exact)
     assert anew
     assert numbers(data) == list(range(FIRST, LAST + 1))
-    with av.open(io.BytesIO(data)) as container:
+    with av.open(io.BytesIO(data), "r") as container:
         assert container.streams.video[0].codec_context.name == "h264"
         assert container.streams.audio[0].codec_context.name == "aac"
         assert container.duration is not None
@@ -124,7 +124,7 @@ def test_what_is_encoded_anew_begins_with_the_very_frame(films: dict[str, Path],
 @pytest.mark.parametrize("exact", [False, True])
 def test_a_film_that_is_turned_stays_upright(tmp_path: Path, exact: bool) -> None:
     data, _ = clip(film(tmp_path / "turned.mov", turned=90, sound=False), exact=exact)
-    with av.open(io.BytesIO(data)) as container:
+    with av.open(io.BytesIO(data), "r") as container:
         frame = next(container.decode(video=0))
         told = (frame.width, frame.height, frame.rotation)
         assert told == ((96, 160, 0) if exact else (160, 96, 90))
