@@ -90,6 +90,8 @@ def sure(confidence: float | None) -> str:
     """How likely something is right; never rounded up, and never all."""
     if confidence is None:
         return NOTHING
+    if confidence < 0.01:
+        return "< 1 %"
     if confidence < 0.99:
         return f"{math.floor(100 * confidence + 1e-9)} %"
     return f"{math.floor(1000 * min(confidence, 0.999) + 1e-9) / 10:.1f} %"

@@ -43,7 +43,7 @@ def test_another_shell_is_refused(run: Run) -> None:
 
 @pytest.mark.parametrize(
     ("words", "cword", "wanted"),
-    [("guyverd fa", 1, {"faces", "failures"}), ("guyverd search --", 2, {"--face", "--copy-to", "--json", "--help"})],
+    [("guyverd fa", 1, {"faces", "failures"}), ("guyverd search --c", 2, {"--copy-to", "--clips"})],
 )
 def test_what_is_completed(words: str, cword: int, wanted: set[str]) -> None:
     done = subprocess.run(
@@ -92,7 +92,11 @@ def _add(db: Any, *, name: str, hidden: int) -> None:
 def complete(home: Path) -> Complete:
     """What the program offers for the last word of a line, and that it says nothing else."""
 
-    def ask(*words: str, program: str = "from guyverd.cli import main; main(prog_name='guyverd')") -> list[str]:
+    def ask(
+        *words: str,
+        program: str = "from guyverd.cli import main; main(prog_name='guyverd')",
+        kinds: tuple[str, ...] = ("plain",),
+    ) -> list[str]:
         done = subprocess.run(
             [sys.executable, "-c", program],
             env={
@@ -107,7 +111,7 @@ def complete(home: Path) -> Complete:
         )
         assert done.stderr == b""
         lines = done.stdout.decode().strip("\n").splitlines()  # one line end even where there is nothing
-        assert all(line.startswith("plain,") for line in lines)
+        assert all(line.partition(",")[0] in kinds for line in lines)
         return [line.partition(",")[2] for line in lines]
 
     return ask
@@ -134,11 +138,21 @@ def test_names_are_completed_wherever_a_person_is_meant(complete: Complete) -> N
         ["review", "--person"],
         ["different", "--people"],
         ["different", "--people", "12"],
+        ["timeline"],
+        ["together", "12"],
+        ["together", "12", "--without"],
+        ["search", "a.jpg", "--with"],
     ):
         assert complete(*words, "aL") == both, words
     assert complete("person", "alice") == ["Alice Liddell"]
     assert complete("person", "Zoe") == []
     assert complete("person", "'alice l") == ["Alice Liddell"], "a quote that was opened"
+
+
+@pytest.mark.usefixtures("known")
+def test_a_search_is_completed_with_names_and_files(complete: Complete) -> None:
+    assert complete("search", "aL", kinds=("plain", "file")) == ["Al, the second", "Alice Liddell", "aL"]
+    assert complete("search", "zoe", kinds=("file",)) == ["zoe"]
 
 
 @pytest.mark.usefixtures("known")

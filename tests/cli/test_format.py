@@ -85,3 +85,27 @@ def test_people_and_files() -> None:
     assert fmt.person({"id": 3, "name": None}) == "person 3"
     assert fmt.person({"id": 3, "name": "Bo"}) == "Bo (3)"
     assert fmt.files(["/a", "/b", "/c"]) == "/a  (and 2 copies)"
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "shown"),
+    [(0, 0.4, "00:00"), (12.9, 19.99, "00:12–00:19"), (59.9, 61, "00:59–01:01"), (3599.5, 3723, "59:59–1:02:03")],
+)
+def test_moments(start: float, end: float, shown: str) -> None:
+    assert fmt.moment(start, end) == shown
+
+
+@pytest.mark.parametrize(
+    ("confidence", "shown"),
+    [
+        (None, "–"),
+        (0.0, "< 1 %"),
+        (0.29, "29 %"),
+        (0.9899, "98 %"),
+        (0.99, "99.0 %"),
+        (0.9987, "99.8 %"),
+        (1.0, "99.9 %"),
+    ],
+)
+def test_how_sure_is_never_rounded_up(confidence: float | None, shown: str) -> None:
+    assert fmt.sure(confidence) == shown
