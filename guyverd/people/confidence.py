@@ -47,7 +47,7 @@ _LIKENESS = Curve(0.5, (1.8,))
 _PERSON = Curve(-0.8, (0.55, 1.05, 0.6))
 """That a face is a person: by the most evidence any of theirs gives above the link, the mean above the join, and by how
 much the first beats the next person's."""
-_MEMBER = Curve(-1.4, (1.45, 0.85, 0.6, -0.9))
+_MEMBER = Curve(-1.4, (1.45, 0.85, 0.6, -1.4))
 """That a face is rightly its person's: by its mean evidence for being one with the others, above the join; the binary
 logarithm of how many these are, itself among them; by how much that mean is above the one for anybody else; and how far
 it is among people alike, where one that is wrong is as like the others as one that is right."""

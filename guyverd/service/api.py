@@ -66,7 +66,7 @@ LISTS = frozenset(
 PICTURED = frozenset({"who", "search", "follow", "box"})
 """The methods that are about a picture, which may be handed to a daemon as an open file."""
 
-SURE = 0.95
+SURE = 0.9
 """The confidence from which on `search` gives every result: of a hundred that it gives at least 99 are right."""
 
 

@@ -7,7 +7,7 @@ concluded is pure (`people.finding`, `moments`, `likenesses`); this module fetch
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,6 +33,8 @@ WIDEST = 1024
 """Where so many of the nearest hold too few that are wanted, those that are wanted are compared one by one."""
 FEW = 50_000
 """As long as they are not more than these."""
+MOST = 16_384
+"""Most of the nearest that are looked at."""
 MEMBERS = 32
 """Faces by which a person is judged."""
 OF_PERSON = 256
@@ -91,8 +93,7 @@ class Search:
         known = self._catalogue.searching.sought([number]).faces if number >= 0 else ()
         person = np.array([known[0].person or 0 if known else 0], np.int64)
         pinned = np.array([number in said.pinned])
-        # Its own number is not given: of a picture that is in the library the first that is found is it itself.
-        asked = faces(np.array([-1], np.int64), person, vector[None], pinned, measure)
+        asked = faces(np.array([number], np.int64), person, vector[None], pinned, measure)
         return _Asking(self._catalogue, self._index(), measure, said, question, asked).answer()
 
     def of_person(self, person: PersonId, question: Question) -> Answer:
@@ -121,7 +122,9 @@ class _Asking:
         self._index = index
         self._measure = measure
         self._question = question
-        self._asked = asked
+        self._itself = asked
+        # Of a face of the library the first that is found is it itself: there it has no number.
+        self._asked = asked if person is not None else replace(asked, ids=np.full(len(asked), -1, np.int64))
         self._person = person
         self._known: list[Claim] | None = None
         self._members = asked.of(np.empty(0, np.int64))
@@ -131,17 +134,16 @@ class _Asking:
         wide = max(1, question.k) + SPARE
         if question.every:
             wide = max(MANY, wide)
-        first = True
         while True:
             found = self._searching.sought(self._near(wide), question.wanted)
             near = _columns(found, self._measure, self._said)
-            if first:
+            if self._known is None and not question.direct:
                 self._judge_people(near)
-                first = False
             told, through = self._told(found, near)
+            rows, all_near = self._rows(told), wide >= min(MOST, len(self._index))
             ended = wide >= len(self._index) or not self._goes_on(near)
-            rows = self._rows(told)
-            if ended or (not question.every and len(rows) >= question.k):
+            # Whoever wants k wants so many, however little speaks for the last of them.
+            if all_near or (ended if question.limited else len(rows) >= question.k):
                 break
             wide *= 4
             if wide > WIDEST and question.wanted:
@@ -158,16 +160,14 @@ class _Asking:
 
     def _judge_people(self, near: Faces) -> None:
         """Who the one asked about is."""
-        if self._question.direct:
-            return
         if self._person is not None:
             self._known = [Claim(self._person, 1.0, float(self._measure.link))]
             self._members = self._asked
             return
-        people = dict.fromkeys([*(self._asked.people[self._asked.people > 0]).tolist(), *most_alike(self._asked, near)])
+        people = dict.fromkeys([*self._asked.people[self._asked.people > 0].tolist(), *most_alike(self._itself, near)])
         numbers = [face for one in people for face in self._searching.some_of(PersonId(one), MEMBERS)]
         self._members = _columns(self._searching.sought(numbers), self._measure, self._said)
-        self._known = claims(self._asked, near, self._members, self._measure)
+        self._known = claims(self._itself, near, self._members, self._measure)
 
     def _through(self) -> Claim | None:
         if self._person is not None or not self._known or self._known[0].confidence < LIKELY:
