@@ -253,18 +253,18 @@ def test_a_daemon_delivers_what_comes_and_goes_on_after_a_kill(
         assert (row["delivered"], held()) == (0, {})
         for name in (f"{HOPPER}2.jpg", f"{ASTRONAUT}2.jpg"):
             place(negatives / name, photos / name)
-        eventually(lambda: [one["delivered"] for one in library.follows()] == [1])
+        eventually(lambda: [one["delivered"] for one in library.follows()] == [1], 60)
         assert held() == {f"{ASTRONAUT}2.jpg": (photos / f"{ASTRONAUT}2.jpg").read_bytes()}
         kid.rename(tmp_path / "away")
         place(negatives / "both.jpg", photos / "both.jpg")
-        eventually(lambda: any("Our kid" in notice for notice in library.status()["notices"]))
+        eventually(lambda: any("Our kid" in notice for notice in library.status()["notices"]), 60)
     assert daemon.stop(signal.SIGKILL) == -signal.SIGKILL
     (tmp_path / "away").rename(kid)
     (kid / f"{ASTRONAUT}2.jpg").unlink()
     again = start(path_)
     again.told("READY=1")
     with open_library(config) as library:
-        eventually(lambda: [one["delivered"] for one in library.follows()] == [2])
+        eventually(lambda: [one["delivered"] for one in library.follows()] == [2], 60)
         assert set(held()) == {"both.jpg"}
         assert not [notice for notice in library.status()["notices"] if "Our kid" in notice]
         library.unfollow("Our kid")

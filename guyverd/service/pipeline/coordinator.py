@@ -256,7 +256,7 @@ class Coordinator:
     @property
     def idle(self) -> bool:
         """Whether everything that was noticed is done."""
-        return self._at_rest
+        return self._at_rest and not self.following.busy
 
     def pass_so_far(self) -> Tally:
         """What was read since the last request for a scan."""

@@ -183,7 +183,7 @@ class Following:
         self._told.pop(follow.id, None)
         if made:
             self._metrics.count("deliveries", made)
-            log.info("%d files were delivered for a saved search.", made)
+            log.info("Saved search %d: files delivered: %d.", follow.id, made)
 
     # ---- the thread --------------------------------------------------------------------------------------------------
 
