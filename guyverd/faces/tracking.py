@@ -7,7 +7,7 @@ likeness and the place allow it, each the less the more the other says.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -103,7 +103,7 @@ class Tracker:
         self._started = True
         self._open, left = self._lapsed(time)
         self._done += left
-        pairs = _assigned(self._open, faces, steady=steady)
+        pairs = self._going_on(faces, steady=steady)
         looks = _Looks(between, probe, steady=steady)
         for at, place in pairs.items():
             track = self._open[at]
@@ -113,6 +113,7 @@ class Tracker:
         for at, track in enumerate(self._open):
             if at not in pairs and track.end is None:
                 track.end = looks.vanished(track, time)
+        gone = [track for at, track in enumerate(self._open) if at not in pairs]
         for place, face in enumerate(faces):
             if place not in pairs.values():
                 track = _Track(time, face.box, opens, [])
@@ -121,7 +122,28 @@ class Tracker:
                     track.start = begins
                 elif not opens:
                     looks.appeared(track, time)
+                    _come_after(track, gone)
                 self._open.append(track)
+
+    def _going_on(self, faces: Sequence[DetectedFace], *, steady: bool) -> dict[int, int]:
+        """Which face, by its place, each open track goes on with.
+
+        Who was away does so only where whoever came meanwhile is here as well. Else nobody knows which of the two this
+        is, and mostly they are one person, who moved; but tracks that overlap are two people for ever.
+        """
+        came = {
+            at: [other for other, one in enumerate(self._open) if track.end is not None and one.start >= track.end]
+            for at, track in enumerate(self._open)
+        }
+        every = range(len(faces))
+        found = _assigned(self._open, faces, [at for at in came if not came[at]], every, steady=steady)
+        while True:
+            free = [place for place in every if place not in found.values()]
+            back = [at for at in came if at not in found and all(other in found for other in came[at])]
+            more = _assigned(self._open, faces, back, free, steady=steady)
+            if not more:
+                return found
+            found |= more
 
     def cut(self, time: float) -> None:
         """Another shot begins at `time`."""
@@ -197,13 +219,28 @@ class _Looks:
         return face
 
 
-def _assigned(tracks: Sequence[_Track], faces: Sequence[DetectedFace], *, steady: bool) -> dict[int, int]:
-    """Which face, by its place, each track goes on with: the surest pairs first."""
+def _come_after(track: _Track, gone: Sequence[_Track]) -> None:
+    """Who comes where somebody goes comes after them: on frames in between the same face was taken for both."""
+    for other in gone:
+        if other.end is not None and other.start < track.start < other.end and overlap(track.first, other.face.box) > 0:
+            track.start = other.end
+            track.sights = [sight for sight in track.sights if sight.time >= track.start] or track.sights
+
+
+def _assigned(
+    tracks: Sequence[_Track],
+    faces: Sequence[DetectedFace],
+    among: Collection[int],
+    places: Collection[int],
+    *,
+    steady: bool,
+) -> dict[int, int]:
+    """Which of these faces, by place, each of those tracks goes on with: the surest pairs first."""
     pairs = [
         (cost, at, place)
-        for at, track in enumerate(tracks)
-        for place, face in enumerate(faces)
-        if (cost := _cost(track, face, track.face.box, steady=steady)) is not None
+        for at in among
+        for place in places
+        if (cost := _cost(tracks[at], faces[place], tracks[at].face.box, steady=steady)) is not None
     ]
     found: dict[int, int] = {}
     taken: set[int] = set()
