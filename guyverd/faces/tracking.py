@@ -256,7 +256,8 @@ def _cost(track: _Track, face: DetectedFace, near: Box, *, steady: bool) -> floa
     distance = track.distance(_unit(face))
     shared = overlap(near, face.box)
     limit = ALIKE
-    if steady and _about(near, face.box):
+    # After a while without anybody, as between two fades, somebody else may stand there.
+    if steady and track.end is None and _about(near, face.box):
         limit = LIKELY
         if min(face.quality.score, track.face.quality.score) < _BLURRED and shared > 0:
             limit = _UNLIKE
