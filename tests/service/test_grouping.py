@@ -16,11 +16,11 @@ from guyverd import config_file
 from guyverd.catalogue.rows import RootRow
 from guyverd.catalogue.store import Catalogue
 from guyverd.config import Config
-from guyverd.model import DetectedFace, PhotoId, PhotoReading
+from guyverd.model import Changes, DetectedFace, Frame, PhotoId, PhotoKind, PhotoReading, Track
 from guyverd.people.index import FaceIndex
 from guyverd.service.pipeline.grouping import Grouping
 from guyverd.service.pipeline.indexing import Indexing
-from tests.catalogue.conftest import NOW, add, face
+from tests.catalogue.conftest import NOW, add, content, face, seen
 
 if TYPE_CHECKING:
     from guyverd.model import FloatArray, IntArray
@@ -257,3 +257,70 @@ def test_who_searches_while_evidence_is_learned_anew_gets_what_was_learned_befor
     assert measuring.lately() is after
     assert measuring.at(8) is not after, "what is grouped has a measure of its own"
     assert measuring.lately() is after
+
+
+# ---- videos ----------------------------------------------------------------------------------------------------------
+
+
+def filmed(person: int, shade: int, start: float) -> DetectedFace:
+    one = of(person, shade)
+    return dataclasses.replace(one, track=Track(start, start + 5.0, (Frame(start + 1.0, one.box, 0.9),)))
+
+
+def mixed(catalogue: Catalogue, root: RootRow) -> dict[int, PhotoReading]:
+    """Photos and videos in turns, of two people; what is found in each, by number."""
+    names = [b"%02d.%s" % (number, b"mp4" if number % 3 == 0 else b"jpg") for number in range(1, 13)]
+    catalogue.files.apply(root.id, Changes(new=tuple(map(seen, names))), NOW)
+    pending = catalogue.files.pending(99)
+    found = [(file.id, file.stamp, content(file.relative.decode())) for file in pending]
+    catalogue.files.identified(found, videos={file.id for file in pending if file.relative.endswith(b".mp4")})
+    readings = {}
+    for number in range(1, 13):
+        if number % 3:
+            faces: tuple[DetectedFace, ...] = (of(1 + number % 2, number),)
+            readings[number] = PhotoReading(b"h" * 32, 640, 480, "JPEG", None, faces)
+        else:
+            faces = filmed(1, number, 0.0), filmed(2, number, 6.0), filmed(1, 50 + number, 12.0)
+            readings[number] = PhotoReading(b"h" * 32, 640, 480, "MP4", None, faces, duration=20.0)
+    return readings
+
+
+def turn(grouping: Grouping, catalogue: Catalogue) -> None:
+    """What the coordinator does after each reading."""
+    first = catalogue.photos.first_unread(PhotoKind.PHOTO)
+    while grouping.advance(first_unread=first, kind=PhotoKind.PHOTO):
+        pass
+    if first is None:
+        while grouping.advance(first_unread=catalogue.photos.first_unread(PhotoKind.VIDEO), kind=PhotoKind.VIDEO):
+            pass
+
+
+@pytest.mark.promise("kill")
+@pytest.mark.parametrize("order", ["photos first", "videos first", "as they come", "backwards"])
+def test_videos_come_after_all_photos_whatever_was_read_first(
+    catalogue: Catalogue, root: RootRow, config: Config, order: str
+) -> None:
+    readings = mixed(catalogue, root)
+    numbers = sorted(
+        readings, key=lambda number: {"photos first": number % 3 == 0, "videos first": number % 3 > 0}.get(order, 0)
+    )
+    if order == "backwards":
+        numbers.reverse()
+    grouping = Grouping(config, catalogue)
+    grouped: list[int] = []
+    for number in numbers:
+        catalogue.photos.read([(PhotoId(number), readings[number])], OLD, NOW)
+        before = {int(face) for face in catalogue.photos.grouped_ids()}
+        turn(grouping, catalogue)
+        rows = catalogue._db.rows("SELECT id, photo_id FROM faces ORDER BY id")
+        after = {int(face) for face in catalogue.photos.grouped_ids()} - before
+        grouped += sorted({row["photo_id"] for row in rows if row["id"] in after}, key=lambda one: (one % 3 == 0, one))
+    videos = [number for number in grouped if number % 3 == 0]
+    assert grouped == [*(number for number in grouped if number % 3), *videos]
+    rows = catalogue._db.rows("SELECT photo_id, starts, person_id FROM faces ORDER BY photo_id, starts")
+    told = [(row["photo_id"], row["starts"], row["person_id"]) for row in rows]
+    assert len({person for _, _, person in told}) == 2
+    # The same people under the same numbers, in whatever order they were read.
+    first = {row["person_id"] for row in rows if row["photo_id"] == 1}
+    assert {person for photo, start, person in told if photo % 3 == 0 and start == 6.0} == first
+    assert {person for photo, start, person in told if photo % 3 == 0 and start != 6.0} == {1, 2} - first

@@ -16,7 +16,17 @@ from hypothesis import strategies as st
 from guyverd.catalogue.rows import PendingPhoto
 from guyverd.model import PhotoId
 from guyverd.service.pipeline.looking import batch
-from guyverd.service.pipeline.meter import LARGEST, SMALLEST, WINDOW, Amount, Cost, Meter, class_bounds, size_class
+from guyverd.service.pipeline.meter import (
+    LARGEST,
+    SMALLEST,
+    WINDOW,
+    Amount,
+    Cost,
+    FilmMeter,
+    Meter,
+    class_bounds,
+    size_class,
+)
 from tests.promises import scaled
 
 # ---- the rate --------------------------------------------------------------------------------------------------------
@@ -40,6 +50,32 @@ def test_a_steady_pass_is_told_exactly() -> None:
     assert meter.parallelism() == pytest.approx(2.0)
     assert meter.eta(99.0) == pytest.approx(75.0, rel=0.001)
     assert meter.eta(99.5) == pytest.approx(74.5, rel=0.001)
+
+
+def test_videos_cost_what_others_did() -> None:
+    films = FilmMeter()
+    believed = films.work(1e9)
+    assert believed > 0, "something is believed from the start"
+    for _ in range(100):
+        films.learn(50e6, 25.0)
+    assert films.work(1e9) == pytest.approx(500.0, rel=0.02)
+    for _ in range(10_000):
+        films.learn(50e6, 5.0)
+    assert films.work(1e9) == pytest.approx(100.0, rel=0.02), "what was long ago fades"
+    assert films.work(-5.0) == 0.0
+
+
+def test_other_work_is_part_of_what_is_left() -> None:
+    meter = Meter(2)
+    assert meter.eta(0.0, 60.0) == pytest.approx(30.0), "both workers have it"
+    for second in range(100):
+        meter.also(float(second), 1.0)
+    assert meter.parallelism() == pytest.approx(1.0, rel=0.05)
+    assert meter.eta(99.0, 60.0) == pytest.approx(60.0, rel=0.05)
+    meter.left({20: Amount(100, 100)})
+    assert meter.eta(99.0, 60.0) is None, "no photo was read yet"
+    meter.learn(100.0, [Cost(1_000_000, 0.5)] * 4)
+    assert meter.eta(100.0, 60.0) == pytest.approx(60.0 + 48.0, rel=0.1)
 
 
 def test_only_the_last_minute_counts_for_the_rate() -> None:

@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from guyverd import config_file
 from guyverd.catalogue.store import Catalogue
 from guyverd.errors import StateError
-from guyverd.model import Changes, KnownFile, RootId, RootState, SeenFile, Stamp
+from guyverd.model import Assignment, Changes, FaceId, KnownFile, RootId, RootState, SeenFile, Stamp
 from guyverd.service.pipeline.observing import Observing
 from guyverd.service.pipeline.surveying import STEP
 from guyverd.watch.debounce import Settled
 from guyverd.watch.reconcile import piecewise
+from tests.catalogue.conftest import NOW, read
 from tests.promises import scaled
 
 LATE = 4_000_000_000.0
@@ -399,3 +400,42 @@ def test_roots_of_an_inspection_that_was_broken_off_come_again(
             watcher.observing.inspect_roots()
     found = watcher.observing.inspect_roots()
     assert [(one.root.id, one.came) for one in found] == [(first.id, True), (second.id, True)]
+
+
+def test_videos_are_read_unless_that_is_switched_off(
+    photos: Path, catalogue: Catalogue, write_config: Callable[..., Path]
+) -> None:
+    for name in ("clip.MP4", "a/2.mov", "a/film.mkv", "notes.txt"):
+        place(photos / name)
+    watcher = Watcher(write_config(photos), catalogue)
+    watcher.observing.inspect_roots()
+    watcher.survey()
+    videos = {b"clip.MP4", b"a/2.mov", b"a/film.mkv"}
+    assert watcher.present() == {b"1.jpg", b"a/2.jpg", b"a/b/3.jpg", *videos}
+    root = os.fsencode(photos)
+    (photos / "clip.MP4").rename(photos / "moved.mp4")
+    assert watcher.observing.settled([Settled(root, b"clip.MP4", False), Settled(root, b"moved.mp4", False)])
+    assert watcher.present() >= {b"moved.mp4"}
+    assert b"clip.MP4" not in watcher.present()
+    off = Watcher(write_config(photos, videos="{read: no}"), catalogue)
+    off.observing.inspect_roots()
+    assert not off.observing.settled([Settled(root, b"a/2.mov", False)]), "it belongs to a photo, and nobody knows it"
+    off.survey()
+    assert off.present() == {b"1.jpg", b"a/2.jpg", b"a/b/3.jpg"}
+
+
+def test_a_video_of_a_live_photo_is_read_and_shown_beside_it(
+    watcher: Watcher, photos: Path, catalogue: Catalogue
+) -> None:
+    pending = catalogue.files.pending(9)
+    catalogue.files.identified([(file.id, file.stamp, file.relative.ljust(32, b".")) for file in pending])
+    (root,) = catalogue.files.roots()
+    photo = catalogue.files.photo_of(root.id, b"1.jpg")
+    assert photo is not None
+    read(catalogue, photo)
+    catalogue.people.assign([Assignment(FaceId(1), None, 0, 0.9)], [], photo, NOW)
+    catalogue._db.write(lambda db: db.execute("DELETE FROM stale"))
+    place(photos / "1.mov")
+    assert watcher.observing.settled([Settled(os.fsencode(photos), b"1.mov", False)])
+    assert b"1.mov" in watcher.present()
+    assert [tuple(row) for row in catalogue._db.rows("SELECT person_id, photo_id FROM stale")] == [(1, photo)]
