@@ -7,7 +7,7 @@ A face counts by the surer way.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -143,39 +143,67 @@ def claims(asked: Faces, near: Faces, members: Faces, measure: Measure) -> list[
     its person as it is rightly theirs.
     """
     alone = Claimed(near.people, nearest(near, asked).evidence)
-    groups = by_person(members)
+    groups = Groups(members)
+    told = groups.told(asked)
     found = []
-    for who, theirs in groups.items():
-        told = nearest(asked, theirs)
-        most = max(float(told.evidence[0]), alone.of(who))
+    for place, who in enumerate(groups.people):
+        most = max(float(told.most[0, place]), alone.of(who))
         if who == int(asked.people[0]):
-            sure = confidence.member(_membership(asked, groups, who), measure)
+            sure = confidence.member(told.membership(asked, place, groups.counts[place]), measure)
         else:
-            mean = np.minimum(told.mean, np.float32(most))
+            mean = np.minimum(told.mean[:, place], np.float32(most))
             margin = np.array([most - alone.beside(who)], np.float32)
             sure = confidence.person(np.array([most], np.float32), mean, margin, measure)
         found.append(Claim(PersonId(who), float(sure[0]), most))
     return sorted(found, key=lambda claim: (-claim.confidence, -claim.evidence, claim.person))
 
 
-def by_person(members: Faces) -> dict[int, Faces]:
-    """The faces of each person who has any, by number."""
-    return {who: members.of(members.people == who) for who in sorted(set(members.people.tolist()) - {0})}
+class Groups:
+    """The faces of some people, by person."""
+
+    def __init__(self, members: Faces) -> None:
+        order = np.argsort(members.people, kind="stable")
+        self._members = members.of(order[members.people[order] > 0])
+        people, first, counts = np.unique(self._members.people, return_index=True, return_counts=True)
+        self.people: list[int] = people.tolist()
+        """Rising."""
+        self.counts: list[int] = counts.tolist()
+        """How many faces of each there are."""
+        self._first, self._counts = first, counts
+
+    def told(self, some: Faces) -> Told:
+        """What the faces of each person tell of each of `some`; a face tells nothing of itself."""
+        members = self._members
+        most = np.full((len(some), len(self.people)), -np.inf, np.float32)
+        mean = np.full((len(some), len(self.people)), np.inf, np.float32)
+        for start in range(0, len(some) if self.people else 0, _BLOCK):
+            rows = slice(start, start + _BLOCK)
+            told = evidence(some.vectors[rows] @ members.vectors.T, some.scales.of(rows).column, members.scales)
+            itself = (some.ids[rows, None] == members.ids) & (members.ids >= 0)
+            counts = self._counts - np.add.reduceat(itself, self._first, axis=1, dtype=np.int64)
+            most[rows] = np.maximum.reduceat(np.where(itself, -np.inf, told), self._first, axis=1)
+            total = np.add.reduceat(np.where(itself, 0, told), self._first, axis=1)
+            mean[rows] = np.where(counts > 0, total / np.maximum(counts, 1), np.inf)
+        return Told(most, mean)
 
 
-def _membership(some: Faces, groups: Mapping[int, Faces], person: int) -> confidence.Membership:
-    """What speaks for faces of a person being rightly theirs."""
-    group = groups[person]
-    return confidence.Membership(
-        nearest(some, group).mean, beside(some, groups, person), some.crowd, len(group), some.said
-    )
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the faces of g people tell of n others."""
 
+    most: FloatArray
+    """float32[n, g]: the most evidence any of the person's gives; −inf where there is no other."""
+    mean: FloatArray
+    """float32[n, g]: the mean of all of theirs; inf where there is no other."""
 
-def beside(some: Faces, groups: Mapping[int, Faces], person: int) -> FloatArray:
-    """The most mean evidence of each face, float32[n], for being one with all of anybody's but that person's."""
-    means = [nearest(some, group).mean for who, group in groups.items() if who != person]
-    found: FloatArray = np.max(means, axis=0) if means else np.full(len(some), -np.inf, np.float32)
-    return found
+    def membership(self, some: Faces, place: int, count: int) -> confidence.Membership:
+        """What speaks for `some`, the n faces, being rightly those of the person at that place, who has `count`."""
+        others = np.delete(self.mean, place, axis=1).max(axis=1, initial=-np.inf)
+        return confidence.Membership(self.mean[:, place], others, some.crowd, count, some.said)
+
+    def of(self, rows: IntArray) -> Told:
+        """Of some of the others."""
+        return Told(self.most[rows], self.mean[rows])
 
 
 class Claimed:
@@ -244,12 +272,15 @@ def judged(
         ],
         np.float32,
     )
-    groups = by_person(members)
+    groups = Groups(members)
+    by_group = groups.told(found) if claimed else None
     for claim in claimed or ():
         rows = np.flatnonzero(found.people == claim.person)
-        if not len(rows) or claim.person not in groups:
+        if by_group is None or not len(rows) or claim.person not in groups.people:
             continue
-        theirs = confidence.member(_membership(found.of(rows), groups, claim.person), measure)
+        place = groups.people.index(claim.person)
+        mine = by_group.of(rows).membership(found.of(rows), place, groups.counts[place])
+        theirs = confidence.member(mine, measure)
         sure[rows] = np.maximum(sure[rows], np.float32(claim.confidence) * theirs)
         if claim.person in likely:
             margin[rows] = claim.evidence - alone.beside(claim.person)

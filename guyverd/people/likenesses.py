@@ -63,8 +63,7 @@ def groups(vectors: FloatArray, looks: Sequence[Look]) -> list[list[int]]:
 
 def differing(one: int, others: IntArray) -> IntArray:
     """How many bits of hashes, int64[n], differ from those of another, int64[n]."""
-    bits = np.unpackbits((others ^ np.int64(one)).view(np.uint8).reshape(-1, 8), axis=1)
-    found: IntArray = bits.sum(axis=1, dtype=np.int64)
+    found: IntArray = np.bitwise_count((others ^ np.int64(one)).view(np.uint64)).astype(np.int64)
     return found
 
 
