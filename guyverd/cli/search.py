@@ -32,6 +32,8 @@ _FOUND = [
     Column("found by", lambda row: "person" if row["through"] else "likeness"),
     Column("file", delivering.file_text, long=True),
 ]
+_LIKELY = 0.01
+"""How sure something has to be that is shown where nothing is said of that: what is less has nothing to do with it."""
 _UNDECIDED = ("path", "faces", "results", "at", "width", "height")
 
 
@@ -64,7 +66,9 @@ def filters(command: session.F) -> session.F:
 
 @click.command()
 @click.argument("query", metavar="QUERY", type=Query())
-@click.option("-k", "k", type=click.IntRange(min=1), metavar="K", help="How many at most.  [default: 20]")
+@click.option(
+    "-k", "k", type=click.IntRange(min=1), metavar="K", help="How many, the most sure.  [default: 20 that are likely]"
+)
 @click.option("--all", "every", is_flag=True, help="All that is sure enough, however many.")
 @click.option("--face", type=click.IntRange(min=1), metavar="N", help="Which face of QUERY, from 1, left to right.")
 @filters
@@ -118,6 +122,9 @@ def search(
     options |= {"kind": kind, "least": least, "direct": direct, "duplicates": duplicates}
     options["within"] = None if within is None else absolute(within)
     given = {name: value for name, value in options.items() if value is not None and value is not False and value != ()}
+    narrowed = bool({"since", "until", "within", "company", "without", "kind", "least"} & set(given))
+    if not every and k is None and least is None:
+        given["least"] = _LIKELY
     asked = session.meant(query)
     with here.library() as library:
         if asked.person:
@@ -137,7 +144,7 @@ def search(
                     output.table(asking.NUMBERED, answer["faces"], empty="There is no face in this picture.")
                 output.note(f"{plural(len(answer['faces']), 'face')} in this picture: choose one with --face N.")
                 return
-    _tell(here, query, answer, delivery, as_json=as_json)
+    _tell(here, query, answer, delivery, nothing=_nothing(answer, narrowed=narrowed, k=k), as_json=as_json)
 
 
 def _of_person(library: Library, text: str, k: int, face: int | None, given: Row) -> Row:
@@ -151,7 +158,7 @@ def _of_person(library: Library, text: str, k: int, face: int | None, given: Row
         raise  # it is one of --with or --without
 
 
-def _tell(here: Session, query: str, answer: Row, delivery: Delivery, *, as_json: bool) -> None:
+def _tell(here: Session, query: str, answer: Row, delivery: Delivery, *, nothing: str, as_json: bool) -> None:
     results = answer["results"]
     through = answer["through"]
     about = "" if through is None else f"It is {person(through)}, {sure(through['confidence'])} sure."
@@ -161,16 +168,19 @@ def _tell(here: Session, query: str, answer: Row, delivery: Delivery, *, as_json
         if about and answer["person"] is None:
             output.note(about)
         if delivery.page is None:
-            output.table(_FOUND, results, empty=_nothing(answer))
+            output.table(_FOUND, results, empty=nothing)
         elif not results:
-            output.note(_nothing(answer))
+            output.note(nothing)
         if results and len(results) < (answer["total"] or 0):
             output.note(f"{len(results):,} of {answer['total']:,} are shown: --all shows all that is sure enough.")
     if results:
         delivering.deliver(here, results, delivery, title=f"Found by {query}", about=about)
 
 
-def _nothing(answer: Row) -> str:
+def _nothing(answer: Row, *, narrowed: bool, k: int | None) -> str:
+    """What to say where nothing was found."""
     if answer["person"] is not None:
-        return f"Nothing that shows {person(answer['person'])} is like that."
-    return "Nothing in the library shows this face, as far as can be told."
+        return f"Nothing that was asked for shows {person(answer['person'])}."
+    what = "Nothing that was asked for" if narrowed else "Nothing in the library"
+    more = "; -k 20 shows what is most alike" if k is None else ""
+    return f"{what} shows this face, as far as can be told{more}."

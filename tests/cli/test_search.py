@@ -35,7 +35,7 @@ def test_a_picture(run: Run, library: FakeLibrary, picture: Path) -> None:
     rows = parsed(run("search", "x.jpg", "--json"))
     assert {"file", "face", "distance", "person", "confidence", "start", "end"} <= set(rows[0])
     assert [row["person"] for row in rows] == [12, 12, 12, 3]
-    assert asked(library) == [(str(picture), 20, None, {})]
+    assert asked(library) == [(str(picture), 20, None, {"least": 0.01})]
     result = run("search", "x.jpg")
     table = result.stdout.splitlines()
     assert table[0].split() == ["sure", "distance", "margin", "person", "found", "by", "file"]
@@ -57,8 +57,8 @@ def test_a_moment_of_a_video_and_a_person(run: Run, library: FakeLibrary, home: 
     assert result.stderr == "", "who it is needs not be said"
     parsed(run("search", "12", "-k", 3, "--json"))
     assert asked(library) == [
-        (f"{home}/clip.mp4", 20, None, {"at": 83.5}),
-        ("Alice", 20, None, {"person": True}),
+        (f"{home}/clip.mp4", 20, None, {"at": 83.5, "least": 0.01}),
+        ("Alice", 20, None, {"person": True, "least": 0.01}),
         ("12", 3, None, {"person": True}),
     ]
 
@@ -173,10 +173,15 @@ def test_nothing_found(run: Run, library: FakeLibrary, home: Path, picture: Path
     library.found = []
     result = run("search", "x.jpg", "--html", home / "page.html", "--copy-to", home / "out")
     assert (result.exit_code, result.stdout) == (0, "")
-    assert result.stderr == "Nothing in the library shows this face, as far as can be told.\n"
+    assert (
+        result.stderr
+        == "Nothing in the library shows this face, as far as can be told; -k 20 shows what is most alike.\n"
+    )
     assert not (home / "page.html").exists()
     assert not (home / "out").exists()
-    assert "Nothing that shows Alice (12)" in run("search", "Alice").stderr
+    assert "Nothing that was asked for shows Alice (12)." in run("search", "Alice").stderr
+    told = run("search", "x.jpg", "--since", "2050", "-k", 5).stderr
+    assert told == "Nothing that was asked for shows this face, as far as can be told.\n"
     library.faces_in_picture = 0
     result = run("search", "x.jpg")
     assert result.exit_code == 6
