@@ -68,6 +68,8 @@ class Facts:
     """Seconds, as announced; None where nothing is."""
     rate: float
     """Frames in a second, on average; 25 where that is not told."""
+    sure: bool = False
+    """Whether the duration is that of the pictures themselves; else sound may go on for longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,7 @@ class Film:
             filmed_at({**stream.metadata, **container.metadata}) or _told_by_camera(first.frame),
             _duration(container, stream, self._origin),
             float(stream.average_rate or stream.guessed_rate or 25),
+            bool(stream.duration and stream.duration > 0),
         )
         self._first = False
 
@@ -323,10 +326,14 @@ def _origin(container: InputContainer, stream: VideoStream) -> float:
 
 
 def _duration(container: InputContainer, stream: VideoStream, origin: float) -> float | None:
+    """The shorter of what the pictures and the whole are said to last: what was trimmed is still in the pictures."""
+    told = []
     if stream.duration and stream.time_base and stream.duration > 0:
         begins = float((stream.start_time or 0) * stream.time_base) - origin
-        return max(0.0, begins) + float(stream.duration * stream.time_base)
-    return container.duration / av.time_base if container.duration and container.duration > 0 else None
+        told.append(max(0.0, begins) + float(stream.duration * stream.time_base))
+    if container.duration and container.duration > 0:
+        told.append(container.duration / av.time_base)
+    return min(told, default=None)
 
 
 def _format(container: InputContainer, stream: VideoStream) -> str:

@@ -11,14 +11,12 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from guyverd.errors import PictureError, PictureMissing, PictureUnreadable, VideoUnreadable
 from guyverd.faces.tracking import Tracker
 from guyverd.faces.tracks import LENGTH, VideoPart
 from guyverd.media.cuts import Shots, changed, difference, unchanged
-from guyverd.media.look import look
 from guyverd.media.video import Film, Moment, opened_film
 from guyverd.model import Box, DetectedFace
 
@@ -42,8 +40,8 @@ _NEXT = 1.6
 """Of the time from one frame to the next: where less lies between two frames, there is none in between."""
 _CUTS = 40
 """Cuts in a part that are looked for among all frames, where only some are decoded."""
-_SHORT = 3.0
-"""Seconds by which a film may be shorter than announced: sound goes on for longer, times are rounded."""
+_SHORT, _SHORT_SOUND = 1.0, 3.0
+"""Seconds by which a film may be shorter than announced, as times are rounded, and where sound may go on for longer."""
 _BEAT = 5.0
 """Seconds of film after which the pool hears that it goes on."""
 
@@ -108,7 +106,8 @@ class _View:
         last = edge is None
         until = self._ends if edge is None else edge
         cut_off = film.broken if last else None
-        if last and cut_off is None and duration is not None and until < min(duration - _SHORT, 0.99 * duration):
+        slack = _SHORT if facts.sure else _SHORT_SOUND
+        if last and cut_off is None and duration is not None and until < min(duration - slack, 0.99 * duration):
             cut_off = f"it is cut off after {until:.0f} of {duration:.0f} seconds"
         pieces = self._tracker.pieces(until, last=last)
         told = facts.width, facts.height, facts.format, facts.taken_at, duration
@@ -200,8 +199,7 @@ class _View:
         self._tracker.sample(moment.time, self._faces, (), lambda _at, _box: ())
 
     def _described(self, sighting: Sighting) -> tuple[DetectedFace, ...]:
-        faces = self._finder.describe([sighting])[0]
-        return tuple(replace(face, look=look(chip)) for face, chip in zip(faces, sighting.chips, strict=True))
+        return self._finder.describe([sighting])[0]
 
     def _clear(self) -> None:
         self._between, self._each, self._passed = [], 1, 0
