@@ -71,10 +71,10 @@ def filters(command: session.F) -> session.F:
 )
 @click.option("--all", "every", is_flag=True, help="All that is sure enough, however many.")
 @click.option("--face", type=click.IntRange(min=1), metavar="N", help="Which face of QUERY, from 1, left to right.")
-@filters
 @click.option(
     "--with", "company", metavar="P", multiple=True, shell_complete=completion.people, help="Where P is seen too."
 )
+@filters
 @click.option("--min-score", "least", type=click.FloatRange(0, 1), metavar="X", help="At least so sure, 0 to 1.")
 @click.option("--direct", is_flag=True, help="By likeness to the face alone, not as a face of the person.")
 @click.option("--duplicates", is_flag=True, help="Each of several pictures that are all but the same.")
