@@ -129,6 +129,12 @@ def words(path: Path, config: Config, out: Path) -> None:
     command(path, "export", "Ada", str(photos / "export"), code=12)
     command(path, "crops", "Ada", "--out", str(out / "crops"))
     command(path, "crops", "Ada", "--out", str(photos / "crops"), code=12)
+    kid = out / f"kid {time.monotonic_ns()}"
+    command(path, "follow", one, "--face", "1", "--as", "Ada", "--to", str(kid), "--copy", "--past")
+    command(path, "follow", "Ada", "--as", "Ada's", "--to", str(photos / "kid"), code=12)
+    with open_library(config) as library:
+        until(lambda: all(row["delivered"] and not row["waiting"] for row in library.follows()))
+    command(path, "unfollow", "Ada")
     command(path, "recluster")
     command(path, "folders", "rebuild")
     for question in ("people", "faces", "log", "failures", "status", "check"):
