@@ -1,4 +1,4 @@
-"""The contact sheet of a folder: a page that shows its photos in a browser. Pure: the same photos give the same text.
+"""The contact sheet of a folder: a page that shows its photos and videos in a browser. Pure: the same give the same.
 
 It holds no script and asks for nothing from elsewhere: what it shows are the links beside it.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import html
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import groupby
@@ -42,12 +42,22 @@ class Entry:
     """ISO 8601."""
     companions: tuple[bytes, ...] = ()
     """Links of what belongs to it, relative to the folder."""
+    moments: tuple[tuple[float, float], ...] | None = None
+    """Of a video: from when to when the person is seen, in seconds, where that is known; None for a photo."""
+
+
+_SHOWN = 3
+"""Moments that are told of a video."""
+_PLAYER = "display:block;width:100%;height:11rem;object-fit:cover;border-radius:.4rem;background:#8883"
+"""As pictures are shown; not in the page's style, so that sheets of before are still known for ours."""
 
 
 def contact_sheet(title: str, entries: Iterable[Entry]) -> bytes:
     """The page for a folder of these photos: by year and date, those without a date last."""
     shown = sorted(entries, key=lambda entry: (entry.taken_at is None, entry.taken_at or "", entry.path))
-    count = f"{len(shown)} photo" if len(shown) == 1 else f"{len(shown)} photos"
+    videos = sum(entry.moments is not None for entry in shown)
+    counts = [_count(len(shown) - videos, "photo")] if len(shown) > videos or not videos else []
+    count = " and ".join([*counts, *([_count(videos, "video")] if videos else [])])
     lines = [
         "<!DOCTYPE html>",
         '<html lang="en">',
@@ -100,8 +110,29 @@ def is_cover(head: bytes) -> bool:
 def _item(entry: Entry) -> str:
     name, link = _text(os.path.basename(entry.path)), _link(entry.path)
     beside = "".join(f' <a href="{_link(one)}">{_text(os.path.basename(one))}</a>' for one in entry.companions)
+    told = _text((entry.taken_at or "")[:10])
     picture = f'<img loading="lazy" decoding="async" src="{link}" alt="{name}">'
-    return f'<li><a href="{link}" title="{name}">{picture}</a>{_text((entry.taken_at or "")[:10])}{beside}</li>'
+    if entry.moments is not None:
+        # A browser shows the frame at which it would begin to play.
+        link += f"#t={entry.moments[0][0]:.2f}" if entry.moments else ""
+        picture = f'<video muted preload="metadata" src="{link}" style="{_PLAYER}"></video>'
+        told = " ".join([*([told] if told else []), *_times(entry.moments)])
+    return f'<li><a href="{link}" title="{name}">{picture}</a>{told}{beside}</li>'
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _times(moments: Sequence[tuple[float, float]]) -> list[str]:
+    shown = [f"{_clock(start)}–{_clock(end)}" for start, end in moments[:_SHOWN]]
+    return [*shown, *(["…"] if len(moments) > _SHOWN else [])]
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _link(path: bytes) -> str:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from guyverd.folders.apply import Applied
 from guyverd.folders.furnishing import Furnishing
-from guyverd.folders.pages import Entry, contact_sheet, digest
+from guyverd.folders.pages import Entry, contact_sheet, digest, is_sheet
 from guyverd.published import LinkKind, OwnerId, PublishedLink
 
 from .library import Library, read
@@ -50,8 +50,16 @@ class Reading(HTMLParser):
         if self.open and data.strip():
             self.texts.setdefault(self.open[-1], []).append(data)
 
+    def links(self, tag: str, attribute: str) -> list[str]:
+        return [attrs[attribute] or "" for name, attrs in self.tags if name == tag]
+
     def all(self, tag: str, attribute: str) -> list[bytes]:
-        return [unquote_to_bytes(attrs[attribute] or "") for name, attrs in self.tags if name == tag]
+        return [unquote_to_bytes(link) for link in self.links(tag, attribute)]
+
+
+def _file(link: str) -> bytes:
+    """What a link leads to, wherever in it that begins."""
+    return unquote_to_bytes(link.partition("#")[0])
 
 
 # ---- what a page says ------------------------------------------------------------------------------------------------
@@ -77,11 +85,36 @@ def test_a_sheet_shows_photos_by_date_and_what_belongs_to_them() -> None:
     assert all(attrs["loading"] == "lazy" for tag, attrs in page.tags if tag == "img")
 
 
+def test_a_sheet_shows_videos_from_when_on_the_person_is_seen() -> None:
+    clip, film = b"2024-05-17_a b.mp4", b"undated_film.mkv"
+    many = tuple((60.0 * at, 60.0 * at + 7.5) for at in range(61, 66))
+    page = Reading(
+        contact_sheet(
+            "Al",
+            [
+                Entry(clip, "2024-05-17", (), ((12.3, 19.9),)),
+                Entry(film, None, (), many),
+                Entry(b"c.mov", None, (), ()),
+            ],
+        )
+    )
+    assert page.texts["p"] == ["3 videos"]
+    assert page.all("video", "src") == [clip + b"#t=12.30", b"c.mov", film + b"#t=3660.00"]
+    assert page.all("a", "href") == page.all("video", "src"), "it begins to play there, too"
+    assert page.texts["li"] == ["2024-05-17 0:12–0:19", "1:01:00–1:01:07 1:02:00–1:02:07 1:03:00–1:03:07 …"]
+    assert Reading(contact_sheet("Al", [Entry(clip, None, (), ()), Entry(b"a.jpg", None)])).texts["p"] == [
+        "1 photo and 1 video"
+    ]
+    assert Reading(contact_sheet("Al", [])).texts["p"] == ["0 photos"]
+    assert is_sheet(contact_sheet("Al", [Entry(clip, None, (), ((1.0, 2.0),))]))
+
+
 ENTRIES = st.builds(
     Entry,
     st.binary(min_size=1, max_size=20).filter(lambda path: b"\0" not in path and not path.startswith(b"/")),
     st.sampled_from([None, "2024-05-17T10:00:00", "2023", '"><script>']),
     st.lists(st.binary(min_size=1, max_size=8), max_size=2).map(tuple),
+    st.sampled_from([None, (), ((0.0, 1.5),), ((3.25, 4.0), (5.0, 6.0))]),
 )
 
 
@@ -91,10 +124,13 @@ def test_whatever_names_are_the_page_is_whole_and_leads_to_nothing_else(title: s
     content = contact_sheet(title, entries)
     page = Reading(content)
     assert {tag for tag, _ in page.tags} <= {
-        *("html", "head", "meta", "title", "style", "body", "h1", "h2", "p", "ul", "li", "a", "img")
+        *("html", "head", "meta", "title", "style", "body", "h1", "h2", "p", "ul", "li", "a", "img", "video")
     }
-    assert sorted(page.all("img", "src")) == sorted(entry.path for entry in entries)
-    assert sorted(page.all("a", "href")) == sorted(one for each in entries for one in (each.path, *each.companions))
+    photos, videos = ([one.path for one in entries if (one.moments is None) == still] for still in (True, False))
+    assert sorted(page.all("img", "src")) == sorted(photos)
+    assert sorted(_file(src) for src in page.links("video", "src")) == sorted(videos)
+    hrefs = [_file(href) for href in page.links("a", "href")]
+    assert sorted(hrefs) == sorted(one for each in entries for one in (each.path, *each.companions))
     assert all(set(attrs) <= {"loading", "decoding", "src", "alt"} for tag, attrs in page.tags if tag == "img")
     for tag, attrs in page.tags:
         for link in (attrs.get("src"), attrs.get("href")):

@@ -18,6 +18,9 @@ from guyverd.folders.furnishing import Furnishing
 from guyverd.folders.ledger import Applied
 from guyverd.folders.linking import FILES_OF_OURS
 from guyverd.folders.pages import COVER, PAGE, Entry, contact_sheet, digest
+from guyverd.media.kinds import is_video
+from guyverd.model import PhotoId
+from guyverd.people.moments import as_one
 from guyverd.published import Home, LinkKind, OwnerId, PublishedLink, Shelf, person_of
 from guyverd.service.pipeline.keeping.covering import VERSION, Covering, Cut
 
@@ -116,10 +119,19 @@ class Furnish:
             home = homes.get(shelf.owner)
             if home is not None and links[shelf.owner]:
                 title = shelf.name or os.path.basename(home.path).decode("utf-8", "replace")
-                page = contact_sheet(title, _entries(shelf, home, links[shelf.owner]))
+                page = contact_sheet(title, _entries(shelf, home, links[shelf.owner], self._moments(shelf)))
                 link = PublishedLink(home.path + b"/" + PAGE, digest(page), shelf.owner, kind=LinkKind.PAGE)
                 found.append(Furnishing(link, page))
         return found
+
+    def _moments(self, shelf: Shelf) -> dict[PhotoId, tuple[tuple[float, float], ...]]:
+        """When the person is seen in each video; an album does not say."""
+        videos = {photo.photo for photo in shelf.photos if is_video(photo.target)}
+        person = person_of(shelf.owner)
+        if not videos or person is None:
+            return dict.fromkeys(videos, ())
+        seen = {row.photo: row.seen for row in self._catalogue.photos.pictures_of(person)}
+        return {video: tuple(as_one(seen.get(video, ()))) for video in videos}
 
     def _cover(self, owner: OwnerId, home: Home) -> bool:
         published = self._catalogue.links.published([owner])
@@ -146,7 +158,12 @@ class Furnish:
         return there.made and there.target == wanted.target and not self._tree.verify([there])
 
 
-def _entries(shelf: Shelf, home: Home, links: Iterable[PublishedLink]) -> list[Entry]:
+def _entries(
+    shelf: Shelf,
+    home: Home,
+    links: Iterable[PublishedLink],
+    moments: Mapping[PhotoId, tuple[tuple[float, float], ...]],
+) -> list[Entry]:
     dates = {photo.photo: photo.taken_at for photo in shelf.photos}
     companions: dict[object, list[bytes]] = defaultdict(list)
     shown = []
@@ -159,6 +176,11 @@ def _entries(shelf: Shelf, home: Home, links: Iterable[PublishedLink]) -> list[E
         else:
             shown.append((path, link.photo))
     return [
-        Entry(path, None if photo is None else dates.get(photo), tuple(sorted(companions[photo])))
+        Entry(
+            path,
+            None if photo is None else dates.get(photo),
+            tuple(sorted(companions[photo])),
+            None if photo is None else moments.get(photo),
+        )
         for path, photo in shown
     ]
