@@ -18,7 +18,9 @@ from guyverd.followed import Form
 from guyverd.model import PersonId
 from guyverd.service.access import open_library
 from guyverd.service.api import Row
+from tests.promises import scaled
 from tests.service.conftest import ASTRONAUT, HOPPER, Daemon, copy, eventually, place
+from tests.service.faults import Fault
 from tests.service.world import World, a_world
 
 RAM = Path("/dev/shm")
@@ -231,6 +233,27 @@ def test_without_a_comparable_vector_it_goes_by_the_person(world: World) -> None
     enter(world, newer=(0,), another=(1,))
     assert kid.has() == {"new", "newer"}
     assert kid.told()["person"]["id"] == PersonId(int(whose(world, "old")))
+
+
+@pytest.mark.promise("kill")
+def test_killed_at_any_call_of_a_look_it_goes_on(world: World) -> None:
+    enter(world, old=(0,))
+    new: list[str] = []
+    crashes, at = -1, 1
+    while crashes < world.crashes:
+        crashes = world.crashes
+        folder = world.place / f"kid {at}"
+        world.library.follow(path(world, "old"), folder.name, str(folder))
+        new.append(f"new{at}")
+        enter(world, **{new[-1]: (0,)})
+        world.disk.set(Fault(at))
+        world.act(world.work.following.run)
+        world.disk.set(None)
+        world.act(world.work.following.run)
+        assert [one.stem for one in folder.iterdir()] == new[-1:], at
+        world.library.unfollow(folder.name)
+        at += scaled(11, 1)
+    assert at > 30
 
 
 @pytest.mark.promise("kill")
