@@ -79,7 +79,8 @@ def _counted(now: Row) -> tuple[str, float, int]:
 
 def _figures(now: Row) -> str:
     figures = [f"{plural(now['files_found'], 'file')} found", plural(now["faces"], "face")]
-    figures += [f"{100 * film['share']:.0f} % of {os.path.basename(film['file'])}" for film in now.get("films", [])[:1]]
+    long = [film for film in now.get("films", []) if film["share"]]
+    figures += [f"{100 * film['share']:.0f} % of {os.path.basename(film['file'])}" for film in long[:1]]
     figures += [plural(now["failures"], "failure")] if now["failures"] else []
     figures += [f"{now['rate']:.1f} photos/s"] if now["rate"] else []
     return ", ".join(figures)

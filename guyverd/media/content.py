@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import itertools
 import os
 import stat
 import time
@@ -20,6 +21,8 @@ from guyverd.model import Stamp
 
 HASH_SIZE = 32
 _PIECE = 1 << 20
+_LOOK = 16
+"""Pieces after which it is looked at whether the file changes."""
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 
@@ -40,17 +43,22 @@ def hash_bytes(data: bytes) -> bytes:
 def hash_file(path: bytes, given_up: Callable[[], bool] = lambda: False) -> tuple[bytes, Stamp]:
     """BLAKE2b-256 of a file's bytes, read in pieces of 1 MiB, and the stamp it had all the while.
 
-    A large one takes minutes: where it is `given_up` meanwhile, that is as if the disk did not give it.
+    A large one takes minutes: where it is `given_up` meanwhile, that is as if the disk did not give it. And one that is
+    still being written, as a recording that goes on for hours, is not read to its end.
     Raises ContentChanged when the stamp changed while reading, PictureMissing when there is no such file, and
     PictureUnreadable for anything that is no regular file, FileUnreadable where the disk does not give it.
     """
     digest = hashlib.blake2b(digest_size=HASH_SIZE)
     with opened(path) as (file, before):
-        while piece := os.read(file, _PIECE):
+        for number in itertools.count(1):
+            piece = os.read(file, _PIECE)
+            if not piece or number % _LOOK == 0:
+                checked_unchanged(path, file, before)
+            if not piece:
+                break
             digest.update(piece)
             if given_up():
                 raise InterruptedError(errno.EINTR, "nobody wants it any more")
-        checked_unchanged(path, file, before)
     return digest.digest(), before
 
 

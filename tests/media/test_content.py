@@ -115,3 +115,20 @@ def test_unreadable_files_name_the_reason(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(os, "read", fail)
     with pytest.raises(PictureUnreadable, match="Input/output error"):
         read_file(path, 10)
+
+
+@pytest.mark.promise("half-written")
+def test_a_recording_that_goes_on_is_not_read_to_its_end(tmp_path: Path) -> None:
+    path = make(tmp_path, b"")
+    os.truncate(path, 200 * MEGABYTE)
+    pieces = 0
+
+    def recorded() -> bool:
+        nonlocal pieces
+        pieces += 1
+        os.truncate(path, os.stat(path).st_size + 1)
+        return False
+
+    with pytest.raises(ContentChanged):
+        hash_file(path, recorded)
+    assert pieces < 20

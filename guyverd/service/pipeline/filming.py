@@ -105,7 +105,7 @@ class Filming:
     def _advanced(self, *, quiet: bool, plenty: bool, due: bool) -> bool:
         recorded = self._record()
         hindered = self._verdicts.hindrance.problem is not None
-        if quiet or plenty or (hindered and not (due and not self.busy)):
+        if quiet or plenty or not self._videos.read or (hindered and not (due and not self.busy)):
             return recorded
         room = 1 if hindered else self._reader.width - sum(len(film.flying) for film in self._films.values())
         for _ in range(room):

@@ -18,7 +18,7 @@ from pathlib import Path
 from guyverd import config_file
 from guyverd.catalogue.rows import ReadPhoto
 from guyverd.catalogue.store import Catalogue
-from guyverd.config import Config
+from guyverd.config import Config, Videos
 from guyverd.errors import GuyverError, NotKept
 from guyverd.model import PhotoId, PhotoReading, Stamp
 from guyverd.service.lock import held
@@ -66,7 +66,10 @@ def _claim(keep: Path) -> None:
 
 def _renew(config: Config, keep: Path) -> None:
     """Begin with an empty state that knows the readings of the last one, where they would come out the same again."""
-    said = json.dumps({"photos": os.fspath(config.photos[0]), "faces": dataclasses.asdict(config.faces)}, indent=2)
+    told = {"photos": os.fspath(config.photos[0]), "faces": dataclasses.asdict(config.faces)}
+    if config.videos != Videos():
+        told["videos"] = dataclasses.asdict(config.videos)
+    said = json.dumps(told, indent=2)
     shutil.rmtree(keep / _NEW, ignore_errors=True)
     mark = keep / _MARK
     if mark.read_text(encoding="utf-8").strip() == said and (keep / _STATE / "catalogue.db").exists():
