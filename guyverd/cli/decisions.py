@@ -37,7 +37,7 @@ def sentence(row: Row) -> str:
         "split": f"{several} not {who} but {other}",
         "hide": f"{who} is hidden",
         "unhide": f"{who} is shown again",
-        "same": f"faces {two} may be one person in one photo",
+        "same": f"faces {two} may be one person, though seen together",
         "different": f"faces {two} are two people" if faces else f"{who} and {other} are two people",
         "box": f"face {two} was drawn by hand" + ("" if row["person"] is None else f", it is {who}"),
         "apply": (

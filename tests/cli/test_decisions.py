@@ -152,7 +152,7 @@ A, B = {"id": 12, "name": "Alice"}, {"id": 31, "name": None}
         (decision_row(1, "name", B), "person 31 is called –"),
         (decision_row(1, "merge", A, B, [1, 2], "Alice"), "person 31 is part of Alice (12)"),
         (decision_row(1, "same", A, B, [1, 2]), "faces 1 and 2 are one person, Alice (12), with person 31"),
-        (decision_row(1, "same", None, None, [1, 2]), "faces 1 and 2 may be one person in one photo"),
+        (decision_row(1, "same", None, None, [1, 2]), "faces 1 and 2 may be one person, though seen together"),
         (decision_row(1, "box", A, None, [5]), "face 5 was drawn by hand, it is Alice (12)"),
         (decision_row(1, "box", None, None, [5]), "face 5 was drawn by hand"),
         (decision_row(1, "apply"), "a plan for the whole library was applied"),
