@@ -84,7 +84,10 @@ def test_only_what_enters_from_now_on_counts(world: World) -> None:
 
 def test_with_the_past_all_counts(world: World) -> None:
     enter(world, old=(0,), older=(0, 1), other=(1,))
-    assert Kid(world, path(world, "old"), past=True).has() == {"old", "older"}
+    kid = Kid(world, path(world, "old"), past=True)
+    assert kid.has() == {"old", "older"}
+    found = world.library.search(path(world, "old"), every=True, duplicates=True)["results"]
+    assert {os.fsdecode(one.readlink()) for one in kid.folder.iterdir()} == {row["file"] for row in found}
 
 
 def test_whoever_is_followed_needs_no_name_and_not_even_another_photo(world: World) -> None:
