@@ -42,7 +42,7 @@ def place(filled: Catalogue) -> RootId:
 def wanted(catalogue: Catalogue, choice: Filter) -> list[int]:
     found = catalogue.searching.sought(range(1, 10), choice)
     assert [face.face for face in found.faces] == list(range(1, 10)), "all are told, and which are wanted"
-    of_wanted = [face.face for face in found.of_wanted().faces]
+    of_wanted: list[int] = [face.face for face in found.of_wanted().faces]
     listed = catalogue.searching.all_wanted(choice, 99)
     assert listed is not None
     assert sorted(listed) == of_wanted, "whichever way they are asked for"

@@ -36,7 +36,8 @@ def somebody(vector: FloatArray, number: int = -1, person: int = 0) -> Faces:
 
 def another_of(who: int) -> FloatArray:
     """A face of somebody that is not in the library."""
-    return faces_of(np.array([*WHO, who]), spread=0.17)[-1]
+    found: FloatArray = faces_of(np.array([*WHO, who]), spread=0.17)[-1]
+    return found
 
 
 def found(asked: Faces, all_: Faces, barred: Sequence[tuple[int, int]] = ()) -> tuple[list[Claim], Judged]:
@@ -82,7 +83,7 @@ def test_a_face_vouches_not_for_itself() -> None:
     wrong = [1, *(WHO[1:] + 1).tolist()]
     wrong[16] = 1
     known, _ = found(somebody(VECTORS[16], 17, 1), library(people=wrong))
-    by_person = {claim.person: claim.confidence for claim in known}
+    by_person = {int(claim.person): claim.confidence for claim in known}
     assert by_person[1] < LIKELY < by_person[3]
 
 
