@@ -137,7 +137,10 @@ def _film(container: InputContainer) -> VideoStream:
     """The stream to look at; the others, sound mostly, are not even taken apart."""
     films = [stream for stream in container.streams.video if _is_film(stream)]
     if not films:
-        raise Unfit("it holds no film, only sound or a cover" if len(container.streams) else "it is empty")
+        sound = container.streams.audio or container.streams.video
+        raise Unfit(
+            "it holds no film, only sound or a cover" if sound else "it holds no film, or is cut short or damaged"
+        )
     # A second one is a preview, or another view of the same.
     film = max(films, key=lambda stream: stream.codec_context.width * stream.codec_context.height)
     context = film.codec_context

@@ -41,6 +41,10 @@ frame that depends on no other where a container has a list of them, and anywher
 _EARLY = 10.0
 _UNHURRIED = 4.0
 """A few seconds of what is skipped are decoded like the rest."""
+_LONG = (1.0, 10.0, 100.0, float("inf"))
+"""Seconds for which a frame may be shown: in slides, for minutes."""
+_ROUNDED = 1e-3
+"""Seconds by which the time of a frame may be off, as containers count in milliseconds."""
 _FAULTS = 200
 """Packets in a row that cannot be decoded, or frames that are not later than the one before: then it is over."""
 _JUMP = 1.0
@@ -267,13 +271,8 @@ def opened_film(path: bytes, size: int | None = None) -> Iterator[Film]:
 def read_frame(path: bytes, time: float, *, enough: int = 4096, size: int | None = None) -> Picture:
     """What a film shows at `time`, in seconds. Raises VideoUnreadable, PastTheEnd among them, and the like."""
     with opened_film(path, size) as film:
-        shown: Moment | None = None
-        # The frame that is on the screen then is the last one that began before.
-        for moment in film.frames(max(0.0, time - 2.0), every=True):
-            if moment.time > time + 1e-3 and shown is not None:
-                break
-            shown = moment
-        if shown is None or time > shown.time + max(shown.lasts, 2 / film.facts.rate) + 1e-3:
+        shown = _on_screen(film, time)
+        if shown is None or time > shown.time + max(shown.lasts, 2 / film.facts.rate) + _ROUNDED:
             if film.broken:
                 raise Unfit(film.broken)
             end = film.facts.duration or 0.0 if shown is None else shown.time
@@ -281,6 +280,21 @@ def read_frame(path: bytes, time: float, *, enough: int = 4096, size: int | None
         pixels, scale = film.picture(shown, enough)
         facts = film.facts
         return Picture(pixels, facts.width, facts.height, scale, facts.format, facts.taken_at, facts.duration)
+
+
+def _on_screen(film: Film, time: float) -> Moment | None:
+    """The last frame that began before: it is shown until the next does. Before the first one it is the first."""
+    for back in _LONG:
+        shown: Moment | None = None
+        for moment in film.frames(max(0.0, time - back), every=True):
+            if moment.time > time + _ROUNDED and (shown is not None or back < _LONG[-1]):
+                break
+            shown = moment
+            if moment.time > time + _ROUNDED:
+                break
+        if shown is not None:
+            return shown
+    return None
 
 
 @dataclass(frozen=True, slots=True)
