@@ -164,8 +164,9 @@ class Tracker:
 
     def _lapsed(self, time: float) -> tuple[list[_Track], list[_Track]]:
         """The open tracks, and those that nobody waits for any more."""
-        stay = [track for track in self._open if time - track.last_time <= _PATIENCE]
-        return stay, [track for track in self._open if time - track.last_time > _PATIENCE]
+        # Who was seen on the sample before is still there, as far as anybody knows, however long ago that was.
+        stay = [track for track in self._open if track.end is None or time - track.last_time <= _PATIENCE]
+        return stay, [track for track in self._open if track.end is not None and time - track.last_time > _PATIENCE]
 
 
 class _Looks:

@@ -84,6 +84,20 @@ def test_who_turns_away_for_a_moment_is_one_track_and_who_comes_back_late_two() 
     assert spans(late) == [(0.0, 2.2), (6.4, 9.0)]
 
 
+def test_looks_may_be_far_apart() -> None:
+    """As with `videos.rate: 0.2`: whoever was there at the last look is not away before the next."""
+    tracker = Tracker()
+    for time in (0.0, 5.0, 10.0):
+        tracker.sample(time, [face(1, 100)], (), lambda _at, _box: [])
+    tracker.sample(15.0, [], (), lambda _at, _box: [])
+    (found,) = tracker.pieces(20.0, last=True)
+    assert (found.start, found.end, found.seen) == (0.0, 15.0, 3)
+    alone = Tracker()
+    alone.sample(0.0, [face(1, 100)], (), lambda _at, _box: [])
+    alone.sample(5.0, [face(2, 400)], (), lambda _at, _box: [])
+    assert spans(alone.pieces(8.0, last=True)) == [(0.0, 5.0), (5.0, 8.0)]
+
+
 def test_a_cut_ends_all_tracks_though_the_same_people_are_seen_after_it() -> None:
     found = watched(lambda _: [face(1, 100), face(2, 300)], 5, cuts=[2.48])
     assert spans(found) == [(0.0, 2.48), (0.0, 2.48), (2.48, 5.0), (2.48, 5.0)]
