@@ -14,6 +14,7 @@ from guyverd import config_file
 from guyverd.config import Config
 from guyverd.errors import (
     FaceChoice,
+    LibraryEmpty,
     NameTaken,
     NoFaceFound,
     NotOurFolder,
@@ -73,13 +74,18 @@ def test_two_people_get_a_folder_each_and_can_be_asked_about(config: Config, pho
         count = len(both["faces"])
         assert [row["number"] for row in both["faces"]] == list(range(1, count + 1))
 
-        found = library.search(str(stranger), k=5)
+        found = library.search(str(stranger), k=5, duplicates=True)
         if len(found["faces"]) > 1:
-            found = library.search(str(stranger), k=5, face=_surest(found))
+            found = library.search(str(stranger), k=5, face=_surest(found), duplicates=True)
         assert [row["person"] for row in found["results"]] == [people[0]["id"]] * 5
-        distances = [row["distance"] for row in found["results"]]
-        assert distances == sorted(distances)
+        assert found["through"]["name"] == "Ada Lovelace"
+        sure = [row["confidence"] for row in found["results"]]
+        assert sure == sorted(sure, reverse=True)
         assert found["results"][0]["file"] == str(photos / f"{stem}2.jpg")
+        # All are made of one portrait, and most are hardly to be told from one another.
+        every = library.search(str(stranger), every=True, face=_surest(found))["results"]
+        assert sum(1 + len(row["duplicates"]) for row in every) == 5
+        assert len(every) < 5
         asked = library.search(str(photos / "both.jpg"))
         assert (asked["face"], asked["results"], len(asked["faces"])) == (None, [], count)
         assert library.search(str(photos / "both.jpg"), face=2, k=3)["results"]
@@ -278,7 +284,8 @@ def test_an_empty_library_answers_too(tmp_path: Path, write_config: Callable[...
     scan(config)
     with open_library(config) as library:
         assert list(library.people()) == list(library.faces()) == list(library.failures()) == []
-        assert library.search(str(negatives / "both.jpg"), face=1)["results"] == []
+        with pytest.raises(LibraryEmpty):
+            library.search(str(negatives / "both.jpg"), face=1)
         assert [row["person"] for row in library.who(str(negatives / "both.jpg"))["faces"]] == [None, None]
         assert all(row["ok"] for row in library.check()["checks"])
 
