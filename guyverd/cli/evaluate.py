@@ -276,7 +276,7 @@ def _films(found: Row) -> list[list[object]]:
         ["their length", duration(found["length"])],
         ["read in", duration(found["seconds"])],
         ["photos shown", number(found["shown"])],
-        ["tracks found", number(found["tracks"])],
+        ["photos beside them", number(found["photos"])],
         ["people asked for", number(found["queries"])],
         ["who are in none", number(found["absent"])],
         ["moments to be found", number(found["moments"])],

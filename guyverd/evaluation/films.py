@@ -23,11 +23,13 @@ WIDTHS = (0.12, 0.3)
 """How wide a face is, as a share of the film's width: from someone standing in a room to a close-up."""
 SHOTS = 12
 """Shots of a film."""
-FULL = 0.85
-"""A face is seen while such a share of its box lies in the picture, and it is not faded by more than half."""
+FULL, FAINT = 0.85, 0.25
+"""A face is seen while such a share of its box lies in the picture, and it has such a share in what is seen there: less
+is a shadow."""
 EACH, ABSENT = 3, 5
 """Most photos of one person in films; and one in so many people who are asked for is in none."""
-_SECONDS = (2.0, 5.0)
+SECONDS = (2.0, 5.0)
+"""Of a shot."""
 _FADE = (0.4, 1.2)
 _AWAY = (1.0, 3.0)
 
@@ -104,7 +106,7 @@ class Appearance:
 
     def seen(self, frame: int) -> bool:
         """Whether its face is to be seen in that frame."""
-        if not self.first <= frame < self.last or self.opacity(frame) < 0.5:
+        if not self.first <= frame < self.last or self.opacity(frame) < FAINT:
             return False
         left, top, scale = self.rectangle(frame)
         face, (begin, end) = self.still.face, self.window()
@@ -226,7 +228,7 @@ class _Writer:
         """One shot of the next of these, which are taken away, and what comes between it and the shot before."""
         kind = (self._still, self._closer, self._beside, self._along, self._joined, self._farther, self._enters)
         bridge = (self._cut, self._cut, self._away, self._cut, self._fade)
-        frames = self._between(*_SECONDS)
+        frames = self._between(*SECONDS)
         shot = kind[self._turn % len(kind)](left, self._now, frames)
         # What comes between may change what was put before.
         put = bridge[self._turn % len(bridge)](shot)

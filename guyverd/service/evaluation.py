@@ -26,9 +26,9 @@ def evaluate(task: Task, extras: Extras, audience: Audience) -> Row:
 
     `search`: `sure` (the confidence from which on it returns everything), `inside` and `outside` (as `retrieval`),
     `calibration` {`answers`, `brier`, `error`, `level`, `bins` [{`low`, `high`, `count`, `queries`, `said`, `right`,
-    `off`}]}. `films`: `films`, `unread`, `length` and `seconds` (of the films, and to read them), `shown` (photos),
-    `tracks`, `queries`, `absent`, `moments`, `answered`, `precision`, `recall`, `time_precision`, `time_recall`, `edge`
-    {`median`, `most`} (seconds, or null).
+    `off`}]}. `films`: `films`, `unread`, `length` and `seconds` (of the films, and to read them), `shown` (photos in
+    them), `photos` (beside them), `queries`, `absent`, `moments`, `answered`, `precision`, `recall`, `time_precision`,
+    `time_recall`, `edge` {`median`, `most`} (seconds, or null).
 
     `review`: `answers`, `reached`, `share`, `baseline`, `baseline_share`, `least`. `stability`: `added` [{`photos`,
     `times`, `faces`, `moved`, `company`, `settled`, `named`, `named_affected`}], `orders` {`bcubed_f`, `agreement`,

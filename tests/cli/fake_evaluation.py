@@ -78,7 +78,7 @@ FILMS = {
     "length": 90.0,
     "seconds": 6.0,
     "shown": 32,
-    "tracks": 35,
+    "photos": 900,
     "queries": 20,
     "absent": 4,
     "moments": 40,

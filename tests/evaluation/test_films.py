@@ -59,15 +59,15 @@ def test_a_cut_is_exact_to_the_frame() -> None:
     assert [len(script.at(frame)) for frame in (0, 49, 50, 74, 75)] == [1, 1, 1, 1, 0]
 
 
-def test_a_fade_is_seen_from_its_middle_on_and_both_make_one() -> None:
+def test_a_fade_is_seen_from_its_first_quarter_on_and_both_make_one() -> None:
     before = Appearance(still(0), 0, 60, MIDDLE, MIDDLE, fade_out=9)
     after = Appearance(still(1, 2), 51, 100, MIDDLE, MIDDLE, fade_in=9)
     for frame in range(51, 60):
         assert before.opacity(frame) + after.opacity(frame) == pytest.approx(1)
     assert (before.opacity(50), after.opacity(60)) == (1, 1)
     truth = Script((before, after), 100).truth()
-    # In frame 55 both have half.
-    assert truth == {1: ((0.0, 56 / RATE),), 2: ((55 / RATE, 4.0),)}
+    # In frame 53 the second has three tenths, in frame 57 the first.
+    assert truth == {1: ((0.0, 58 / RATE),), 2: ((53 / RATE, 4.0),)}
 
 
 def test_who_comes_in_from_the_side_is_seen_when_most_of_the_face_is() -> None:

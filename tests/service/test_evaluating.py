@@ -19,6 +19,7 @@ from PIL import Image
 
 from guyverd.config import People
 from guyverd.errors import LabelsWrong, LearnMissing, NothingLabelled
+from guyverd.evaluation import films
 from guyverd.evaluation.labelled import Label, Rule
 from guyverd.evaluation.tuning import Tuned
 from guyverd.model import Box
@@ -89,11 +90,12 @@ def csv_of(folder: Path, rows: list[tuple[str, Box, str]]) -> Path:
     return path
 
 
-def test_a_whole_evaluation(labelled: Path, tmp_path: Path) -> None:
+def test_a_whole_evaluation(labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(films, "SECONDS", (1.0, 1.5))  # of a shot: films take their time
     before = {path: path.read_bytes() for path in labelled.rglob("*") if path.is_file()}
     listener = Listener()
     page = tmp_path / "page.html"
-    answer = evaluation.evaluate(Task(labelled, keep=tmp_path / "kept"), Extras(True, True, page), listener)
+    answer = evaluation.evaluate(Task(labelled, keep=tmp_path / "kept"), Extras(True, True, page, films=1), listener)
     documented = set(re.findall(r"`(\w+)`", evaluation.evaluate.__doc__ or ""))
     assert keys(answer) <= documented
     assert (answer["photos"], answer["faces"], answer["people"]) == (10, 10, 2)
@@ -108,6 +110,16 @@ def test_a_whole_evaluation(labelled: Path, tmp_path: Path) -> None:
     assert (retrieval["queries"], retrieval["answered"], retrieval["precision"]) == (10, 9, 1.0)
     assert retrieval["sensitivity"] == pytest.approx((4 * 3 / 4 + 5 * 1 + 0) / 10)
     assert retrieval["hit_rate"] == pytest.approx(0.9)
+    # From outside with a fifth of nine photos.
+    assert (answer["search"]["inside"]["queries"], answer["search"]["outside"]["queries"]) == (9, 2)
+    film = answer["films"]
+    assert (film["films"], film["unread"], film["shown"], film["photos"]) == (1, 0, 6, 2)
+    assert (film["queries"], film["absent"], film["precision"], film["recall"]) == (2, 0, 1.0, 1.0), film
+    assert film["moments"] >= 2
+    assert film["time_recall"] > 0.9
+    assert film["time_precision"] > 0.8
+    assert film["edge"]["median"] <= 0.2
+    assert 4 < film["length"] < 20
     stability = answer["stability"]
     assert [row["moved"] for row in stability["added"]] == [0.0, 0.0]
     assert [row["photos"] for row in stability["added"]] == [1, 2], "a quarter of the photos that show a face"
@@ -132,7 +144,7 @@ def test_a_whole_evaluation(labelled: Path, tmp_path: Path) -> None:
     # The second time nothing is read, and all comes out the same.
     again = evaluation.evaluate(Task(labelled, keep=tmp_path / "kept"), Extras(stability=False), Listener())
     assert (again["scores"], again["retrieval"], again["faces"]) == (scores, retrieval, 10)
-    assert again["stability"] is again["methods"] is again["page"] is None
+    assert again["stability"] is again["methods"] is again["page"] is again["films"] is None
 
 
 def keys(value: object) -> set[str]:

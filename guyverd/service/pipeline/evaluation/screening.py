@@ -1,6 +1,7 @@
-"""Labelled photos shown as films: a library of nothing but these is asked for everybody, with a photo no film shows.
+"""Labelled photos shown as films: a library is asked for the people in them, each with a photo that is not in it.
 
-The films go through the real pipeline, and the questions through the real search, with `--all`.
+The films go through the real pipeline, and the questions through the real search, with `--all`. As in anybody's library
+there are photos beside the films: all that no film shows and nobody is asked for with. They were read before.
 """
 
 from __future__ import annotations
@@ -8,12 +9,13 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from guyverd import config_file
+from guyverd.catalogue.store import Catalogue
 from guyverd.config import Config
 from guyverd.errors import PictureError
 from guyverd.evaluation import moments
@@ -22,10 +24,11 @@ from guyverd.evaluation.moments import Asked, Span
 from guyverd.evaluation.projecting import write
 from guyverd.media.content import read_file
 from guyverd.media.still import read_picture
+from guyverd.model import PhotoId, PhotoReading, Stamp
 from guyverd.service.api import Row
 from guyverd.service.lock import held
 from guyverd.service.pipeline.evaluation.labelling import Truth
-from guyverd.service.pipeline.evaluation.rehearsing import Material
+from guyverd.service.pipeline.evaluation.rehearsing import Material, put
 from guyverd.service.pipeline.local import WorkingLibrary, working_library
 from guyverd.service.pipeline.reading import MOST_BYTES
 from guyverd.service.tasks import Audience
@@ -53,8 +56,12 @@ def screen(material: Material, truth: Truth, *, config: Config, folder: Path, mo
         for name, film in zip(names, films, strict=True):
             write(photos / name, film, lambda number: _pixels(material.photos[number].files[0]))
             step()
-    made = config_file.make([photos], folder / "People", folder / "state", folder / "config.yaml")
+    # A folder that is not there is offline: what is known of its photos stays.
+    away = folder / "Photos"
+    made = config_file.make([photos, away], folder / "People", folder / "state", folder / "config.yaml")
     own = dataclasses.replace(config, photos=made.photos, people=made.people, state=made.state)
+    shown = {each.still.number for film in films for each in film.appearances}
+    _remember(own.state, away, material, shown | {each.number for each in chosen.asked})
     with held(own.state), working_library(own) as library:
         began = time.monotonic()
         audience.follow(library.scan(), library.progress)
@@ -68,8 +75,8 @@ def screen(material: Material, truth: Truth, *, config: Config, folder: Path, mo
         "unread": read["failures"],
         "length": round(length, 1),
         "seconds": round(seconds, 1),
-        "shown": len({each.still.number for film in films for each in film.appearances}),
-        "tracks": read["faces"],
+        "shown": len(shown),
+        "photos": read["photos"],
         "queries": found.queries,
         "absent": found.absent,
         "moments": found.moments,
@@ -95,6 +102,20 @@ def stills(material: Material, truth: Truth) -> list[Still]:
             reading = photo.reading
             found.append(Still(place, person, reading.width, reading.height, reading.faces[0].box))
     return found
+
+
+def _remember(state: Path, root: Path, material: Material, hidden: Collection[int]) -> None:
+    """A catalogue that knows all photos of the material but the hidden ones, by their places, as they were read."""
+    state.mkdir(mode=0o700, parents=True)
+    kept = [(at, photo) for at, photo in enumerate(material.photos) if at not in hidden]
+    with Catalogue(os.fsencode(state / "catalogue.db")) as catalogue:
+        files = [(b"%d.jpg" % at, photo, Stamp(1, 1, at + 1)) for at, photo in kept]
+        numbers = put(catalogue, os.fsencode(root), files)
+        by_engine: dict[str, list[tuple[PhotoId, PhotoReading]]] = {}
+        for _, photo in kept:
+            by_engine.setdefault(photo.engine, []).append((numbers[photo.reading.hash], photo.reading))
+        for engine, readings in by_engine.items():
+            catalogue.photos.read(readings, engine, catalogue.now())
 
 
 def _pixels(path: bytes) -> Pixels:
@@ -126,7 +147,7 @@ def _answers(
 def _found(library: WorkingLibrary, path: str) -> dict[str, tuple[Span, ...]]:
     """The moments that the library gives for the one face of a picture, by film."""
     try:
-        rows = library.search(path, every=True)["results"]
+        rows = library.search(path, every=True, kind="video")["results"]
     except PictureError:
         # No face is found in it today, or it is gone: nothing is answered.
         return {}
