@@ -16,18 +16,21 @@ from guyverd.catalogue.store import Catalogue
 from guyverd.followed import Follow, FollowId, Shown
 from guyverd.model import FaceId, PersonId, Standing
 from guyverd.people import finding
+from guyverd.people.directions import unit
 from guyverd.people.finding import LIKELY, Claim, Faces, claims, judged, most_alike
 from guyverd.service.api import SURE
 from guyverd.service.pipeline.searching.search import MEMBERS
 from guyverd.service.pipeline.words.deciding import standing
 
 if TYPE_CHECKING:
-    from guyverd.model import FaceTable, IntArray
+    from guyverd.model import FaceTable, FloatArray, IntArray
     from guyverd.people.evidence import Measure
     from guyverd.people.index import FaceIndex
 
 NEAR = 64
 """Faces of the library by which it is found who a face is."""
+_ITSELF = 0.99999
+"""Cosine from which a face is the very one that was asked about."""
 STEP = 5_000
 """Faces that are compared at a time."""
 
@@ -80,7 +83,9 @@ class Judging:
         for start in range(0, len(numbers), STEP):
             some = self._faces(numbers[start : start + STEP], measure, said)
             told = judged(asked, some, near=near, members=members, claimed=known, measure=measure, barred=said.barred)
-            counted += [shown[FaceId(face)] for face in some.ids[told.confidence >= SURE].tolist()]
+            # What is asked about shows itself.
+            right = (told.confidence >= SURE) | np.isin(some.ids, asked.ids if follow.person is None else [])
+            counted += [shown[FaceId(face)] for face in some.ids[right].tolist()]
         counted.sort(key=lambda one: (one.photo, one.start or 0.0, one.face))
         return Found(tuple(counted), tuple(new), compared, through, whole)
 
@@ -112,10 +117,10 @@ class Judging:
         """
         measure, said = self._measure(), standing(self._catalogue)
         if follow.person is None and follow.embedding is not None and self.comparable(follow):
-            nobody = np.zeros(1, np.int64)
-            asked = finding.faces(nobody - 1, nobody, follow.embedding[None], nobody > 0, measure)
             near = self._faces(self._nearest(follow), measure, said)
-            members = self._members(most_alike(asked, near), measure, said)
+            asked = _asked(follow.embedding, near, measure)
+            whose = asked.people[asked.people > 0].tolist()
+            members = self._members({*whose, *most_alike(asked, near)}, measure, said)
             return asked, members, claims(asked, near, members, measure), near, measure
         # Its vector cannot be compared any more: who it was found to be is still known.
         person = follow.person if follow.person is not None else follow.through
@@ -145,3 +150,12 @@ class Judging:
     def _columns(self, table: FaceTable, measure: Measure, said: Standing) -> Faces:
         pinned = np.array([face in said.pinned for face in table.ids.tolist()], bool)
         return finding.faces(table.ids, table.people, table.vectors, pinned, measure)
+
+
+def _asked(vector: FloatArray, near: Faces, measure: Measure) -> Faces:
+    """The face that was asked about; where it is one of the library, with its number and person."""
+    number, person, said = np.full(1, -1, np.int64), np.zeros(1, np.int64), np.zeros(1, bool)
+    itself = np.flatnonzero(near.vectors @ unit(vector[None])[0] >= _ITSELF)[:1]
+    if len(itself):
+        number, person, said = near.ids[itself], near.people[itself], near.said[itself]
+    return finding.faces(number, person, vector[None], said, measure)
