@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _QUALITY = 78
 """Of JPEG."""
+_WHOLE = 1 << 31
+"""Pixels; a picture that is to have so many is not reduced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,8 @@ def _small(path: bytes, wanted: ThumbWanted) -> Thumb:
 
     from guyverd.evaluation.page import enlarged  # noqa: PLC0415
 
-    enough = max(wanted.whole, wanted.side, 256)
+    # To come to a frame of a video takes far longer than to unpack it whole.
+    enough = max(wanted.whole, wanted.side, 256) if wanted.at is None else _WHOLE
     picture = _read(path, wanted.at, enough)
     cut = [enlarged(box, picture.width, picture.height) for box in wanted.faces]
     inside = [box for box in cut if box.width > 0 and box.height > 0]
