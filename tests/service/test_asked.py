@@ -346,9 +346,15 @@ def test_any_picture_can_be_asked_about_and_none_is_opened_for_another(
     assert ask(config, "who", path=str(link))["faces"] == inside["faces"]
     box = inside["faces"][0]["box"]
     for path in (str(outside), str(photos / "link.jpg"), f"{photos}/../private/portrait.jpg", "/etc/passwd"):
-        for method, more in (("who", {}), ("search", {}), ("box", {"box": box, "dry": True})):
+        for method, more in (
+            ("who", {"path": path}),
+            ("search", {"query": path}),
+            ("follow", {"query": path, "name": "x", "folder": f"{tmp_path}/kid"}),
+            ("box", {"path": path, "box": box, "dry": True}),
+        ):
             with pytest.raises(PictureElsewhere):
-                ask(config, method, path=path, **more)
+                ask(config, method, **more)
+    assert not (tmp_path / "kid").exists()
     for word in ("confirm", "reject", "split"):
         with pytest.raises(Unread):
             ask(config, word, person=str(inside["faces"][0]["person"]["id"]), faces=[f"{outside}#1"])
@@ -388,7 +394,7 @@ def test_any_picture_can_be_asked_about_and_none_is_opened_for_another(
     reading, writing = os.pipe()
     for end in (reading, writing):
         with pytest.raises(PictureUnreadable):
-            ask(config, "search", end, path="/x")
+            ask(config, "search", end, query="/x")
         with contextlib.suppress(GuyverError):
             ask(config, "status", end)
         os.close(end)
@@ -409,8 +415,11 @@ def test_no_other_method_takes_the_path_of_a_file_to_open() -> None:
         (name, parameter)
         for name in METHODS
         for parameter in inspect.signature(getattr(Library, name)).parameters
-        if parameter in ("path", "file", "folder", "target", "source", "directory", "to", "opened")
+        if parameter in ("path", "query", "file", "folder", "target", "source", "directory", "to", "opened")
     }
     # A folder to accept must be one of the photo folders, by name: whatever else is refused and not even looked at.
-    named = {("accept", "folder")}
-    assert taking - named == {(name, parameter) for name in PICTURED for parameter in ("path", "opened")}
+    # What is followed is put into a folder that must be none with photos and none of guyverd's, by whatever path.
+    named = {("accept", "folder"), ("follow", "folder")}
+    pictures = {"who": "path", "box": "path", "search": "query", "follow": "query"}
+    assert set(pictures) == PICTURED
+    assert taking - named == {(name, parameter) for name, path in pictures.items() for parameter in (path, "opened")}
