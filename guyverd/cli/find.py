@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from guyverd.cli import output
+from guyverd.cli import output, session
 from guyverd.cli.asking import NUMBERED
 from guyverd.cli.format import decimal, person
 from guyverd.cli.output import Column
@@ -29,17 +29,19 @@ _WHO = [
 def who(here: Session, photo: str, as_json: bool) -> None:
     """Tell who is in a picture, face by face.
 
-    The picture may lie anywhere and is not added to the library. Faces are numbered from left to right. Evidence tells
-    by how much a face is more like the person than strangers are like it: 0 is as like as the most alike of them, and
-    about 4 is enough in a library of some thousand faces.
+    The picture, or moment of a video, may lie anywhere and is not added to the library. Faces are numbered from left to
+    right. Evidence tells by how much a face is more like the person than strangers are like it: 0 is as like as the
+    most alike of them, and about 4 is enough in a library of some thousand faces.
 
     \b
     Examples:
       guyverd who ~/Downloads/party.jpg
+      guyverd who clip.mp4@1:23
       guyverd who party.jpg --json | jq -r '.faces[].person.name'
     """
+    asked = session.meant_picture(photo)
     with here.library() as library:
-        answer = library.who(absolute(photo))
+        answer = library.who(absolute(asked.query), at=asked.at)
     if as_json:
         output.record(answer)
     else:

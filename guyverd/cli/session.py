@@ -123,6 +123,13 @@ def meant(text: str) -> Meant:
     return told(text)
 
 
+def meant_picture(text: str) -> Meant:
+    """The same where only a picture can be meant."""
+    from guyverd.service.pipeline.meant import picture
+
+    return picture(text)
+
+
 def nobody(text: str) -> GuyverError:
     """What to say where nobody is called `text` after all."""
     from guyverd.service.pipeline.meant import nobody as told

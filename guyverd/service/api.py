@@ -261,8 +261,8 @@ class Library(Protocol):
         Returns {`made`, `removed`, `renamed` (folders), `problems` [text], `dry_run`}.
         """
 
-    def who(self, path: str, *, opened: int | None = None) -> Row:
-        """Everyone in any picture, also one outside the library.
+    def who(self, path: str, *, at: float | None = None, opened: int | None = None) -> Row:
+        """Everyone in any picture, also one outside the library; of a video, in the frame `at` so many seconds.
 
         A daemon opens what lies in a photo folder or in the people folder; any other picture is handed to it: `opened`
         is the descriptor of that file, open for reading, and `path` only what it is called. Whoever asks through

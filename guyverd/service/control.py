@@ -184,9 +184,9 @@ class RemoteLibrary:
         """See `Library.folders_rebuild`."""
         return self._one("folders_rebuild", dry=dry or None)
 
-    def who(self, path: str, *, opened: int | None = None) -> Row:
+    def who(self, path: str, *, at: float | None = None, opened: int | None = None) -> Row:
         """See `Library.who`."""
-        return self._pictured("who", {"path": path}, path, opened)
+        return self._pictured("who", {"path": path, "at": at}, path, opened)
 
     def search(
         self,

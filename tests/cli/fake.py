@@ -680,9 +680,9 @@ class FakeLibrary:
     def _picture(self, opened: int | None) -> None:
         self.handed = None if opened is None else os.pread(opened, 1 << 20, 0)
 
-    def who(self, path: str, *, opened: int | None = None) -> Row:
+    def who(self, path: str, *, at: float | None = None, opened: int | None = None) -> Row:
         self._picture(opened)
-        self._asked("who", path)
+        self._asked("who", path, *([] if at is None else [at]))
         known = {
             "person": {"id": 12, "name": "Alice"},
             "evidence": 7.35,

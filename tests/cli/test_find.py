@@ -28,6 +28,14 @@ def test_who(run: Run, library: FakeLibrary) -> None:
     assert "unknown" in table[2]
 
 
+def test_who_is_in_a_moment_of_a_video(run: Run, library: FakeLibrary, home: Path) -> None:
+    (home / "clip.mp4").write_bytes(b"video")
+    assert run("who", f"{home}/clip.mp4@0:12").exit_code == 0
+    assert ("who", f"{home}/clip.mp4", 12.0) in library.calls
+    assert run("who", home / "clip.mp4").stderr.startswith(f"guyverd: {home}/clip.mp4 is a video. Say which moment")
+    assert run("who", f"{home}/clip.mp4@noon").exit_code == 6
+
+
 def test_paths_are_sent_absolute_and_otherwise_as_given(
     run: Run, library: FakeLibrary, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -175,9 +175,9 @@ class WorkingLibrary(Listing):
         """See `Library.folders_rebuild`."""
         return self._whole.folders_rebuild(dry)
 
-    def who(self, path: str, *, opened: int | None = None) -> Row:
+    def who(self, path: str, *, at: float | None = None, opened: int | None = None) -> Row:
         """See `Library.who`."""
-        return self._whole.who(path, opened=opened)
+        return self._whole.who(path, at=at, opened=opened)
 
     def search(
         self,

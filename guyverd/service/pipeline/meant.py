@@ -33,16 +33,10 @@ def meant(text: str) -> Meant:
     picture or video is not taken for a person. Raises PictureMissing, PictureUnreadable for a path to a folder,
     NoMoment for a video without a time and NoTime where what follows the @ is none.
     """
-    if _is_file(text):
-        if is_video(os.fsencode(text)):
-            raise NoMoment(path=text)
-        return Meant(text)
-    video, mark, time = text.rpartition("@")
-    if mark and _is_file(video):
-        at = seconds(time)
-        if at is None:
-            raise NoTime(path=video, time=time or "nothing")
-        return Meant(video, at)
+    found = _file(text)
+    if found is not None:
+        return found
+    video, mark, _ = text.rpartition("@")
     if mark and is_video(os.fsencode(video)):
         raise PictureMissing(path=video)
     if is_media(os.fsencode(text)) or text.startswith(_PATHS):
@@ -50,6 +44,28 @@ def meant(text: str) -> Meant:
             raise PictureUnreadable(path=text, detail="it is a folder")
         raise PictureMissing(path=text)
     return Meant(text, person=True)
+
+
+def picture(text: str) -> Meant:
+    """The same where only a picture can be meant; whether there is one shows when it is opened.
+
+    Raises NoMoment and NoTime.
+    """
+    return _file(text) or Meant(text)
+
+
+def _file(text: str) -> Meant | None:
+    if _is_file(text):
+        if is_video(os.fsencode(text)):
+            raise NoMoment(path=text)
+        return Meant(text)
+    video, mark, time = text.rpartition("@")
+    if not mark or not _is_file(video):
+        return None
+    at = seconds(time)
+    if at is None:
+        raise NoTime(path=video, time=time or "nothing")
+    return Meant(video, at)
 
 
 def seconds(time: str) -> float | None:

@@ -277,15 +277,15 @@ class LocalLibrary(Inquiring):
 
     # ---- pictures ----------------------------------------------------------------------------------------------------
 
-    def _read(self, path: str, opened: int | None) -> PhotoReading:
-        read = self._asked.read(path, opened)
+    def _read(self, path: str, opened: int | None, at: float | None) -> PhotoReading:
+        read = self._asked.read(path, opened, at=at)
         reading = read.reading
         self._at_work.renewing.check_comparable(read.engine)
         return reading
 
-    def who(self, path: str, *, opened: int | None = None) -> Row:
+    def who(self, path: str, *, at: float | None = None, opened: int | None = None) -> Row:
         """See `Library.who`."""
-        reading = self._read(path, opened)
+        reading = self._read(path, opened, at)
         if not reading.faces:
             raise NoFaceFound(path=path, smallest=f"{100 * self._at_work.config.faces.smallest:g} %")
         vectors = _stack(reading.faces)
