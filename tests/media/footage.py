@@ -63,7 +63,7 @@ def written(
                 stream.pix_fmt = pixels
                 stream.thread_count = 1
                 if aspect is not None:
-                    stream.codec_context.sample_aspect_ratio = aspect  # type: ignore[attr-defined]
+                    stream.codec_context.sample_aspect_ratio = aspect
                 if turned is not None or mirrored:
                     stream.set_display_rotation(turned or 0.0, hflip=mirrored)
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")

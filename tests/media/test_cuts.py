@@ -35,7 +35,7 @@ def test_what_moves_or_fades_is_no_cut() -> None:
     wide = np.concatenate([scene(1), scene(2)], axis=1)
     moving = [np.ascontiguousarray(wide[:, at : at + 64]) for at in range(0, 64, 2)]
     fading = [((1 - share) * scene(1) + share * scene(2)).astype(np.float32) for share in np.linspace(0, 1, 20)]
-    darker = [(scene(1) * share).astype(np.float32) for share in np.linspace(1, 0.1, 20)]
+    darker = [scene(1) * np.float32(share) for share in np.linspace(1, 0.1, 20)]
     for film in (moving, fading, darker):
         assert cuts(film) == []
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guyverd.media.metadata import taken_at
+from guyverd.media.metadata import filmed_at, filmed_at_in_stream, taken_at
 from tests.promises import scaled
 
 ORIGINAL, DIGITIZED, CHANGED = 0x9003, 0x9004, 0x0132
@@ -140,3 +140,56 @@ def test_hostile_xmp_is_read_in_a_blink(packet: str) -> None:
     begun = time.monotonic()
     assert taken_at({}, packet) is None
     assert time.monotonic() - begun < 2
+
+
+APPLE = "com.apple.quicktime.creationdate"
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        ({"creation_time": "2005-10-28T17:36:40.000000Z"}, "2005-10-28T17:36:40+00:00"),
+        ({"creation_time": "2005-10-28 17:36:40"}, "2005-10-28T17:36:40"),
+        ({"creation_time": "2021-05-04T01:02:03Z", APPLE: "2021-05-04T03:02:03+0200"}, "2021-05-04T03:02:03+02:00"),
+        ({"creation_time": "2021-05-04T01:02:03Z", APPLE: "yesterday"}, "2021-05-04T01:02:03+00:00"),
+        ({"date": "2021-05-04"}, "2021-05-04"),
+        ({"creation_time": "1904-01-01T00:00:00Z"}, None),
+        ({"creation_time": "1970-01-01T00:00:00Z"}, None),
+        ({"creation_time": "1970-01-01T00:00:00Z", "date": "2021"}, None),
+        ({"creation_time": "9999-99-99T00:00:00Z"}, None),
+        ({}, None),
+    ],
+)
+def test_a_film_tells_when_it_was_taken(tags: dict[str, str], expected: str | None) -> None:
+    assert filmed_at(tags) == expected
+
+
+def note(*pairs: str) -> bytes:
+    """What a camcorder leaves in its pictures: pairs of a number and four bytes, all in hexadecimal."""
+    body = bytes.fromhex("".join(pairs))
+    return bytes.fromhex("17ee8c60f84d11d98cd60800200c9a66") + b"MDPM" + bytes((len(pairs),)) + body
+
+
+@pytest.mark.parametrize(
+    ("pairs", "expected"),
+    [
+        (("18 04 201105", "19 04030201"), "2011-05-04T03:02:01+02:00"),
+        (("18 80 201105", "19 04030201"), "2011-05-04T03:02:01"),
+        (("18 2b 201105", "19 04030201"), "2011-05-04T03:02:01-05:30"),
+        (("18 44 201105", "19 04030201"), "2011-05-04T03:02:01+03:00"),
+        (("70 00000000", "18 00 201112", "19 31235959", "1a 00000000"), "2011-12-31T23:59:59+00:00"),
+        (("18 00 201113", "19 04030201"), None),
+        (("18 00 20ab05", "19 04030201"), None),
+        (("18 00 201105",), None),
+        ((), None),
+    ],
+)
+def test_a_camcorder_tells_it_in_the_pictures(pairs: tuple[str, ...], expected: str | None) -> None:
+    assert filmed_at_in_stream(note(*pairs)) == expected
+
+
+@given(st.binary(max_size=60))
+def test_any_note_is_read_or_not(rest: bytes) -> None:
+    for data in (rest, note()[:-1] + rest):
+        found = filmed_at_in_stream(data)
+        assert found is None or datetime.datetime.fromisoformat(found)
