@@ -163,14 +163,15 @@ def test_faces_in_videos_are_cut_from_their_best_frames_in_another_process(photo
     red[100:220, 200:300] = RED
     clip = photos / "clip.mp4"
     film(clip, nobody(1), still(red, 1))
-    seen = {"file": str(clip), "box": [200, 100, 300, 220], "width": 640, "height": 480}
+    box = [200, 100, 300, 220]
+    seen = {"file": str(clip), "box": box, "width": 640, "height": 480}
     broken = photos / "broken.mp4"
     broken.write_bytes(clip.read_bytes()[:300])
     rows = [
-        row(1, seen["box"], clip, at=1.5),
-        row(2, seen["box"], clip, at=0.5),
-        row(3, seen["box"], broken, at=0.5, photo=2),
-        row(4, seen["box"], photo(photos / "a.jpg", (640, 480), seen["box"]), photo=3),
+        row(1, box, clip, at=1.5),
+        row(2, box, clip, at=0.5),
+        row(3, box, broken, at=0.5, photo=2),
+        row(4, box, photo(photos / "a.jpg", (640, 480), box), photo=3),
     ]
     done = save(rows, tmp_path / "out")
     assert [Path(path).name for path in done.written] == ["undated_clip_1.jpg", "undated_clip_2.jpg", "undated_a_4.jpg"]
