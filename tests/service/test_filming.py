@@ -402,6 +402,26 @@ def test_one_part_is_tried_every_minute_where_nothing_can_be_read(studio: Studio
     assert studio.flying == [1, 2]
 
 
+def test_figures_that_are_none_are_its_own_fault(studio: Studio) -> None:
+    """As from a worker whose memory is damaged; nothing else must stop for that."""
+    found = part(0)
+    studio.answer(0, dataclasses.replace(found, end=float("nan")))
+    assert studio.state()[0] == "failed"
+    assert not studio.filming.busy
+    assert studio.workers.jobs == {}
+
+
+def test_what_is_kept_may_be_damaged_meanwhile_and_is_read_anew_once(studio: Studio) -> None:
+    for state in ("pending", "failed"):
+        studio.answer(0, part(0))
+        broken = HeldPart(0, f"{ENGINE} | 1 a second, from 0.06", b"damaged")
+        studio.catalogue.films.keep(PhotoId(1), broken, NOW)
+        studio.answer(1, part(1))
+        studio.answer(2, part(2))
+        assert studio.state()[0] == state
+    assert studio.workers.jobs == {}
+
+
 def test_one_that_is_forgotten_meanwhile_leaves_nothing(studio: Studio) -> None:
     studio.answer(0, part(0))
     (known,) = studio.catalogue.files.known(studio.root.id)

@@ -68,6 +68,8 @@ class Filming:
         self._metrics = metrics or Metrics()
         self._films: dict[PhotoId, Film] = {}
         """Those that are being read, in the order in which they were begun."""
+        self._anew: set[PhotoId] = set()
+        """Those that were read from the beginning because what was kept of them was damaged."""
         self._ready: queue.SimpleQueue[_Part | _Frame] = queue.SimpleQueue()
         self._costs: list[tuple[float, float]] = []
         self._shares: tuple[tuple[PhotoId, bytes, float], ...] = ()
@@ -194,7 +196,10 @@ class Filming:
         except Exception as problem:
             self._problem(film, number, problem)
         else:
-            self._note_part(film, part, result)
+            try:
+                self._note_part(film, part, result)
+            except ValueError as problem:  # figures that are none, as of a worker whose memory is damaged
+                self._problem(film, 0, problem)
         self._verdicts.hindrance.over()
 
     def _note_part(self, film: Film, part: VideoPart, result: PartRead) -> None:
@@ -235,9 +240,13 @@ class Filming:
             parts = self._parts(film)
             faces = assembled(parts)
         except ValueError as problem:
-            # What was kept is not what it was: it is read from the beginning.
-            log.warning("%s is read anew: %s", os.fsdecode(film.photo.paths[0]), problem, extra=about(film.photo))
-            self._catalogue.films.drop(film.photo.id, sorted(film.numbers))
+            # What was kept is not what it was: it is read from the beginning, once.
+            if film.photo.id in self._anew:
+                self._verdicts.note(film.photo, problem, video=True)
+            else:
+                log.warning("%s is read anew: %s", os.fsdecode(film.photo.paths[0]), problem, extra=about(film.photo))
+                self._catalogue.films.drop(film.photo.id, sorted(film.numbers))
+                self._anew.add(film.photo.id)
             del self._films[film.photo.id]
             return False
         if film.photo.again and not film.described and self._ask(film, faces):

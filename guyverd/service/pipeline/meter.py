@@ -40,7 +40,7 @@ _HALF = 900.0
 """Seconds of work after which an older one counts half: the machine's load changes in the course of a day."""
 _PRIOR = 2.0
 """Seconds of work for which all workers are believed to be busy."""
-_FILM_BELIEVED = (20.0, 0.1)
+_FILM_BELIEVED = (20.0, 0.3)
 """Megabytes of video that are believed to have been read, and the seconds that each took."""
 _FILM_REMEMBERED = 20_000.0
 """Megabytes after which what was learnt of videos begins to fade."""
