@@ -307,7 +307,7 @@ class WhomToFollow(PictureError):
 class FaceChoice(PictureError):
     """{path} has {count} faces, so face {face} does not exist."""
 
-    hint = "Faces are numbered from 1 to {count}, left to right."
+    hint = "Faces are numbered from 1 to {count}, left to right; those of a whole video by when they are first seen."
 
 
 class NoSuchFace(PictureError):
