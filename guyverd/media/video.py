@@ -38,7 +38,10 @@ if TYPE_CHECKING:
 _BACK = (0.0, 4.0, 20.0, 120.0)
 """Seconds before the wanted time at which to look for a frame to begin with, then at the beginning. Seeking lands on a
 frame that depends on no other where a container has a list of them, and anywhere where it has none."""
+_FAR = 20.0
+"""Seconds before the wanted time from which on it is worth while to look for a frame to begin with first."""
 _EARLY = 10.0
+"""Seconds before the beginning of a film that are sought to find its first frame."""
 _UNHURRIED = 4.0
 """A few seconds of what is skipped are decoded like the rest."""
 _LONG = (1.0, 10.0, 100.0, float("inf"))
@@ -157,6 +160,10 @@ class Film:
             self._go_to(at)
             moments = self._decoded(every=every, calm_until=start - _UNHURRIED)
             first = next(moments, None)
+            if first is not None and first.time < start - _FAR:
+                # Where the container has no list of its frames this is the beginning, mostly.
+                moments = self._decoded(every=every, begin=self._last_key(at, start))
+                first = next(moments, None)
             if at == 0.0 or (first is not None and first.time <= start):
                 break
         if first is None:
@@ -164,6 +171,24 @@ class Film:
         for moment in itertools.chain([first], moments):
             if moment.time >= start - 1e-6:
                 yield moment
+
+    def _last_key(self, at: float, start: float) -> int | None:
+        """The number of the last packet before `start`, from `at` on, that depends on no other; and go to `at` again.
+
+        Nothing is decoded for that.
+        """
+        found = None
+        self._go_to(at)
+        for packet in self._packets():
+            number = packet.dts if packet.pts is None or self._numbered else packet.pts
+            if number is None:
+                continue
+            if number * self._tick - self._origin > start + _JUMP:
+                break
+            if packet.is_keyframe and number * self._tick - self._origin <= start:
+                found = number
+        self._go_to(at)
+        return found
 
     def picture(self, moment: Moment, enough: int) -> tuple[Pixels, float]:
         """A frame as uint8[h, w, 3], RGB, upright, C-contiguous, and its scale: 1 / a whole number.
@@ -208,12 +233,15 @@ class Film:
             with contextlib.suppress(av.FFmpegError):
                 self._container.seek(round(self._origin * av.time_base), backward=True)
 
-    def _decoded(self, *, every: bool, calm_until: float = float("-inf")) -> Iterator[Moment]:
-        """What comes next, in the order of time; until `calm_until` only what others depend on."""
+    def _decoded(self, *, every: bool, calm_until: float = float("-inf"), begin: int | None = None) -> Iterator[Moment]:
+        """What comes next, in the order of time; until `calm_until` only what others depend on.
+
+        Packets before the one with the number `begin` are passed over.
+        """
         last = float("-inf")
         faults = 0
         numbers: list[int] = []
-        for frame in self._raw(every=every, calm_until=calm_until, numbers=numbers):
+        for frame in self._raw(every=every, calm_until=calm_until, begin=begin, numbers=numbers):
             ticks = heapq.heappop(numbers) if self._numbered and numbers else frame.pts
             time = last + 1 / 25 if ticks is None else ticks * self._tick - self._origin
             if time < last - _JUMP:
@@ -229,11 +257,15 @@ class Film:
             last = time
             yield Moment(max(0.0, time), frame, (frame.duration or 0) * self._tick)
 
-    def _raw(self, *, every: bool, calm_until: float, numbers: list[int]) -> Iterator[VideoFrame]:
+    def _raw(self, *, every: bool, calm_until: float, begin: int | None, numbers: list[int]) -> Iterator[VideoFrame]:
         faults = 0
         context = self._context
         hurried = None
         for packet in self._packets():
+            if begin is not None and packet.size:
+                if begin != (packet.dts if packet.pts is None or self._numbered else packet.pts):
+                    continue
+                begin = None
             calm = not every or (packet.pts is not None and packet.pts * self._tick - self._origin < calm_until)
             if calm is not hurried:
                 context.skip_frame = "NONREF" if calm else "DEFAULT"
