@@ -6,6 +6,7 @@ import html.parser
 import os
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -83,6 +84,7 @@ NAMES = (
 )
 
 
+@pytest.mark.promise("metadata")
 @given(NAMES, NAMES, NAMES)
 def test_no_name_leaves_its_place(name: str, person: str, title: str) -> None:
     row = {**ROW, "file": f"/photos/{name}", "files": [f"/photos/{name}"], "name": person}
