@@ -11,7 +11,7 @@ what to do next; `exit_code` is what the command line returns. One family, one e
     │   ├── NoDay          5   DaysContradict
     │   └── FollowTaken    5   UnknownFollow
     ├── PictureError       6   PictureMissing, PictureUnreadable, NoFaceFound, FaceChoice, NoSuchFace, Unread, WhichFace
-    │   ├── WhichTrack     6   NobodyThen, WhomToFollow
+    │   ├── WhichTrack     6   NobodyThen, WhomToFollow, FolderElsewhere, LibraryEmpty
     │   ├── BoxRefused     6   NoFaceKnown, PictureElsewhere, FileUnreadable, NoMoment, NoTime
     │   └── VideoUnreadable 6  PastTheEnd
     ├── CatalogueError     7   CatalogueNewer, CatalogueDamaged, CatalogueCopied
