@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 _ENCODERS = {"webm": ("libvpx", "libopus", 48_000), "": ("libx264", "aac", 0)}
 """What pictures and sound are encoded with, and how many samples a second of the latter (0: as many as there are)."""
-_TICK = Fraction(1, 90_000)
+_OTHERWISE = "mpeg4"
+"""What every FFmpeg has, also one that was built without x264."""
+_TICK = Fraction(1, 60_000)
+"""Times of frames are multiples of it; MPEG-4 knows none much shorter."""
 _WHOLE = 1 << 31
 _HIGH = 720
 """Lines from which on colours are coded as in high definition."""
@@ -81,6 +84,8 @@ def _pictures(film: Film, part: Part, made: OutputContainer) -> Iterator[tuple[f
 def _film_stream(made: OutputContainer, format_: str, rate: float, size: tuple[int, ...]) -> VideoStream:
     height, width = size
     encoder = _ENCODERS.get(format_, _ENCODERS[""])[0]
+    if encoder not in av.codecs_available:
+        encoder = _OTHERWISE
     stream = made.add_stream(encoder, rate=Fraction(min(max(rate, 1.0), 240.0)).limit_denominator(1001))
     assert isinstance(stream, av.VideoStream)
     stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
@@ -90,7 +95,8 @@ def _film_stream(made: OutputContainer, format_: str, rate: float, size: tuple[i
     context.colorspace = 1 if height >= _HIGH else 5
     # What x264 calls its macroblock tree is not the same twice.
     quick = {"preset": "veryfast", "crf": "18", "x264-params": "mbtree=0"}
-    context.options = quick if encoder == "libx264" else {"crf": "10", "b:v": "8M"}
+    others = {"libvpx": {"crf": "10", "b:v": "8M"}, _OTHERWISE: {"qscale": "3", "flags": "+qscale"}}
+    context.options = others.get(encoder, quick)
     return stream
 
 

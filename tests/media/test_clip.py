@@ -170,3 +170,12 @@ def test_a_disk_that_is_full_is_no_fault_of_the_film(films: dict[str, Path], exa
         cut_clip(os.fsencode(films[".mp4"]), START, END, Full(), ".mp4", exact=exact)
     assert raised.value.errno == errno.ENOSPC
     assert not isinstance(raised.value, av.FFmpegError)
+
+
+def test_a_player_without_x264_encodes_all_the_same(films: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(av, "codecs_available", av.codecs_available - {"libx264"})
+    data, anew = clip(films[".mp4"], exact=True)
+    assert anew
+    assert numbers(data) == list(range(FIRST, LAST + 1))
+    with av.open(io.BytesIO(data), "r") as container:
+        assert container.streams.video[0].codec_context.name == "mpeg4"
