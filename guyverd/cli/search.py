@@ -42,6 +42,12 @@ class Query(click.ParamType[str]):
 
     name = "query"
 
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """As it is, if it is anything."""
+        if not value:
+            self.fail("Nothing was asked about.", param, ctx)
+        return value
+
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Names that begin like that, and files."""
         return [*completion.people(ctx, param, incomplete), *completion.faces(ctx, param, incomplete)]

@@ -189,6 +189,7 @@ def test_nothing_found(run: Run, library: FakeLibrary, home: Path, picture: Path
 
 
 def test_more_than_are_shown(run: Run, library: FakeLibrary, picture: Path) -> None:
+    assert run("search", "").exit_code == 2
     assert "2 of 4 are shown: --all shows all that is sure enough." in run("search", "x.jpg", "-k", 2).stderr
 
 
