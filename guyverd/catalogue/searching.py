@@ -122,6 +122,19 @@ class Searching:
                 found[face] = None
         return list(found)
 
+    def seen(self, people: Sequence[PersonId], photos: Collection[int]) -> dict[int, list[list[tuple[float, float]]]]:
+        """When each of these people is seen in those of the photos that are videos: for each, and in their order."""
+        found: dict[int, list[list[tuple[float, float]]]] = {}
+        rows = self._db.rows(
+            "SELECT photo_id, person_id, starts, ends FROM faces WHERE person_id IN (SELECT value FROM json_each(?))"
+            " AND photo_id IN (SELECT value FROM json_each(?)) AND starts IS NOT NULL ORDER BY starts",
+            (json.dumps(list(people)), json.dumps(sorted(photos))),
+        )
+        for row in rows:
+            of_each = found.setdefault(row["photo_id"], [[] for _ in people])
+            of_each[list(people).index(row["person_id"])].append((row["starts"], row["ends"]))
+        return found
+
     def all_wanted(self, wanted: Filter, at_most: int) -> list[int] | None:
         """All faces that are there and wanted; None where there are more than so many."""
         condition, parameters = _condition(wanted)

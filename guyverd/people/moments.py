@@ -12,6 +12,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+Span = tuple[float, float]
+"""From when to when, in seconds."""
+
 NEARLY = 1.0
 """Seconds that may lie between two tracks of one moment."""
 _ALMOST = 0.5
@@ -71,6 +74,19 @@ def as_one(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
         else:
             found.append((start, end))
     return found
+
+
+def beside(span: Span, company: Iterable[Iterable[Span]]) -> list[Span]:
+    """The parts of a time, in order, at which everybody of a company is seen too; each is told by when they are."""
+    parts = [span]
+    for spans in company:
+        parts = [
+            (max(start, since), min(end, until))
+            for start, end in parts
+            for since, until in sorted(spans)
+            if max(start, since) < min(end, until)
+        ]
+    return parts
 
 
 def _surest(one: Seen) -> tuple[list[float], int]:

@@ -7,7 +7,7 @@ import itertools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guyverd.people.moments import NEARLY, Seen, moments
+from guyverd.people.moments import NEARLY, Seen, beside, moments
 
 
 def photo(row: int, number: int, sure: float) -> Seen:
@@ -43,6 +43,13 @@ def test_one_who_is_hardly_found_lengthens_nobodys_moment() -> None:
 
 def test_videos_are_told_apart() -> None:
     assert told(track(0, 0, 10), track(1, 10, 12, video=2)) == [((0,), 0, 10), ((1,), 10, 12)]
+
+
+def test_the_times_at_which_all_of_a_company_are_seen() -> None:
+    assert beside((0, 10), []) == [(0, 10)]
+    assert beside((0, 10), [[(8, 12), (2, 4)]]) == [(2, 4), (8, 10)]
+    assert beside((0, 10), [[(0, 5)], [(3, 9)]]) == [(3, 5)]
+    assert beside((0, 10), [[(0, 5)], [(5, 9)]]) == beside((0, 10), [[]]) == []
 
 
 spans = st.tuples(st.integers(0, 60), st.integers(1, 20), st.floats(0, 1), st.integers(1, 3))

@@ -108,6 +108,12 @@ def test_moments_that_touch_are_one_and_somebody_else_is_none(library: Library) 
     assert sorted((one.start, one.end) for one in moments) == [(0, 20), (60, 70)]
 
 
+def test_in_company_a_moment_is_when_both_are_seen(library: Library) -> None:
+    together_ = replace(EVERY, wanted=Filter(company=(BOB,), kind=PhotoKind.VIDEO))
+    assert [(one.start, one.end) for one in library.ask(0, together_).shown] == [(5, 15)]
+    assert [(one.start, one.end) for one in library.search.of_person(ADA, together_).shown] == [(5, 15)]
+
+
 def test_near_identical_pictures_are_one_row_shown_by_the_largest(library: Library) -> None:
     [one] = [one for one in library.ask(0, EVERY).shown if one.duplicates]
     assert one.face.photo == 10

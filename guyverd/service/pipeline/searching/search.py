@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from guyverd.catalogue.searching import ANYTHING, Filter
-from guyverd.catalogue.sought import Sought
+from guyverd.catalogue.sought import Sought, SoughtFace
 from guyverd.catalogue.store import Catalogue
 from guyverd.model import PersonId, Standing
 from guyverd.people.finding import LIKELY, Claim, Faces, Judged, claims, faces, joined, judged, most_alike
+from guyverd.people.moments import beside
 from guyverd.service.pipeline.searching.showing import Shown, shown
 from guyverd.service.pipeline.words.deciding import standing
 
@@ -208,12 +209,13 @@ class _Asking:
 
     def _told(self, found: Sought, near: Faces) -> tuple[list[Shown], bool]:
         """All that is wanted of these and of the people found, and whether those are all of the people's."""
-        some = found.of_wanted()
+        some = self._in_company(found.of_wanted())
         columns = _columns(some, self._measure, self._said)
         judged_ = self._judged(columns, near, self._known)
         whole = True
         if self._known and (self._question.every or self._too_few(judged_)):
             more, whole = self._theirs({face.face for face in some.faces})
+            more = self._in_company(more)
             if len(more):
                 farther = _columns(more, self._measure, self._said)
                 some, columns = some.and_(more), joined(columns, farther)
@@ -222,6 +224,24 @@ class _Asking:
             whole = False
         told = shown(some.faces, columns.vectors, judged_, duplicates=self._question.duplicates)
         return told, whole
+
+    def _in_company(self, found: Sought) -> Sought:
+        """The same, of tracks only the times at which all are seen whose company is wanted."""
+        company = self._question.wanted.company
+        videos = {face.photo for face in found.faces if face.start is not None}
+        if not company or not videos:
+            return found
+        seen = self._searching.seen(company, videos)
+        rows: list[int] = []
+        parts: list[SoughtFace] = []
+        for row, face in enumerate(found.faces):
+            if face.start is None or face.end is None:
+                spans: list[tuple[float | None, float | None]] = [(face.start, face.end)]
+            else:
+                spans = [*beside((face.start, face.end), seen.get(face.photo, [[]]))]
+            rows += [row] * len(spans)
+            parts += [replace(face, start=start, end=end) for start, end in spans]
+        return Sought(tuple(parts), found.vectors[rows])
 
     def _too_few(self, judged_: Judged) -> bool:
         return int((judged_.confidence >= LIKELY).sum()) < self._question.k + SPARE // 2
