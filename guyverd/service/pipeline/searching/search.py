@@ -16,7 +16,8 @@ from guyverd.catalogue.searching import ANYTHING, Filter
 from guyverd.catalogue.sought import Sought, SoughtFace
 from guyverd.catalogue.store import Catalogue
 from guyverd.model import PersonId, Standing
-from guyverd.people.finding import LIKELY, Claim, Faces, Judged, claims, faces, joined, judged, most_alike
+from guyverd.people import confidence
+from guyverd.people.finding import LIKELY, Claim, Faces, Judged, claims, faces, joined, judged, most_alike, nearest
 from guyverd.people.moments import beside
 from guyverd.service.pipeline.searching.showing import Shown, shown
 from guyverd.service.pipeline.words.deciding import standing
@@ -204,8 +205,12 @@ class _Asking:
         if not len(near):
             return False
         farthest = near.of(np.arange(len(near) * 3 // 4, len(near)))
-        by_likeness = self._judged(farthest, farthest, () if self._known is not None else None)
-        return bool((by_likeness.confidence >= self._question.level).any())
+        evidence, measure = nearest(farthest, self._asked).evidence, self._measure
+        if self._question.direct:
+            sure = confidence.likeness(evidence, measure)
+        else:
+            sure = confidence.direct(evidence, np.zeros(len(evidence), bool), measure)
+        return bool((sure >= self._question.level).any())
 
     def _told(self, found: Sought, near: Faces) -> tuple[list[Shown], bool]:
         """All that is wanted of these and of the people found, and whether those are all of the people's."""
