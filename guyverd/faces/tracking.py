@@ -34,6 +34,12 @@ _PATIENCE = 2.5
 """Seconds for which somebody may turn away within a shot and still be the same track."""
 _PLACE_COUNTS = 0.15
 """Distance that lying on the same place is worth, where several could be the one."""
+_BLINK = 0.25
+"""Seconds between the end of one track and the beginning of another in the same place that is the same face."""
+_RUNS = 1.5
+"""Widths that it may have moved meanwhile."""
+_MOVING = 0.6
+"""Quality below which that is true of faces that hardly look alike: who moves is blurred."""
 _PROBES = 40
 """Looks in between for all faces of one sample: a crowd at the limit of what is seen would take for ever."""
 
@@ -70,6 +76,13 @@ class _Track:
         best = self.sights[:3] if self.sights else []
         self.anchors = [_unit(sight.face) for sight in best]
         self.anchors.append(_unit(self.face))
+
+    def go_on_as(self, other: _Track) -> None:
+        """Be one with a track that began where this one seemed to end."""
+        self.seen += other.seen
+        self.sights = best_of([*self.sights, *other.sights])
+        self.anchors = [*self.anchors, *other.anchors]
+        self.last_time, self.last, self.end = other.last_time, other.last, None
 
     def distance(self, vector: DoubleArray) -> float:
         return min(float(np.linalg.norm(vector - anchor)) for anchor in self.anchors)
@@ -122,6 +135,10 @@ class Tracker:
                     track.start = begins
                 elif not opens:
                     looks.appeared(track, time)
+                    if (same := next((other for other in gone if _runs_into(other, track)), None)) is not None:
+                        same.go_on_as(track)
+                        gone.remove(same)
+                        continue
                     _come_after(track, gone)
                 self._open.append(track)
 
@@ -220,6 +237,19 @@ class _Looks:
         return face
 
 
+def _runs_into(one: _Track, other: _Track) -> bool:
+    """Whether a track that began, traced back over the frames in between, comes from where another was lost.
+
+    Who moves fast is somewhere else a second later and may have turned; from frame to frame it is one face.
+    """
+    before, after = one.face.box, other.first
+    if one.end is None or abs(other.start - one.last_time) > _BLINK or not _about(before, after, _RUNS):
+        return False
+    poor = min(one.sights[0].face.quality.score, other.sights[0].face.quality.score) < _MOVING
+    limit = _UNLIKE if poor and _about(before, after) else LIKELY
+    return min(other.distance(anchor) for anchor in one.anchors) <= limit
+
+
 def _come_after(track: _Track, gone: Sequence[_Track]) -> None:
     """Who comes where somebody goes comes after them: on frames in between the same face was taken for both."""
     for other in gone:
@@ -265,12 +295,12 @@ def _cost(track: _Track, face: DetectedFace, near: Box, *, steady: bool) -> floa
     return distance - _PLACE_COUNTS * shared if distance <= limit else None
 
 
-def _about(one: Box, other: Box) -> bool:
-    """Whether two boxes are in about the same place."""
+def _about(one: Box, other: Box, near: float = _NEAR) -> bool:
+    """Whether two boxes are in about the same place: `near` widths apart at most, and of about one size."""
     wide, narrow = max(one.width, other.width), max(1, min(one.width, other.width))
     across = (one.left + one.right - other.left - other.right) / 2
     down = (one.top + one.bottom - other.top - other.bottom) / 2
-    return wide <= _SIZES * narrow and max(abs(across), abs(down)) <= _NEAR * wide
+    return wide <= _SIZES * narrow and max(abs(across), abs(down)) <= near * wide
 
 
 def _unit(face: DetectedFace) -> DoubleArray:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from guyverd.faces.tracking import Tracker
 from guyverd.faces.tracks import Piece
@@ -82,6 +84,18 @@ def test_who_turns_away_for_a_moment_is_one_track_and_who_comes_back_late_two() 
     assert spans(away) == [(0.0, 6.0)]
     late = watched(lambda time: [] if 2.2 <= time < 6.4 else [face(1, 100)], 9)
     assert spans(late) == [(0.0, 2.2), (6.4, 9.0)]
+
+
+def test_who_runs_and_turns_is_one_track_by_the_frames_in_between() -> None:
+    def scene(time: float) -> list[DetectedFace]:
+        turned = likeness(1, min(1.0, max(0.0, time - 1.2)) * 0.5)
+        return [replace(face(1, round(50 + 400 * time), quality=0.55), embedding=turned)]
+
+    assert spans(watched(scene, 3)) == [(0.0, 3.0)]
+    # Somebody else who is there from the next frame on is not the same.
+    found = watched(lambda time: [face(1 if time < 1.48 else 2, round(50 + 300 * time), quality=0.55)], 3)
+    assert [piece.end for piece in found] == [1.48, 3.0]
+    assert found[1].start == pytest.approx(1.48, abs=0.05)
 
 
 def test_looks_may_be_far_apart() -> None:
