@@ -81,6 +81,13 @@ _SHOWN = (
 )
 
 
+_HELD = (
+    "FROM photos JOIN files ON files.photo_id = photos.id JOIN roots ON roots.id = files.root_id"
+    " WHERE files.state = 'identified' AND missing_since IS NULL AND configured AND roots.state = 'online'"
+)
+"""Files whose bytes can be had now, with their photos."""
+
+
 class Asked(NamedTuple):
     """What is to be followed: somebody, or a face; see `followed.Follow`."""
 
@@ -255,11 +262,10 @@ class Follows:
     # ---- deliveries --------------------------------------------------------------------------------------------------
 
     def open(self, follow: FollowId, most: int, after: int = 0) -> list[Delivery]:
-        """The first `most` deliveries after a number that are not made, of those whose photo is known to be there."""
+        """The first `most` deliveries after a number that are not made, of those whose photo can be had now."""
         rows = self._db.rows(
             "SELECT * FROM deliveries WHERE follow_id = ? AND state <> 'made' AND id > ? AND EXISTS"
-            " (SELECT 1 FROM photos JOIN present_files ON photo_id = photos.id WHERE photos.hash = deliveries.hash)"
-            " ORDER BY id LIMIT ?",
+            f" (SELECT 1 {_HELD} AND photos.hash = deliveries.hash) ORDER BY deliveries.id LIMIT ?",
             (follow, after, most),
         )
         return [_delivery(row) for row in rows]
@@ -323,10 +329,8 @@ class Follows:
         for start in range(0, len(ordered), 500):
             some = ordered[start : start + 500]
             for row in self._db.rows(
-                "SELECT photos.hash, roots.path AS root, files.path, files.size, files.mtime_ns FROM photos"
-                " JOIN files ON files.photo_id = photos.id JOIN roots ON roots.id = files.root_id"
-                f" WHERE photos.hash IN ({','.join('?' * len(some))}) AND files.state = 'identified'"
-                " AND missing_since IS NULL AND configured AND roots.state = 'online' ORDER BY files.id",
+                f"SELECT photos.hash, roots.path AS root, files.path, files.size, files.mtime_ns {_HELD}"
+                f" AND photos.hash IN ({','.join('?' * len(some))}) ORDER BY files.id",
                 tuple(some),
             ):
                 found[row["hash"]].append(Source(within(row["root"], row["path"]), row["size"], row["mtime_ns"]))

@@ -86,7 +86,7 @@ class Library:
         return Delivering(self.catalogue, lambda: sacred, self.clipper, lambda: not self.hindered)
 
     def deliver(self, saved: Follow) -> int:
-        return self.delivering().deliver(saved)
+        return self.delivering().deliver(saved).made
 
 
 def digest(path: Path) -> bytes:
@@ -316,11 +316,11 @@ def test_what_cannot_be_copied_hinders_nothing_else(library: Library, monkeypatc
     with monkeypatch.context() as patch:
         patch.setattr(shapes, "write_copy", broken)
         delivering = library.delivering()
-        assert delivering.deliver(saved) == 3
+        assert delivering.deliver(saved).made == 3
         assert list(delivering.aside.values()) == ["input/output error"]
-        assert delivering.deliver(saved) == 0
+        assert delivering.deliver(saved).made == 0
     delivering.aside.clear()
-    assert delivering.deliver(saved) == 1
+    assert delivering.deliver(saved).made == 1
     assert sorted(tree(where(saved)).values(), key=str) == sorted(as_wanted(library, Form.COPY).values(), key=str)
 
 
@@ -332,6 +332,13 @@ def test_a_copy_that_is_stopped_leaves_nothing_behind(library: Library, monkeypa
     assert tree(where(saved)) == {}
     monkeypatch.setattr(library, "hindered", False)
     assert library.deliver(saved) == 4
+
+
+def test_whoever_gets_much_lets_others_have_their_turn(library: Library) -> None:
+    for form, some in ((Form.COPY, 1), (Form.LINK, 4)):
+        saved = library.follow(form=form)
+        assert library.delivering().deliver(saved, lambda: False) == (some, some < 4)
+        assert library.delivering().deliver(saved) == (4 - some, False)
 
 
 def test_whoever_has_ended_gets_nothing_more(library: Library) -> None:
@@ -351,7 +358,7 @@ def test_a_moment_is_cut_out_and_what_cannot_be_is_told(
     moments = [Wanted(digest(library.photos / name), 1.0, 2.5) for name in ("party.mp4", "broken.mp4")]
     library.catalogue.follows.want(saved.id, moments, [])
     delivering = library.delivering()
-    assert delivering.deliver(saved) == 2
+    assert delivering.deliver(saved).made == 2
     assert set(tree(where(saved))) == {"one.jpg", "party 00.01-00.02.mp4"}
     assert len(delivering.aside) == 1
     clip = where(saved) / "party 00.01-00.02.mp4"

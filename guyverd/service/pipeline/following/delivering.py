@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import replace
+from typing import NamedTuple
 
 from guyverd.catalogue.store import Catalogue
 from guyverd.errors import DeliveryStopped, GuyverError, VideoUnreadable
@@ -36,6 +37,15 @@ class Ended(Exception):
     """The saved search, or the program, comes to its end."""
 
 
+class Delivered(NamedTuple):
+    """What came of it."""
+
+    made: int
+    """Files that are there now."""
+    more: bool
+    """Whether more could have been made, had there been time."""
+
+
 class Delivering:
     """For one library; by one thread at a time."""
 
@@ -50,17 +60,22 @@ class Delivering:
         self.aside: dict[DeliveryId, str] = {}
         """What could not be made though the folder is in order, and why; it is tried again when this is emptied."""
 
-    def deliver(self, follow: Follow) -> int:
-        """Put there what waits and whose photo is there; returns how much that was.
+    def deliver(self, follow: Follow, time_left: Callable[[], bool] = lambda: True) -> Delivered:
+        """Put there what waits and whose photo is there, as long as there is time left.
 
         Raises DeliveryStopped where nothing can be put there now, and Ended.
         """
         made = after = 0
         while some := self._catalogue.follows.open(follow.id, BATCH, after):
+            if made and not time_left():
+                return Delivered(made, True)
             after = some[-1].id
             with delivering.opened(follow.folder, is_mount=follow.mounted, sacred=self._sacred()) as here:
-                made += self._some(here, follow, [one for one in some if one.id not in self.aside])
-        return made
+                done = self._some(here, follow, [one for one in some if one.id not in self.aside], time_left)
+            made += done.made
+            if done.more:
+                return Delivered(made, True)
+        return Delivered(made, False)
 
     def mend(self, follow: Follow) -> int:
         """Have links whose photos have moved lead there; returns how many. Raises DeliveryStopped and Ended."""
@@ -86,7 +101,7 @@ class Delivering:
         if not self._go_on() or not self._catalogue.follows.there(follow.id):
             raise Ended
 
-    def _some(self, here: int, follow: Follow, some: Sequence[Delivery]) -> int:
+    def _some(self, here: int, follow: Follow, some: Sequence[Delivery], time_left: Callable[[], bool]) -> Delivered:
         self._check(follow)
         finished: list[Delivery] = []
         rest: list[Delivery] = []
@@ -100,14 +115,16 @@ class Delivering:
                 self._settled(here, finished)
             sources = self._sources(rest)
             links = [one for one in rest if follow.form is Form.LINK and one.wanted.start is None]
-            made = self._links(here, follow, links, sources)
+            made = self._links(here, follow, links, sources) + len(finished)
         except OSError as problem:
             raise delivering.explained(follow.folder, problem) from problem
         for one in rest:
             if one not in links and one.id in sources:
+                if made and not time_left():
+                    return Delivered(made, True)
                 self._check(follow)
                 made += self._one_file(here, follow, one, sources[one.id])
-        return made + len(finished)
+        return Delivered(made, False)
 
     def _sources(self, some: Sequence[Delivery]) -> dict[DeliveryId, Source]:
         """A file for each delivery that holds its photo as it was read; those without one wait."""

@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 _BACK_OFF = 10.0
 """Seconds after which what failed is tried again."""
+_SLICE = 10.0
+"""Seconds after which the next has its turn, where there is much to deliver."""
 _ASIDE = 600.0
 """Seconds after which single files are, that could not be made though their folder is in order."""
 
@@ -131,6 +133,12 @@ class Following:
 
     def run(self) -> None:
         """Look for every saved search and deliver what is found, as far as that can be done now."""
+        while self._round():
+            pass
+
+    def _round(self) -> bool:
+        """Do so for some seconds each; tells whether more can be done."""
+        more = False
         with self._running:
             if self._clock() >= self._aside_until:
                 self._delivering.aside.clear()
@@ -142,10 +150,12 @@ class Following:
             for follow in follows:
                 try:
                     self._look(follow)
-                    self._deliver(follow)
+                    more |= self._deliver(follow)
                 except Ended:
                     continue
-            self._clipper.close()
+            if not more:
+                self._clipper.close()
+        return more
 
     def _look(self, follow: Follow) -> None:
         """Note all that is found for it."""
@@ -166,9 +176,11 @@ class Following:
                 return
             follow = self._catalogue.follows.get(follow.id)
 
-    def _deliver(self, follow: Follow) -> None:
+    def _deliver(self, follow: Follow) -> bool:
+        """Deliver what waits for it for some seconds; tells whether there is more."""
+        until = self._clock() + _SLICE
         try:
-            made = self._delivering.deliver(follow)
+            made, more = self._delivering.deliver(follow, lambda: self._clock() < until)
             there = self._catalogue.follows.files_there()
             if self._mended.get(follow.id) != there:
                 self._delivering.mend(follow)
@@ -178,12 +190,13 @@ class Following:
                 log.warning("%s %s", problem.message, problem.advice)
                 self._told[follow.id] = problem.message
             self.troubles[follow.id] = problem
-            return
+            return False
         self.troubles.pop(follow.id, None)
         self._told.pop(follow.id, None)
         if made:
             self._metrics.count("deliveries", made)
             log.info("Saved search %d: files delivered: %d.", follow.id, made)
+        return more
 
     # ---- the thread --------------------------------------------------------------------------------------------------
 
@@ -194,14 +207,18 @@ class Following:
                 asked = self._asked
             if self._stopping.is_set():
                 return
-            self._failed = True
+            self._failed, more = True, False
             try:
-                self.run()
+                more = self._round()
                 self._failed = False
             except GuyverError as problem:
                 log.error("Saved searches wait: %s %s", problem.message, problem.advice)
             except Exception:
                 log.exception("An unexpected error with saved searches; it is tried again in %.0f s.", _BACK_OFF)
+            if more:
+                # Whoever waits behind somebody who gets much has their turn, and what came meanwhile is looked at.
+                self.notice()
+                continue
             with self._guard:
                 before, self._done = self._done, asked
             if before < asked:
