@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from guyverd.evaluation.films import (
     ABSENT,
-    EACH,
     RATE,
     SIZE,
     WIDTHS,
@@ -164,7 +163,8 @@ def test_nobody_is_cast_with_the_photo_they_are_asked_for_with() -> None:
     assert sorted(each.person for each in chosen.asked) == [1, 2, 6, 7, 8, 9], "whoever has two photos"
     counts = {person: sum(each.person == person for each in chosen.stills) for person in range(1, 10)}
     assert [counts[person] for person in (3, 4, 5)] == [1, 1, 1], "passers-by"
-    assert max(counts.values()) <= EACH
+    assert counts[1] in {0, 3}, "half of five, and none where they are in no film"
+    assert counts[6] in {0, 1}
     absent = [each.person for each in chosen.asked if not counts[each.person]]
     assert len(absent) == len(chosen.asked) // ABSENT == 1
     few = cast(stills(people), 4, seed=5)
