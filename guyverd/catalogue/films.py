@@ -70,7 +70,9 @@ class Films:
 
     def backlog(self) -> int:
         """How many videos are to be read, there or not."""
-        row = self._db.row("SELECT count(*) FROM photos WHERE kind = 'video' AND state = 'pending'")
+        row = self._db.row(
+            "SELECT count(*) FROM photos INDEXED BY photos_pending_kind WHERE kind = 'video' AND state = 'pending'"
+        )
         assert row is not None
         found: int = row[0]
         return found
@@ -78,8 +80,8 @@ class Films:
     def last_grouped(self) -> int:
         """The highest number of a video with faces that were grouped; 0 where there is none."""
         row = self._db.row(
-            "SELECT id FROM photos INDEXED BY photos_videos WHERE kind = 'video' AND grouped_at IS NOT NULL"
-            " AND EXISTS (SELECT 1 FROM faces WHERE photo_id = photos.id) ORDER BY id DESC LIMIT 1"
+            "SELECT photo_id FROM faces INDEXED BY faces_tracks CROSS JOIN photos ON photos.id = photo_id"
+            " WHERE starts IS NOT NULL AND grouped_at IS NOT NULL ORDER BY photo_id DESC LIMIT 1"
         )
         return 0 if row is None else int(row[0])
 

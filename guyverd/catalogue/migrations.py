@@ -124,6 +124,13 @@ def saved_searches(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def videos_waiting(db: Database) -> None:
+    """Indexes of what waits, by kind, and of tracks."""
+    for statement in _statements(schema.VIDEOS_WAITING):
+        db.execute(statement)
+
+
 def _statements(script: str) -> list[str]:
     """Split at the semicolons that end a statement; a trigger's inner ones are kept."""
     found, current = [], ""

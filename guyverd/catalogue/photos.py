@@ -65,9 +65,11 @@ class Photos:
         By id; those that were read before come after all others.
         """
         which = f"kind = '{kind.value}' AND engine IS"
-        found = self._pending(f"{which} NULL AND id > ? ORDER BY id LIMIT ?", (after, limit))
+        new, any_ = "INDEXED BY photos_new_kind", "INDEXED BY photos_pending_kind"
+        found = self._pending(f"{which} NULL AND id > ? ORDER BY id LIMIT ?", (after, limit), new)
         if len(found) < limit:
-            found += self._pending(f"{which} NOT NULL AND id > ? ORDER BY id LIMIT ?", (after, limit - len(found)))
+            rest = limit - len(found)
+            found += self._pending(f"{which} NOT NULL AND id > ? ORDER BY id LIMIT ?", (after, rest), any_)
         return found
 
     def some_pending(self, sizes: tuple[int, int], limit: int) -> list[PendingPhoto]:
@@ -78,9 +80,9 @@ class Photos:
             (sizes[0], sizes[1], limit),
         )
 
-    def _pending(self, which: str, parameters: tuple[int, ...]) -> list[PendingPhoto]:
+    def _pending(self, which: str, parameters: tuple[int, ...], index: str = "") -> list[PendingPhoto]:
         rows = self._db.rows(
-            f"SELECT id, hash, attempts, size, engine FROM photos WHERE {_READABLE} AND {which}", parameters
+            f"SELECT id, hash, attempts, size, engine FROM photos {index} WHERE {_READABLE} AND {which}", parameters
         )
         paths = self._files.paths_of([row["id"] for row in rows])
         return [

@@ -105,14 +105,16 @@ CREATE INDEX photos_to_group ON photos (id) WHERE grouped_at IS NULL AND state =
 
 _OF_CONFIGURED = "FROM tallies WHERE root_id IN (SELECT id FROM roots WHERE configured)"
 
+_THERE = "WHERE kind = 'video' AND NOT EXISTS (SELECT 1 FROM absent WHERE absent.photo_id = photos.id)"
+_VIDEOS = f"FROM photos INDEXED BY photos_videos {_THERE}"
+_PENDING_VIDEOS = f"FROM photos INDEXED BY photos_pending_kind {_THERE} AND state = 'pending'"
+
 COUNTS = f"""
 SELECT
     (SELECT coalesce(sum(files), 0) {_OF_CONFIGURED}) AS files,
     (SELECT sum(photos) FROM photo_tallies) - (SELECT count(*) FROM absent)
-        - (SELECT count(*) FROM photos WHERE kind = 'video')
-        + (SELECT count(*) FROM absent CROSS JOIN photos ON photos.id = absent.photo_id WHERE kind = 'video') AS photos,
-    (SELECT count(*) FROM photos WHERE kind = 'video')
-        - (SELECT count(*) FROM absent CROSS JOIN photos ON photos.id = absent.photo_id WHERE kind = 'video') AS videos,
+        - (SELECT count(*) {_VIDEOS}) AS photos,
+    (SELECT count(*) {_VIDEOS}) AS videos,
     (SELECT count(*) FROM faces)
         - (SELECT count(*) FROM absent CROSS JOIN faces ON faces.photo_id = absent.photo_id) AS faces,
     (SELECT count(*) FROM people WHERE EXISTS (SELECT 1 FROM faces WHERE person_id = people.id
@@ -129,12 +131,8 @@ SELECT
     (SELECT coalesce(sum(pending), 0) {_OF_CONFIGURED}) AS pending_files,
     (SELECT photos FROM photo_tallies WHERE state = 'pending')
         - (SELECT count(*) FROM absent CROSS JOIN photos ON photos.id = absent.photo_id WHERE state = 'pending')
-        - (SELECT count(*) FROM photos WHERE kind = 'video' AND state = 'pending')
-        + (SELECT count(*) FROM absent CROSS JOIN photos ON photos.id = absent.photo_id
-            WHERE kind = 'video' AND state = 'pending') AS pending_photos,
-    (SELECT count(*) FROM photos WHERE kind = 'video' AND state = 'pending')
-        - (SELECT count(*) FROM absent CROSS JOIN photos ON photos.id = absent.photo_id
-            WHERE kind = 'video' AND state = 'pending') AS pending_videos,
+        - (SELECT count(*) {_PENDING_VIDEOS}) AS pending_photos,
+    (SELECT count(*) {_PENDING_VIDEOS}) AS pending_videos,
     (SELECT count(*) FROM photos CROSS JOIN faces ON faces.photo_id = photos.id
         WHERE grouped_at IS NULL AND photos.state = 'done') AS ungrouped_faces,
     (SELECT count(*) FROM files WHERE missing_since IS NOT NULL) AS missing_files

@@ -423,6 +423,13 @@ CREATE INDEX photos_partly ON photos (id) WHERE state = 'done' AND reason IS NOT
 """
 """What it takes to find the videos among many photos, and those that could be read in part only."""
 
+VIDEOS_WAITING = """
+-- However many videos were read, those that wait are found at once, and the last one with a track.
+CREATE INDEX photos_pending_kind ON photos (kind, id) WHERE state = 'pending';
+CREATE INDEX faces_tracks ON faces (photo_id) WHERE starts IS NOT NULL;
+"""
+"""What it takes to ask often of videos."""
+
 KNOWN = frozenset(
     (
         "first_tables",
@@ -439,6 +446,7 @@ KNOWN = frozenset(
         "videos_and_looks",
         "videos_to_read",
         "saved_searches",
+        "videos_waiting",
     )
 )
 """Every migration this program knows, by name; a catalogue that has others was written by a newer one."""

@@ -84,7 +84,7 @@ WORDS: dict[str, Callable[[Deciding], Any]] = {
     "different": lambda deciding: deciding.different(FaceId(1), FaceId(2)),
     "hide": lambda deciding: deciding.hide(PersonId(1)),
 }
-_SMALL = r"(files|photos)_(pending|ungrouped|to_group|failed|partly|new|apart)\b"
+_SMALL = r"(files|photos)_(pending|ungrouped|to_group|failed|partly|new|apart)(_kind)?\b"
 LARGE = re.compile(rf"SCAN (files|photos|faces|moves)(?! USING (COVERING )?INDEX {_SMALL})")
 """A table gone through from end to end, other than by an index that holds only what is left to do."""
 
