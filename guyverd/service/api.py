@@ -67,7 +67,8 @@ PICTURED = frozenset({"who", "search", "follow", "box"})
 """The methods that are about a picture, which may be handed to a daemon as an open file."""
 
 SURE = 0.9
-"""The confidence from which on `search` gives every result: of a hundred that it gives at least 99 are right."""
+"""The confidence from which on `search` gives every result: of a hundred that it gives at least 99 are right, but where
+everybody looks alike (docs/search.md)."""
 
 
 class Library(Protocol):
@@ -90,9 +91,9 @@ class Library(Protocol):
         `last_full_scan`}], `counts` {`files`, `photos`, `videos`, `faces`, `people`, `named`, `failures`}, `sizes`
         {`catalogue`, `index`} in bytes, `versions` {library: version}, `backup` {`every` (seconds, or null for never),
         `folder`, `last` {`file`, `at`, `size`} or null, `problem` (why none could be made, or null)}, `notices`
-        [text]: what a person should know, such as a paused removal, `metrics` {name: number}: what was counted and timed since the
-        start, by the names of `service.metrics`; a summary is {`count`, `seconds`, `longest`}, and what has a label
-        one for each value of it.
+        [text]: what a person should know, such as a paused removal, `metrics` {name: number}: what was counted and
+        timed since the start, by the names of `service.metrics`; a summary is {`count`, `seconds`, `longest`}, and what
+        has a label one for each value of it.
         """
 
     def people(self, hidden: bool = False) -> Iterable[Row]:
@@ -299,8 +300,8 @@ class Library(Protocol):
 
         `query` is the path of a picture, or of a video of which the frame `at` so many seconds is asked about; with
         `person`, somebody's number or name. Where it shows several faces and no `face` is chosen, by its number, they
-        are told and nothing is searched. `opened` is as in `who`. A picture or frame of the library itself is answered
-        from what is known of it.
+        are told and nothing is searched. `opened` is as in `who`. Of a picture that lies in the library, as it was when
+        it was read, the answer is what is known.
 
         Only what was taken from the day `since` to the day `until`, as in `album`; lies in the folder `within`; shows
         all people of `company` beside, and none of `without` (in a video: at the same time); is of `kind` "photo" or
