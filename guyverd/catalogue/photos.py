@@ -368,7 +368,8 @@ class Photos:
         """
         if self._db.row(f"{APART} AND {_READABLE} LIMIT 1") is not None:
             return 0
-        some = self._pending(f"engine IS NULL{_of(kind)} ORDER BY id LIMIT ?", (1,))
+        index = "INDEXED BY photos_new" if kind is None else "INDEXED BY photos_new_kind"
+        some = self._pending(f"engine IS NULL{_of(kind)} ORDER BY id LIMIT ?", (1,), index)
         return some[0].id if some else None
 
     def next_id(self) -> int:
