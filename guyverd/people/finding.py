@@ -7,6 +7,7 @@ A face counts by the surer way.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -212,8 +213,11 @@ class Claimed:
     def __init__(self, people: IntArray, told: FloatArray) -> None:
         self._most: dict[int, float] = {}
         for person, value in zip(people.tolist(), told.tolist(), strict=True):
-            if person and np.isfinite(value):
+            if person and math.isfinite(value):
                 self._most[person] = max(value, self._most.get(person, -np.inf))
+        ranked = sorted(self._most, key=lambda one: -self._most[one])
+        self._first = ranked[0] if ranked else 0
+        self._second = self._most[ranked[1]] if len(ranked) > 1 else -np.inf
 
     def of(self, person: int) -> float:
         """For that person; −inf where none of theirs is among the faces."""
@@ -221,7 +225,7 @@ class Claimed:
 
     def beside(self, person: int) -> float:
         """For anybody but that person; −inf where there is nobody."""
-        return max((value for other, value in self._most.items() if other != person), default=-np.inf)
+        return self._second if person == self._first else self._most.get(self._first, -np.inf)
 
 
 @dataclass(frozen=True, slots=True)

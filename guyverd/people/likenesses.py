@@ -47,11 +47,15 @@ def groups(vectors: FloatArray, looks: Sequence[Look]) -> list[list[int]]:
     apart = np.array([look.apart for look in looks], np.int64)
     for start in range(0, len(looks), _BLOCK):
         cosine = vectors[start : start + _BLOCK] @ vectors.T
+        alone = ((cosine >= ALIKE).sum(axis=1) < 2).tolist()
         for at in range(len(cosine)):
             row = start + at
             if taken[row]:
                 continue
             taken[row] = True
+            if alone[at]:
+                found[row] = [row]
+                continue
             near = np.flatnonzero((cosine[at] >= ALIKE) & ~taken & (apart == apart[row]))
             found[row] = [row]
             if len(near):

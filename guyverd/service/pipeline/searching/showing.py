@@ -41,17 +41,11 @@ def shown(faces: Sequence[SoughtFace], vectors: FloatArray, told: Judged, *, dup
 
     Near-identical photos are one, shown by the largest of them, unless `duplicates` are wanted.
     """
+    how_sure = zip(told.confidence.tolist(), told.evidence.tolist(), strict=True)
     seen = [
-        Seen(
-            row,
-            face.photo,
-            # What is as sure is in the order of its likeness.
-            (round(float(told.confidence[row]), 3), float(told.evidence[row])),
-            float(told.confidence[row]),
-            face.start,
-            face.end,
-        )
-        for row, face in enumerate(faces)
+        # What is as sure, to a hundredth, is in the order of its likeness.
+        Seen(row, face.photo, (round(sure, 2), evidence), sure, face.start, face.end)
+        for row, (face, (sure, evidence)) in enumerate(zip(faces, how_sure, strict=True))
     ]
     leads = moments(seen)
     rows = [moment.rows[0] for moment in leads]
@@ -66,8 +60,10 @@ def shown(faces: Sequence[SoughtFace], vectors: FloatArray, told: Judged, *, dup
     kept = []
     for group in groups(vectors[rows], looks):
         best = min(group, key=lambda place: (-every[place].face.width * every[place].face.height, place))
-        others = tuple(every[place] for place in group if place != best)
-        kept.append((group[0], replace(every[best], duplicates=others)))
+        one = every[best]
+        if len(group) > 1:
+            one = replace(one, duplicates=tuple(every[place] for place in group if place != best))
+        kept.append((group[0], one))
     # A group stands where its surest picture stands.
     return [one for _, one in sorted(kept, key=lambda item: item[0])]
 
