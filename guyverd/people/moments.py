@@ -20,6 +20,8 @@ NEARLY = 1.0
 _ALMOST = 0.5
 """Of the confidence of one track of a moment, that the next must have: who is hardly found does not make a moment of
 somebody who is found longer."""
+_FAINT = 0.05
+"""Below it two tracks that are as good as nobody's do not make one moment, however equal they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ def _follows(before: Seen, track: Seen) -> bool:
     assert before.end is not None
     assert track.start is not None
     low, high = sorted((before.confidence, track.confidence))
-    return track.start - before.end <= NEARLY and low >= _ALMOST * high
+    return track.start - before.end <= NEARLY and low >= max(_FAINT, _ALMOST * high)
 
 
 def _moment(faces: Sequence[Seen]) -> Moment:

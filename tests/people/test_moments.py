@@ -41,6 +41,10 @@ def test_one_who_is_hardly_found_lengthens_nobodys_moment() -> None:
     assert told(track(0, 0, 10, 0.9), track(1, 10, 30, 0.2)) == [((0,), 0, 10), ((1,), 10, 30)]
 
 
+def test_two_who_are_as_good_as_not_found_are_no_moment() -> None:
+    assert told(track(0, 0, 10, 0.01), track(1, 10, 30, 0.012)) == [((1,), 10, 30), ((0,), 0, 10)]
+
+
 def test_videos_are_told_apart() -> None:
     assert told(track(0, 0, 10), track(1, 10, 12, video=2)) == [((0,), 0, 10), ((1,), 10, 12)]
 
