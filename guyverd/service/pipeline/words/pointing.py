@@ -122,6 +122,7 @@ def _clock(time: float) -> str:
 def locate(catalogue: Catalogue, path: bytes) -> tuple[RootId, bytes] | None:
     """The root in which an absolute path lies, and the path in it; what is known there comes first."""
     given = os.path.normpath(path)
+    paths = dict.fromkeys((given, os.path.realpath(given)))
     places = [
         (root, one[len(base.rstrip(b"/")) + 1 :])
         for root, where in [
@@ -129,7 +130,7 @@ def locate(catalogue: Catalogue, path: bytes) -> tuple[RootId, bytes] | None:
             *((root, where) for where, root in catalogue.files.own().items()),
         ]
         for base in dict.fromkeys((where, os.path.realpath(where)))
-        for one in dict.fromkeys((given, os.path.realpath(given)))
+        for one in paths
         if one.startswith(base.rstrip(b"/") + b"/")
     ]
     return next((place for place in places if catalogue.files.at(*place) is not None), places[0] if places else None)
