@@ -120,14 +120,14 @@ class Judging:
             near = self._faces(self._nearest(follow), measure, said)
             asked = _asked(follow.embedding, near, measure)
             whose = asked.people[asked.people > 0].tolist()
-            members = self._members({*whose, *most_alike(asked, near)}, measure, said)
+            members = self._members({*whose, *most_alike(asked, near)}, MEMBERS, measure, said)
             return asked, members, claims(asked, near, members, measure), near, measure
         # Its vector cannot be compared any more: who it was found to be is still known.
         person = follow.person if follow.person is not None else follow.through
         known = None if person is None else self._catalogue.people.survivor(person)
         if known is None:
             return None
-        asked = self._members([known], measure, said)
+        asked = self._members([known], 2 * MEMBERS, measure, said)
         if not len(asked):
             return None
         return asked, asked, [Claim(known, 1.0, float(measure.link))], asked, measure
@@ -139,10 +139,11 @@ class Judging:
         near: IntArray = ids[ids >= 0]
         return near
 
-    def _members(self, people: Collection[int], measure: Measure, said: Standing) -> Faces:
-        """Some faces of each, from all over."""
-        members = self._catalogue.photos.members(np.array(sorted(people), np.int64), MEMBERS)
-        return self._columns(members, measure, said)
+    def _members(self, people: Collection[int], most: int, measure: Measure, said: Standing) -> Faces:
+        """So many faces of each at most, from all over."""
+        searching = self._catalogue.searching
+        numbers = [face for one in sorted(people) for face in searching.some_of(PersonId(one), most)]
+        return self._faces(np.array(numbers, np.int64), measure, said)
 
     def _faces(self, numbers: IntArray, measure: Measure, said: Standing) -> Faces:
         return self._columns(self._catalogue.photos.table(numbers), measure, said)
