@@ -287,10 +287,16 @@ class Film:
             yield from frames
 
     def _packets(self) -> Iterator[Packet[VideoStream]]:
-        try:
-            yield from self._container.demux(self._stream)
-        except (av.InvalidDataError, EOFError) as problem:
-            self.broken = f"its file is damaged ({' '.join(str(problem).split())[:80]})"
+        while True:
+            try:
+                yield from self._container.demux(self._stream)
+            except IndexError:
+                # A packet of a stream that was not there at the beginning, as in a recording of television: PyAV knows
+                # none but those. It is past that packet.
+                continue
+            except (av.InvalidDataError, EOFError) as problem:
+                self.broken = f"its file is damaged ({' '.join(str(problem).split())[:80]})"
+            return
 
 
 @contextlib.contextmanager
