@@ -22,6 +22,7 @@ from guyverd.errors import (
     FileUnreadable,
     PictureMissing,
     PictureUnreadable,
+    StateError,
     WorkerDied,
 )
 from guyverd.faces.tracks import LENGTH, Piece, Sight, VideoPart, encoded, whole
@@ -420,6 +421,27 @@ def test_what_is_kept_may_be_damaged_meanwhile_and_is_read_anew_once(studio: Stu
         studio.answer(2, part(2))
         assert studio.state()[0] == state
     assert studio.workers.jobs == {}
+
+
+@pytest.mark.promise("disk")
+def test_a_part_that_cannot_be_kept_is_read_anew(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise StateError(path="catalogue.db", detail="database or disk is full")
+
+    studio.answer(0, part(0, 4))
+    with monkeypatch.context() as patched:
+        patched.setattr(studio.catalogue.films, "keep", full)
+        for number in (1, 2):
+            studio.workers.answer(number, part(number, 4))
+            with pytest.raises(StateError):
+                studio.filming.advance()
+    studio.filming.advance()
+    assert studio.flying == [1, 2]
+    studio.film(4)
+    assert studio.state() == ("done", None, 0)
+    assert len(studio.tracks()) == 5
+    asked = [number for _, number in studio.workers.asked]
+    assert sorted(asked) == [0, 1, 1, 2, 2, 3], "and no other"
 
 
 def test_one_that_is_forgotten_meanwhile_leaves_nothing(studio: Studio) -> None:

@@ -124,6 +124,15 @@ class Film:
             self.reason = None
         return stale
 
+    def lose(self, number: int) -> None:
+        """Have a part read anew that could not be kept."""
+        self.numbers.discard(number)
+        self._engines.pop(number, None)
+        if self._told_end == number:
+            self._told_end = self._end = None
+        if self.newest is not None and self.newest.number == number:
+            self.newest = None
+
     def cut(self, number: int, reason: str) -> None:
         """Let it end before a part that cannot be read."""
         if not self.ends_before(number):

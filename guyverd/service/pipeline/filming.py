@@ -208,7 +208,11 @@ class Filming:
             self._catalogue.films.drop(film.photo.id, stale)
         self._costs.append((film.bytes_of_a_part, result.seconds))
         if film.missing:
-            self._keep(film, part)
+            try:
+                self._keep(film, part)
+            except BaseException:  # such as a full disk; work pauses until there is room
+                film.lose(part.number)
+                raise
 
     def _keep(self, film: Film, part: VideoPart) -> None:
         held = HeldPart(part.number, f"{film.engine_of(part.number)} | {_how(self._videos)}", encoded(part))
