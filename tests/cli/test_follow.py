@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 from click.shell_completion import ShellComplete
+from click.testing import CliRunner
 
-from guyverd.cli import main, session
+from guyverd.cli import asking, main, output, session
 from tests.cli.conftest import Run, parsed
 from tests.cli.fake import FakeLibrary
 
@@ -62,6 +63,19 @@ def test_of_several_faces_one_must_be_chosen(run: Run, library: FakeLibrary, pic
     assert result.exit_code == 6
     assert "--face N" in result.stderr
     assert run("follow", picture, "--as", "Us", "--to", "/kid", "--face", 2).exit_code == 0
+
+
+def test_whoever_sits_there_is_asked_which_face(
+    library: FakeLibrary, picture: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library.faces_in_picture = 2
+    monkeypatch.setattr(output, "interactive", lambda stream: True)
+    monkeypatch.setattr(asking, "best_way", lambda *_: "none")
+    typed = ["follow", picture, "--as", "Us", "--to", "/kid"]
+    result = CliRunner().invoke(main, typed, input="7\n2\n")
+    assert result.exit_code == 0, result.output
+    assert ("follow", picture, "Us", "/kid", 2, {}) in library.calls
+    assert CliRunner().invoke(main, typed, input="\n").exit_code == 6
 
 
 def test_a_name_is_taken_once(run: Run, library: FakeLibrary, picture: str) -> None:
