@@ -134,12 +134,12 @@ def root(seen: Root, rescan: float) -> Finding:
     """Whether a photo folder is there, can be read, and was compared lately; `rescan` as configured, in seconds."""
     name = f"photo folder {seen.number}"
     least = "" if seen.counted_all else "at least "
-    holds = "{path}, {pictures} pictures and {videos} videos," if seen.videos else "{path}, {pictures} pictures,"
+    holds = "{path}, {pictures} pictures and {videos}," if seen.videos else "{path}, {pictures} pictures,"
     fields: dict[str, Value] = {
         "path": seen.path,
         "detail": seen.detail,
         "pictures": Figure(f"{least}{seen.pictures:,}"),
-        "videos": Figure(f"{seen.videos:,}"),
+        "videos": Figure(f"{seen.videos:,} video{'' if seen.videos == 1 else 's'}"),
         "unreadable": Figure(f"{least}{seen.unreadable:,}"),
         "kind": Figure(seen.kind),
         "rescan": span(rescan),

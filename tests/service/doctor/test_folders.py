@@ -102,6 +102,7 @@ ROOT = folders.Root(
     [
         ({}, "ok", "12,000 pictures, compared in full 1.7 min ago", ""),
         ({"videos": 1400}, "ok", "12,000 pictures and 1,400 videos, compared in full 1.7 min ago", ""),
+        ({"videos": 1}, "ok", "12,000 pictures and 1 video, compared", ""),
         ({"counted_all": False}, "ok", "at least 12,000", ""),
         ({"kind": "nfs4"}, "ok", "nfs4 sends no events, so it is polled", ""),
         ({"watched": "polled", "detail": "no watch left"}, "ok", "not watched by events: no watch left", ""),
