@@ -337,11 +337,12 @@ class Follows:
         return found
 
     def tallies(self) -> dict[FollowId, Tally]:
-        """How much of each saved search is done."""
+        """How much of each saved search is done; nobody waits for what is forgotten."""
         rows = self._db.rows(
-            "SELECT follow_id, sum(state = 'made') AS made, count(*) AS every FROM deliveries GROUP BY follow_id"
+            "SELECT follow_id, sum(state = 'made') AS made, sum(state <> 'made' AND EXISTS"
+            " (SELECT 1 FROM photos WHERE photos.hash = deliveries.hash)) AS waiting FROM deliveries GROUP BY follow_id"
         )
-        return {FollowId(row["follow_id"]): Tally(row["made"], row["every"] - row["made"]) for row in rows}
+        return {FollowId(row["follow_id"]): Tally(row["made"], row["waiting"]) for row in rows}
 
 
 def _from_now_on(db: Utils) -> tuple[int, Ranges]:

@@ -249,7 +249,8 @@ def _follows(db: sqlite3.Connection, found: Inspection, _: float) -> None:
         return  # it is of an older program
     rows = db.execute(
         "SELECT id, folder, mounted, (SELECT count(*) FROM deliveries WHERE follow_id = follows.id"
-        " AND state <> 'made') FROM follows ORDER BY id"
+        " AND state <> 'made' AND EXISTS (SELECT 1 FROM photos WHERE photos.hash = deliveries.hash))"
+        " FROM follows ORDER BY id"
     )
     found.follows = tuple(FollowSeen(row[0], row[1], bool(row[2]), row[3]) for row in rows)
 

@@ -168,8 +168,10 @@ def test_a_photo_that_was_forgotten_and_comes_back_is_known(catalogue: Catalogue
     saved = follow(catalogue)
     catalogue.follows.want(saved.id, [Wanted(content("photo 0"))], [])
     catalogue.files.apply(root.id, Changes(gone=(ids(catalogue, root)[b"000.jpg"],)), NOW)
+    assert catalogue.follows.tallies()[saved.id].waiting == 1
     catalogue.files.forget("9999")
     assert catalogue.counts().faces == 0
+    assert catalogue.follows.tallies()[saved.id].waiting == 0
     add(catalogue, root, {b"back.jpg": "photo 0"})
     assert catalogue.follows.noted(saved.id, [content("photo 0")]) == [Wanted(content("photo 0"))]
     (source,) = catalogue.follows.sources([content("photo 0")])[content("photo 0")]
