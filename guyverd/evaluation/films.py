@@ -26,8 +26,8 @@ SHOTS = 12
 FULL, FAINT = 0.85, 0.25
 """A face is seen while such a share of its box lies in the picture, and it has such a share in what is seen there: less
 is a shadow."""
-ABSENT = 5
-"""One in so many people who are asked for is in no film."""
+EACH, ABSENT = 3, 5
+"""Most photos of one person in films, where there are people enough; of so many who are asked for one is in none."""
 SECONDS = (2.0, 5.0)
 """Of a shot."""
 _FADE = (0.4, 1.2)
@@ -168,9 +168,9 @@ class Cast:
 def cast(photos: Sequence[Still], most: int, seed: int) -> Cast:
     """Choose up to `most` photos for films out of these.
 
-    Whoever has two photos or more is asked for with one of them, and half of the others, one at least, are for the
-    films; one in `ABSENT` of these people stays out of all films. A quarter are photos of people who have only one,
-    where there are such: passers-by.
+    Whoever has two photos or more is asked for with one of them. Of the others half, one at least, may be in films: up
+    to `EACH`, or more where there are few people. One in `ABSENT` of these people stays out of all films. A quarter are
+    photos of people who have only one, where there are such: passers-by.
     """
     chance = np.random.default_rng(seed)
     of: dict[int, list[Still]] = {}
@@ -178,12 +178,14 @@ def cast(photos: Sequence[Still], most: int, seed: int) -> Cast:
         of.setdefault(photos[at].person, []).append(photos[at])
     passing = [each[0] for each in of.values() if len(each) == 1][: most // 4]
     stills, asked = list(passing), []
-    for number, (first, *others) in enumerate(each for each in of.values() if len(each) > 1):
+    several = [each for each in of.values() if len(each) > 1]
+    each_has = max(EACH, most // max(1, len(several)))
+    for number, (first, *others) in enumerate(several):
         if len(stills) >= most:
             break
         asked.append(first)
         if number % ABSENT != ABSENT - 1:
-            stills += others[: (len(others) + 1) // 2]
+            stills += others[: min(each_has, (len(others) + 1) // 2)]
     return Cast(tuple(stills[:most]), tuple(asked))
 
 

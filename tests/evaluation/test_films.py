@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from guyverd.evaluation.films import (
     ABSENT,
+    EACH,
     RATE,
     SIZE,
     WIDTHS,
@@ -167,6 +168,10 @@ def test_nobody_is_cast_with_the_photo_they_are_asked_for_with() -> None:
     assert counts[6] in {0, 1}
     absent = [each.person for each in chosen.asked if not counts[each.person]]
     assert len(absent) == len(chosen.asked) // ABSENT == 1
+    many = cast(stills([person for person in range(40) for _ in range(20)]), 60, seed=5)
+    assert {sum(each.person == person for each in many.stills) for person in range(40)} == {0, EACH}
+    two = cast(stills([1] * 20 + [2] * 20), 60, seed=5)
+    assert [sum(each.person == person for each in two.stills) for person in (1, 2)] == [10, 10], "half of nineteen"
     few = cast(stills(people), 4, seed=5)
     assert len(few.stills) == 4
     assert few == cast(stills(people), 4, seed=5)
