@@ -69,14 +69,6 @@ def spans(starts: DoubleArray, ends: DoubleArray) -> Spans | None:
     return None if photo.all() else Spans(np.where(photo, -np.inf, starts), np.where(photo, np.inf, ends))
 
 
-def seen_together(one: str, other: str) -> str:
-    """SQL that tells whether the faces in two rows of `faces`, of one photo or video, are seen at one moment.
-
-    Faces of photos are seen always: their times are NULL, and so is what they are compared with.
-    """
-    return f"(({one}.starts < {other}.ends) IS NOT 0 AND ({other}.starts < {one}.ends) IS NOT 0)"
-
-
 @dataclass(frozen=True, slots=True)
 class Whose:
     """Whose every face is."""

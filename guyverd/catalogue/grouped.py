@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from guyverd.catalogue.columns import seen_together
 from guyverd.catalogue.decisions import write
+from guyverd.catalogue.schema import seen_together
 from guyverd.catalogue.settling import Faces, House, company
 from guyverd.errors import CannotDecide, CannotMerge, UnknownPerson
 from guyverd.model import (

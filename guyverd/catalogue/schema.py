@@ -158,6 +158,14 @@ def present(photo: str) -> str:
     return f"EXISTS (SELECT 1 FROM present_files WHERE present_files.photo_id = {photo})"
 
 
+def seen_together(one: str, other: str) -> str:
+    """SQL that tells whether the faces in two rows of `faces`, of one photo or video, are seen at one moment.
+
+    Faces of photos are seen always: their times are NULL, and so is what they are compared with.
+    """
+    return f"(({one}.starts < {other}.ends) IS NOT 0 AND ({other}.starts < {one}.ends) IS NOT 0)"
+
+
 FAILED_FILES = (
     "SELECT id FROM files WHERE state = 'failed' UNION SELECT files.id FROM photos"
     " JOIN files ON files.photo_id = photos.id WHERE photos.state IN ('failed', 'quarantined')"

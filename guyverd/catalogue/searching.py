@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from guyverd.catalogue.database import Database, Row
-from guyverd.catalogue.schema import APART
+from guyverd.catalogue.schema import APART, seen_together
 from guyverd.model import PersonId, PhotoId, PhotoKind, RootId, Stamp
 
 if TYPE_CHECKING:
@@ -17,10 +17,6 @@ if TYPE_CHECKING:
 
 _THERE = f"photo_id NOT IN (SELECT photo_id FROM absent) AND photo_id NOT IN ({APART})"
 """Of a face, that its photo is there, and that it can be compared with others."""
-
-_SEEN_TOGETHER = (
-    "(faces.starts IS NULL OR other.starts IS NULL OR (other.starts < faces.ends AND faces.starts < other.ends))"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +237,7 @@ def _condition(wanted: Filter) -> tuple[str, list[object]]:
     for person, exists in [*((one, "") for one in wanted.company), *((one, "NOT ") for one in wanted.without)]:
         found.append(
             f"{exists}EXISTS (SELECT 1 FROM faces AS other WHERE other.photo_id = faces.photo_id"
-            f" AND other.person_id = ? AND other.id <> faces.id AND {_SEEN_TOGETHER})"
+            f" AND other.person_id = ? AND other.id <> faces.id AND {seen_together('other', 'faces')})"
         )
         parameters.append(person)
     return " AND ".join(found) or "1", parameters

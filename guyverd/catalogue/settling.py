@@ -11,11 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-
-from guyverd.catalogue.columns import spans
 from guyverd.catalogue.files import slices
-from guyverd.company import companions
 from guyverd.errors import CannotDecide
 from guyverd.model import FaceId, Move, PersonId, Standing
 from guyverd.pairs import components, partners
@@ -62,6 +58,11 @@ def company(members: Sequence[Seen]) -> Partners:
     """For each of these faces that is seen together with others of them: these."""
     if len({one.photo for one in members}) == len(members):
         return {}
+    import numpy as np  # noqa: PLC0415  who only lists needs none of these
+
+    from guyverd.catalogue.columns import spans  # noqa: PLC0415
+    from guyverd.company import companions  # noqa: PLC0415
+
     seen = np.array([[one.starts, one.ends] for one in members], dtype=np.float64)
     pairs = companions(np.array([one.photo for one in members], dtype=np.int64), spans(seen[:, 0], seen[:, 1]))
     faces = [one.face for one in members]

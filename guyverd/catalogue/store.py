@@ -11,7 +11,6 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from guyverd.catalogue.columns import seen_together
 from guyverd.catalogue.database import Database, Written
 from guyverd.catalogue.decisions import Decisions
 from guyverd.catalogue.files import Files
@@ -26,6 +25,7 @@ from guyverd.catalogue.removal import Removal
 from guyverd.catalogue.renewal import Renewal
 from guyverd.catalogue.restored import Restored
 from guyverd.catalogue.rows import Counts
+from guyverd.catalogue.schema import seen_together
 from guyverd.catalogue.searching import Searching
 from guyverd.catalogue.shelves import Shelves
 from guyverd.model import FaceId, IndexStamp

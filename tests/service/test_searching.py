@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -207,6 +209,19 @@ def test_an_empty_library_finds_nothing(tmp_path: Path) -> None:
     with filled(tmp_path, [Content([])]) as library:
         for question in (K, EVERY):
             assert library.ask(0, question) == Answer((), None, 0)
+
+
+def test_a_question_changes_nothing(library: Library) -> None:
+    before = library.catalogue.written
+    library.ask(0, EVERY)
+    library.search.of_person(ADA, EVERY)
+    list(together(library.catalogue, [ADA, BOB], Filter()))
+    assert library.catalogue.written == before
+
+
+def test_lists_load_no_arrays() -> None:
+    code = "import sys, guyverd.service.pipeline.listing; sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 # ---- words -----------------------------------------------------------------------------------------------------------
