@@ -349,7 +349,7 @@ def _from_now_on(db: Utils) -> tuple[int, Ranges]:
     """The first number of faces to come, and the photos that were not read yet or are to come."""
     (last_face,) = db.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'faces'").fetchone()
     (last_photo,) = db.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'photos'").fetchone()
-    unread = db.execute("SELECT id FROM photos WHERE state = 'pending' AND engine IS NULL").fetchall()
+    unread = db.execute("SELECT id FROM photos WHERE state <> 'done' AND engine IS NULL").fetchall()
     return last_face + 1, outside((row[0] for row in unread), last_photo)
 
 

@@ -17,7 +17,7 @@ from guyverd.catalogue.rows import RootRow
 from guyverd.catalogue.store import Catalogue
 from guyverd.errors import FollowTaken, UnknownFollow
 from guyverd.followed import Follow, Form, Progress, Wanted
-from guyverd.model import Assignment, Changes, FaceId, PersonId
+from guyverd.model import Assignment, Changes, FaceId, PersonId, PhotoId, PhotoState
 from tests.catalogue.conftest import NOW, add, content, ids, library, read
 
 RAM = Path("/dev/shm")
@@ -71,6 +71,7 @@ def test_what_was_read_before_does_not_count_and_what_waits_does(catalogue: Cata
     add(catalogue, root, {b"%d.jpg" % n: str(n) for n in range(1, 6)})
     read(catalogue, 1)
     read(catalogue, 3)
+    catalogue.photos.failed(PhotoId(4), PhotoState.QUARANTINED, "it killed a worker", 3, NOW)
     saved, every = follow(catalogue), follow(catalogue, "every", past=True)
     for photo in (2, 4, 5):
         read(catalogue, photo)
