@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def _scored(task: Task) -> list[str]:
-    answer = evaluate(task, Extras(stability=False), progress)
+    answer = evaluate(task, Extras(stability=False, review=False, queries=0), progress)
     scores, found = answer["scores"], answer["retrieval"]
     pairs = scores["pairwise"]
     return [
