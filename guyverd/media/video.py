@@ -48,6 +48,8 @@ _LONG = (1.0, 10.0, 100.0, float("inf"))
 """Seconds for which a frame may be shown: in slides, for minutes."""
 _ROUNDED = 1e-3
 """Seconds by which the time of a frame may be off, as containers count in milliseconds."""
+_FEW = 0.1
+"""Seconds of a film of which one frame is decoded where none depends on another."""
 _FAULTS = 200
 """Packets in a row that cannot be decoded, or frames that are not later than the one before: then it is over."""
 _JUMP = 1.0
@@ -102,7 +104,8 @@ class Moment:
     def thumb(self) -> Thumb:
         """Its brightness on a few pixels, as the decoder has it, not turned: float32[h, w], 0..255."""
         frame = self.frame
-        if not frame.format.name.startswith(("yuv", "nv1", "gray", "p01")):
+        name = frame.format.name
+        if not name.startswith(("yuv", "nv1", "gray")) or name.endswith("be"):
             frame = frame.reformat(_LONG_SIDE, _SHORT_SIDE, "gray")
         plane = frame.planes[0]
         deep = frame.format.components[0].bits > 8
@@ -125,8 +128,10 @@ class Film:
         self._context = stream.codec_context
         self._tick = float(stream.time_base or Fraction(1, 25))
         self._origin = _origin(container, stream)
+        self.alone = bool(self._context.codec.intra_only)
+        """Whether no frame depends on another, as old cameras and studios have it: then few are decoded."""
         # AVI has no times of its own: frames are shown in the order of their packets' numbers.
-        self._numbered = container.format.name == "avi"
+        self._numbered = container.format.name == "avi" and not self.alone
         self._first = True
         self.broken: str | None = None
         """Why it ended before its end, in words for the user."""
@@ -260,12 +265,17 @@ class Film:
     def _raw(self, *, every: bool, calm_until: float, begin: int | None, numbers: list[int]) -> Iterator[VideoFrame]:
         faults = 0
         context = self._context
-        hurried = None
+        hurried: bool | None = None
+        cell: int | None = None
         for packet in self._packets():
             if begin is not None and packet.size:
                 if begin != (packet.dts if packet.pts is None or self._numbered else packet.pts):
                     continue
                 begin = None
+            if self.alone and not every and packet.size and packet.dts is not None:
+                before, cell = cell, int((packet.dts * self._tick - self._origin) // _FEW)
+                if cell == before:
+                    continue
             calm = not every or (packet.pts is not None and packet.pts * self._tick - self._origin < calm_until)
             if calm is not hurried:
                 context.skip_frame = "NONREF" if calm else "DEFAULT"

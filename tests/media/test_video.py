@@ -61,7 +61,7 @@ def test_every_frame_has_its_time_from_any_moment_on(tmp_path: Path, suffix: str
         assert later == [moment.time for moment in shown if moment.time >= 1.21]
         fewer = [moment.time for moment in film.frames(0.0)]
         assert set(fewer) <= {moment.time for moment in shown}
-        assert len(fewer) >= FRAMES // 5
+        assert FRAMES // 5 <= len(fewer) <= (FRAMES // 2 + 1 if film.alone else FRAMES)
         assert list(film.frames(60.0)) == []
         assert film.broken is None
 

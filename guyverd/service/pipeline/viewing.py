@@ -40,6 +40,8 @@ _NEXT = 1.6
 """Of the time from one frame to the next: where less lies between two frames, there is none in between."""
 _CUTS = 40
 """Cuts in a part that are looked for among all frames, where only some are decoded."""
+_LAST = 0.25
+"""Seconds at the end of a film in which no frame may be decoded, as nothing depends on them."""
 _SHORT, _SHORT_SOUND = 1.0, 3.0
 """Seconds by which a film may be shorter than announced, as times are rounded, and where sound may go on for longer."""
 _BEAT = 5.0
@@ -105,6 +107,9 @@ class _View:
         edge = self._through(start, end)
         last = edge is None
         until = self._ends if edge is None else edge
+        if last and duration is not None and until < duration < until + _LAST:
+            # The very last frames were not decoded.
+            until = duration
         cut_off = film.broken if last else None
         slack = _SHORT if facts.sure else _SHORT_SOUND
         if last and cut_off is None and duration is not None and until < min(duration - slack, 0.99 * duration):
@@ -160,7 +165,8 @@ class _View:
 
     def _cut_between(self, before: Moment, moment: Moment) -> float:
         """When the shot begins that `moment` is the first known frame of."""
-        if moment.key or moment.time - before.time < _NEXT / self._film.facts.rate or not self._cuts_left:
+        known = moment.key and not self._film.alone
+        if known or moment.time - before.time < _NEXT / self._film.facts.rate or not self._cuts_left:
             # Encoders begin anew with a shot, if they see it.
             return moment.time
         self._cuts_left -= 1
