@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from guyverd.model import NOTHING_SAID, FaceTable, Standing
+from guyverd.people.crowding import SLACK, beyond, speakers
 from guyverd.people.evidence import DOUBT, FEW, Measure, Scales, belonging, evidence
-from guyverd.people.graph import linked_share, tidy, with_certain
+from guyverd.people.graph import linked_share, rows_of, tidy, with_certain
 from guyverd.people.identity import voters
 from guyverd.people.rules import Rules, rules
 from guyverd.people.union import Ranks, merges
 from guyverd.people.whispers import whisper
 
 if TYPE_CHECKING:
-    from guyverd.model import FloatArray, IntArray
+    from guyverd.model import BoolArray, FloatArray, IntArray
     from guyverd.people.index import Neighbours
 
 _PAIRS = 4_000_000
@@ -109,6 +110,11 @@ def _pairs(
         place = np.minimum(np.searchsorted(ids, wanted), n - 1)
         known = ids[place] == wanted
         sources, targets, similarity = sources[known], order[place[known]], near.similarity.ravel()[known]
+        if table.spans is not None:
+            rows_near = np.where(known, order[place], -1)
+            far = _beyond(table, scales, index, measure, start=start, near=near, targets=rows_near)
+            sources = np.concatenate([sources, far[0]])
+            targets, similarity = np.concatenate([targets, far[1]]), np.concatenate([similarity, far[2]])
         told = evidence(similarity, scales.of(sources), scales.of(targets))
         low, high = np.minimum(sources, targets), np.maximum(sources, targets)
         kept = (told > measure.join) & (low != high)
@@ -120,6 +126,45 @@ def _pairs(
         return nothing, nothing, np.empty(0, dtype=np.float32)
     low, high, told = (np.concatenate([part[column] for part in found]) for column in range(3))
     return low, high, told
+
+
+def _beyond(
+    table: FaceTable,
+    scales: Scales,
+    index: Index,
+    measure: Measure,
+    *,
+    start: int,
+    near: Neighbours,
+    targets: IntArray,
+) -> tuple[IntArray, IntArray, FloatArray]:
+    """Pairs of tracks and others, where all neighbours of a track are of its own film: rows, and their cosine."""
+    assert table.spans is not None
+    rows = np.arange(start, start + len(near.ids))
+    place = targets.reshape(near.ids.shape)
+    own = (place >= 0) & (table.photos[place] == table.photos[rows][:, None])
+    told = evidence(near.similarity, scales.of(rows).column, scales.of(np.maximum(place, 0)))
+    full = ~np.isneginf(table.spans.starts[rows]) & own.all(axis=1) & (told[:, -1] > measure.join)
+    # The rows of this block have numbers of their own, and neighbours outside it speak for nobody in it.
+    inside = np.where((place >= start) & (place < start + len(rows)), place - start, -1)
+    chosen = rows[speakers(np.flatnonzero(full), inside, own & (told > measure.link), table.quality[rows])]
+
+    def is_own(some: IntArray, ids: IntArray) -> BoolArray:
+        at = rows_of(table.ids, ids)
+        found: BoolArray = (at < 0) | (table.photos[at] == table.photos[some][:, None])
+        return found
+
+    others = beyond(
+        chosen,
+        table,
+        index,
+        usual=measure.settings.neighbours + 1,
+        is_own=is_own,
+        told=lambda some, cosine: scales.of(some).column.alone(cosine),
+        near=measure.join - SLACK,
+        linked=measure.link,
+    )
+    return others.rows, rows_of(table.ids, others.ids), others.similarity
 
 
 def _between(labels: IntArray, sources: IntArray, targets: IntArray) -> IntArray:

@@ -12,6 +12,7 @@ import numpy as np
 
 from guyverd.model import FaceTable, Spans, Standing
 from guyverd.pairs import components
+from guyverd.people.crowding import SLACK, beyond, speakers
 from guyverd.people.evidence import Measure, Scales, evidence
 from guyverd.people.graph import Edges, link, rows_of, with_certain
 from guyverd.people.index import FaceIndex, Neighbours
@@ -24,8 +25,6 @@ SAMPLE = 200
 """Most faces of one person that `Gallery.members` gives."""
 HOPS = 2
 """How far from a new face unattached faces are asked again."""
-SLACK = 2.0
-"""A neighbour is looked at when its evidence, by the asking face's own scale, is at most so much short of a join."""
 
 
 class Gallery(Protocol):
@@ -101,6 +100,8 @@ class Neighbourhood:
             self._similarity.append(found.similarity)
             column = self.book.scales(free).column
             near = np.unique(found.ids[(column.alone(found.similarity) > measure.join - SLACK) & (found.ids >= 0)])
+            if not hop:
+                near = np.union1d(near, self._beyond(free, found))
             around = gallery.table(np.setdiff1d(near, np.concatenate(asked)))
             attached.append(around.ids[around.people > 0])
             if hop == HOPS:
@@ -112,6 +113,27 @@ class Neighbourhood:
             free = free.of(free.people <= 0)
             asked.append(free.ids)
         return np.concatenate(asked), attached
+
+    def _beyond(self, free: FaceTable, found: Neighbours) -> IntArray:
+        """Who else is near new tracks all of whose neighbours are new, too: the ids."""
+        if free.spans is None:
+            return found.ids.ravel()[:0]
+        measure, scales = self._measure, self.book.scales(free)
+        place = rows_of(free.ids, found.ids)
+        told = evidence(found.similarity, scales.column, scales.of(np.maximum(place, 0)))
+        full = ~np.isneginf(free.spans.starts) & (place >= 0).all(axis=1) & (told[:, -1] > measure.join - SLACK)
+        rows = speakers(np.flatnonzero(full), place, (place >= 0) & (told > measure.link), free.quality)
+        others = beyond(
+            rows,
+            free,
+            self._index,
+            usual=measure.settings.neighbours + 1,
+            is_own=lambda _, ids: np.isin(ids, free.ids),
+            told=lambda some, cosine: scales.of(some).column.alone(cosine),
+            near=measure.join - SLACK,
+            linked=measure.link,
+        )
+        return others.ids
 
     def edges(self) -> Edges:
         """The links between the faces of the table, with those that the user made."""
