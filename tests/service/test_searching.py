@@ -31,6 +31,7 @@ from tests.people.helpers import faces_of
 
 if TYPE_CHECKING:
     from guyverd.model import FloatArray
+    from guyverd.people.index import Neighbours
 
 ADA, BOB = PersonId(1), PersonId(2)
 PEOPLE = 8
@@ -140,6 +141,24 @@ def test_what_is_less_sure_is_left_out_where_that_is_asked(library: Library) -> 
     assert {one.confidence >= 0.5 for one in some.shown} == {True}
     assert len(library.ask(0, replace(EVERY, least=0.0)).shown) > len(some.shown)
     assert library.ask(0, replace(EVERY, least=1.0)).shown == ()
+
+
+def test_no_more_is_looked_at_than_is_wanted(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    from guyverd.people.index import FaceIndex
+    from guyverd.service.pipeline.searching import search
+
+    asked: list[int] = []
+    real = FaceIndex.neighbours
+
+    def counting(index: FaceIndex, vectors: FloatArray, k: int, *, thorough: bool = False) -> Neighbours:
+        asked.append(k)
+        return real(index, vectors, k, thorough=thorough)
+
+    monkeypatch.setattr(FaceIndex, "neighbours", counting)
+    monkeypatch.setattr(search, "SPARE", 4)
+    for question in (replace(K, k=2), replace(K, k=2, least=0.5)):
+        assert len(library.ask(0, question).shown) == 2
+    assert asked == [6, 6], "though there are more who are as sure"
 
 
 @pytest.mark.parametrize(

@@ -144,8 +144,9 @@ class _Asking:
             told, through = self._told(found, near)
             rows, all_near = self._rows(told), wide >= min(MOST, len(self._index))
             ended = wide >= len(self._index) or not self._goes_on(near)
-            # Whoever wants k wants so many, however little speaks for the last of them.
-            if all_near or (ended if question.limited else len(rows) >= question.k):
+            enough = len(rows) >= question.k and not question.every
+            # Whoever wants k, and said no more, wants so many, however little speaks for the last of them.
+            if all_near or enough or (ended and question.limited):
                 break
             wide *= 4
             if wide > WIDEST and question.wanted:
