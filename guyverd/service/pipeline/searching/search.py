@@ -141,15 +141,16 @@ class _Asking:
             near = _columns(found, self._measure, self._said)
             if self._known is None and not question.direct:
                 self._judge_people(near)
-            told, through = self._told(found, near)
-            rows, all_near = self._rows(told), wide >= min(MOST, len(self._index))
+            all_near = wide >= min(MOST, len(self._index))
             ended = wide >= len(self._index) or not self._goes_on(near)
-            enough = len(rows) >= question.k and not question.every
-            # Whoever wants k, and said no more, wants so many, however little speaks for the last of them.
-            if all_near or enough or (ended and question.limited):
-                break
+            if not question.every or ended or all_near:
+                told, through = self._told(found, near)
+                rows = self._rows(told)
+                # Whoever wants k, and said no more, wants so many, however little speaks for the last of them.
+                if all_near or len(rows) >= question.k or (ended and question.limited):
+                    break
             wide *= 4
-            if wide > WIDEST and question.wanted:
+            if wide > WIDEST and question.wanted and not question.every:
                 few = self._searching.all_wanted(question.wanted, FEW)
                 if few is not None:
                     told, through = self._told(self._searching.sought(few, question.wanted), near)
