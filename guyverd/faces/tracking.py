@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from guyverd.model import Box, DetectedFace, DoubleArray
 
 ALIKE = 0.32
-"""Distance of unit vectors up to which two faces of one shot are one person wherever they are. In half of LFW
-one pair of strangers in 37,000 is nearer, and two thirds of the pairs of photos of one person, taken years apart."""
+"""Distance of unit vectors up to which two faces of one shot are one person wherever they are. In half of LFW one
+pair of strangers in 37,000 is nearer, and two thirds of the pairs of photos of one person, taken years apart."""
 LIKELY = 0.43
-"""The same where they are also in about the same place: one pair of strangers in 73 is, and 99 % of those of one person."""
+"""The same where they are also in about the same place: one pair of strangers in 73 is nearer, 99 % of the others."""
 _BLURRED = 0.30
 """Quality below which a vector tells little: then the place counts, up to `_UNLIKE`."""
 _UNLIKE = 0.62
