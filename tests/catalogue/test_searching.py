@@ -106,6 +106,18 @@ def test_some_faces_of_many_are_from_all_over(catalogue: Catalogue) -> None:
     assert catalogue.searching.some_of(ADA, 8, Filter(kind=PhotoKind.VIDEO)) == []
 
 
+def test_some_faces_of_several_people(filled: Catalogue) -> None:
+    def members(*people: PersonId, at_most: int) -> list[int]:
+        return sorted(face.face for face in filled.searching.members(people, at_most).faces)
+
+    assert members(ADA, BOB, at_most=5) == [1, 2, 3, 4, 5, 6, 7, 8, 9]
+    assert members(BOB, PersonId(77), at_most=5) == [3, 4, 6, 8]
+    assert members(at_most=5) == []
+    few = members(ADA, BOB, at_most=2)
+    assert len(few) == 4
+    assert len({*few} & {1, 2, 5, 7, 9}) == 2, "two of each"
+
+
 def test_too_many_to_compare_one_by_one(filled: Catalogue) -> None:
     assert filled.searching.all_wanted(ANYTHING, 8) is None
     assert filled.searching.all_wanted(ANYTHING, 9) is not None

@@ -169,8 +169,8 @@ class _Asking:
             self._members = self._asked
             return
         people = dict.fromkeys([*self._asked.people[self._asked.people > 0].tolist(), *most_alike(self._itself, near)])
-        numbers = [face for one in people for face in self._searching.some_of(PersonId(one), MEMBERS)]
-        self._members = _columns(self._searching.sought(numbers), self._measure, self._said)
+        found = self._searching.members([PersonId(one) for one in people], MEMBERS)
+        self._members = _columns(found, self._measure, self._said)
         self._known = claims(self._itself, near, self._members, self._measure)
 
     def _through(self) -> Claim | None:
