@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +22,7 @@ WHOLE, CHIP = 14, 12
 """Bits of 64 by which two whole pictures, or two cut-out faces, may differ in that case."""
 SAME = 0.998
 """Cosine that does alone."""
-_BLOCK = 1024
+_BLOCK = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,49 +42,49 @@ def groups(vectors: FloatArray, looks: Sequence[Look]) -> list[list[int]]:
 
     `vectors`, float32[n, 128], are of length 1. Each row of a group is near-identical to its first.
     """
-    found: dict[int, list[int]] = {}
-    taken = np.zeros(len(looks), dtype=bool)
-    whole, chip = _columns([look.whole for look in looks]), _columns([look.chip for look in looks])
-    apart = np.array([look.apart for look in looks], np.int64)
+    found: list[list[int]] = []
+    taken = bytearray(len(looks))
+    known = _Columns(looks)
     for start in range(0, len(looks), _BLOCK):
-        cosine = vectors[start : start + _BLOCK] @ vectors.T
-        alone = ((cosine >= ALIKE).sum(axis=1) < 2).tolist()
-        for at in range(len(cosine)):
+        rows, columns = known.alike(vectors[start : start + _BLOCK] @ vectors.T, start)
+        first = np.searchsorted(rows, np.arange(start, min(start + _BLOCK, len(looks)) + 1)).tolist()
+        others = columns.tolist()
+        for at, (begin, end) in enumerate(pairwise(first)):
             row = start + at
-            if taken[row]:
-                continue
-            taken[row] = True
-            if alone[at]:
-                found[row] = [row]
-                continue
-            near = np.flatnonzero((cosine[at] >= ALIKE) & ~taken & (apart == apart[row]))
-            found[row] = [row]
-            if len(near):
-                alike = near[_same(cosine[at], whole, chip, row, near)]
-                taken[alike] = True
-                found[row] += alike.tolist()
-    return list(found.values())
-
-
-def differing(one: int, others: IntArray) -> IntArray:
-    """How many bits of hashes, int64[n], differ from those of another, int64[n]."""
-    found: IntArray = np.bitwise_count((others ^ np.int64(one)).view(np.uint64)).astype(np.int64)
+            if not taken[row]:
+                taken[row] = 1
+                group = [row, *(other for other in others[begin:end] if not taken[other])]
+                for other in group:
+                    taken[other] = 1
+                found.append(group)
     return found
 
 
-def _columns(hashes: Sequence[int | None]) -> tuple[IntArray, IntArray]:
-    """Hashes, 0 where there is none, and whether there is one."""
-    return (
-        np.array([one or 0 for one in hashes], np.int64),
-        np.array([one is not None for one in hashes], np.int64),
-    )
+class _Columns:
+    """How pictures look, as columns."""
+
+    def __init__(self, looks: Sequence[Look]) -> None:
+        self._hashes = [np.array([one or 0 for one in of], np.int64) for of in self._both(looks)]
+        self._there = [np.array([one is not None for one in of]) for of in self._both(looks)]
+        self._apart = np.array([look.apart for look in looks], np.int64)
+
+    @staticmethod
+    def _both(looks: Sequence[Look]) -> tuple[list[int | None], list[int | None]]:
+        return [look.whole for look in looks], [look.chip for look in looks]
+
+    def alike(self, cosine: FloatArray, start: int) -> tuple[IntArray, IntArray]:
+        """Pairs of different rows that are near-identical, by row: of those from `start` on, by their cosine to all."""
+        near, columns = np.nonzero(cosine >= ALIKE)
+        rows = near + start
+        likely = (rows != columns) & (self._apart[rows] == self._apart[columns])
+        near, rows, columns = near[likely], rows[likely], columns[likely]
+        same = cosine[near, columns] >= SAME
+        for hashes, there, most in zip(self._hashes, self._there, (WHOLE, CHIP), strict=True):
+            same |= there[rows] & there[columns] & (differing(hashes[rows], hashes[columns]) <= most)
+        return rows[same], columns[same]
 
 
-def _same(
-    cosine: FloatArray, whole: tuple[IntArray, IntArray], chip: tuple[IntArray, IntArray], row: int, near: IntArray
-) -> IntArray:
-    """Which of the rows `near` are near-identical to `row`, as places in `near`."""
-    by_whole = (differing(int(whole[0][row]), whole[0][near]) <= WHOLE) & (whole[1][near] & whole[1][row] > 0)
-    by_chip = (differing(int(chip[0][row]), chip[0][near]) <= CHIP) & (chip[1][near] & chip[1][row] > 0)
-    found: IntArray = np.flatnonzero(by_whole | by_chip | (cosine[near] >= SAME)).astype(np.int64)
+def differing(one: IntArray, other: IntArray) -> IntArray:
+    """In how many bits hashes, int64[n] each, differ."""
+    found: IntArray = np.bitwise_count((one ^ other).view(np.uint64)).astype(np.int64)
     return found

@@ -25,8 +25,9 @@ def at(*cosines: float) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
 
 
 def test_bits_are_counted_of_numbers_with_a_sign() -> None:
-    assert differing(0, np.array([0, 1, -1, bits(30)], np.int64)).tolist() == [0, 1, 64, 30]
-    assert differing(-1, np.array([-1, 0], np.int64)).tolist() == [0, 64]
+    zero, every = np.zeros(4, np.int64), np.full(2, -1, np.int64)
+    assert differing(zero, np.array([0, 1, -1, bits(30)], np.int64)).tolist() == [0, 1, 64, 30]
+    assert differing(every, np.array([-1, 0], np.int64)).tolist() == [0, 64]
 
 
 def test_the_same_again_and_what_was_cropped() -> None:
