@@ -93,25 +93,22 @@ class Searching:
         Where they are more, at most so many, from all over: no more is looked at, however many there are.
         """
         condition, parameters = _condition(wanted)
-        every = (
-            "SELECT faces.id, faces.photo_id FROM faces INDEXED BY faces_person"
-            " CROSS JOIN photos ON photos.id = faces.photo_id"
-            f" WHERE person_id = ? AND faces.photo_id >= ? AND {_THERE} AND {condition}"
-            " ORDER BY faces.photo_id, ordinal LIMIT ?"
+        from_photo = (
+            "FROM faces INDEXED BY faces_person CROSS JOIN photos ON photos.id = faces.photo_id"
+            f" WHERE person_id = ? AND faces.photo_id >= {{}} AND {_THERE} AND {condition}"
+            " ORDER BY faces.photo_id, ordinal LIMIT {}"
         )
-        some = self._pairs(every, (person, 0, *parameters, -1 if at_most is None else at_most + 1))
+        every = f"SELECT faces.id, faces.photo_id {from_photo.format(0, '?')}"
+        some = self._pairs(every, (person, *parameters, -1 if at_most is None else at_most + 1))
         if at_most is None or len(some) <= at_most:
             return [face for face, _ in some]
         last = self._pairs("SELECT 0, max(photo_id) FROM faces WHERE person_id = ?", (person,))[0][1]
         first = some[0][1]
-        found: dict[int, None] = {}
-        with self._db.reading() as reader:
-            for place in range(at_most):
-                photo = first + (last + 1 - first) * place // at_most
-                row = reader.execute(every, (person, photo, *parameters, 1)).fetchone()
-                if row is None:
-                    break
-                found[row[0]] = None
+        photos = [first + (last + 1 - first) * place // at_most for place in range(at_most)]
+        # One statement for all: each by itself takes longer to begin than to carry out.
+        sample = f"SELECT (SELECT faces.id {from_photo.format('given.value', 1)}) FROM json_each(?) AS given"
+        rows = self._pairs(sample, (person, *parameters, json.dumps(photos)))
+        found = dict.fromkeys(face for (face,) in rows if face is not None)
         # Where their photos lie in a few places only, those of the first fill up.
         for face, _ in some:
             if len(found) < at_most:
