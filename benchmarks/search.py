@@ -67,7 +67,7 @@ def main() -> None:
     chosen = parser.parse_args()
     sizes = Sizes(chosen.faces, 1000, 500, 5000, 10)
     if chosen.quick:
-        sizes = Sizes(2000, 50, 50, 200, 2)
+        sizes = Sizes(2000, 50, 50, 200, 1)
     begin(f"Searching among {sizes.faces:,} faces")
     # What is measured in processes of their own must not load more than it needs.
     from benchmarks.searchable import make

@@ -29,7 +29,7 @@ MOST = 0.02
 ASKED, ADDED = 1000, 5000
 """Faces that are made beside those of the library: to be asked about, and to come."""
 _IN_A_PHOTO = 4
-_IDLE = 5.0
+_IDLE = 2.0
 """Seconds after which workers rest: whoever measures how they begin need not wait long."""
 
 

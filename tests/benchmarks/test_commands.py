@@ -23,6 +23,7 @@ SAYS = {
     "people.py": ["set", "BCubed F", "portraits", "1.000"],
     "photos.py": ["face_recognition (HOG)", "guyverd against face_recognition (HOG)"],
     "rescan.py": ["photo files opened", "worker processes seen", "IMG_000000.jpg"],
+    "search.py": ["memory for a face", "search, from socket to answer, median", "workers rest"],
     "workers.py": ["workers", "memory of one worker"],
 }
 
