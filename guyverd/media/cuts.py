@@ -20,7 +20,8 @@ _RECENT, _KNOWN = 8, 2
 """Frames whose changes are compared with, and how many of them must be known for that."""
 _ANOTHER = 0.6
 """Likeness to the frame looked at last, below which another look is worth while."""
-_NOTHING = 10.0
+_PART = 8
+_NOTHING = 6.0
 """Grey levels by which no place may differ where nothing changed. A face that matters is some ten places large."""
 
 
@@ -64,8 +65,25 @@ def likeness(one: Thumb, other: Thumb) -> float:
 
 
 def changed(one: Thumb, other: Thumb) -> bool:
-    """Whether so much is another that something else may be seen: a fade, a fast turn of the camera."""
-    return difference(one, other) >= _LEAST and likeness(one, other) < _ANOTHER
+    """Whether so much is another that something else may be seen: a fade, a fast turn of the camera.
+
+    It is asked of the picture's large parts: a slow turn moves all small ones, and shows nobody else.
+    """
+    if one.shape != other.shape:
+        return True
+    a, b = _large(one), _large(other)
+    return difference(a, b) >= _LEAST and likeness(a, b) < _ANOTHER
+
+
+def _large(thumb: Thumb) -> Thumb:
+    """A small picture made smaller still: each place the mean of 8 × 8."""
+    high, wide = thumb.shape[0] // _PART, thumb.shape[1] // _PART
+    if not high or not wide:
+        return thumb
+    parts: Thumb = (
+        thumb[: high * _PART, : wide * _PART].reshape(high, _PART, wide, _PART).mean((1, 3), dtype=np.float32)
+    )
+    return parts
 
 
 def unchanged(one: Thumb, other: Thumb) -> bool:

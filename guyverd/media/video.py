@@ -106,13 +106,16 @@ class Moment:
         frame = self.frame
         name = frame.format.name
         if not name.startswith(("yuv", "nv1", "gray")) or name.endswith("be"):
-            frame = frame.reformat(_LONG_SIDE, _SHORT_SIDE, "gray")
+            frame = frame.reformat(4 * _LONG_SIDE, 4 * _SHORT_SIDE, "gray")
         plane = frame.planes[0]
         deep = frame.format.components[0].bits > 8
         kind = np.dtype("<u2") if deep else np.dtype(np.uint8)
         grey = np.frombuffer(cast("Any", plane), kind).reshape(plane.height, -1)[:, : plane.width]
-        down, across = max(1, plane.height // _SHORT_SIDE), max(1, plane.width // _LONG_SIDE)
-        found: Thumb = grey[down // 2 :: down, across // 2 :: across].astype(np.float32)
+        down, across = max(1, plane.height // (4 * _SHORT_SIDE)), max(1, plane.width // (4 * _LONG_SIDE))
+        some = grey[down // 2 :: down, across // 2 :: across]
+        high, wide = some.shape[0] // 4, some.shape[1] // 4
+        # Each the mean of sixteen pixels spread over it: one alone would be noise, or change where a pattern moves.
+        found: Thumb = some[: 4 * high, : 4 * wide].reshape(high, 4, wide, 4).mean((1, 3), dtype=np.float32)
         if deep:
             found /= np.float32(1 << (frame.format.components[0].bits - 8))
         return found
