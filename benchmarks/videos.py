@@ -43,11 +43,12 @@ def main() -> None:
     parser.add_argument("--film", type=Path, help="read this one")
     chosen = parser.parse_args()
     workers = cores()
-    begin(f"Videos: one film of 1080p, one frame looked at in a second, {workers} workers")
+    begin(f"Videos: a film of 1080p, one frame looked at in a second, {workers} workers")
     with scratch() as folder:
         film = chosen.film or folder / "film.mp4"
         if chosen.film is None:
-            alone(_make, film, 6.0 if chosen.quick else _MADE, 6.0 if chosen.quick else 60.0 * workers)
+            size, drawn, seconds = ((640, 360), 1.0, 2.0) if chosen.quick else (_SIZE, _MADE, 60.0 * workers)
+            alone(_make, film, size, drawn, seconds)
         seconds, took, spent, tracks, memory = alone(_read, film, workers)
         times = seconds / took
         progress("")
@@ -69,7 +70,7 @@ def main() -> None:
 # ---- the film --------------------------------------------------------------------------------------------------------
 
 
-def _make(path: Path, drawn: float, seconds: float) -> None:
+def _make(path: Path, size: tuple[int, int], drawn: float, seconds: float) -> None:
     """Draw so many seconds, and repeat them, packed as they are, until it is as long as wanted."""
     import av
 
@@ -78,9 +79,9 @@ def _make(path: Path, drawn: float, seconds: float) -> None:
     with av.open(str(short), "w") as container:
         stream = container.add_stream("libx264", rate=_RATE)
         assert isinstance(stream, av.VideoStream)
-        stream.width, stream.height = _SIZE
+        stream.width, stream.height = size
         stream.pix_fmt = "yuv420p"
-        for number, pixels in zip(frames, _pictures(path.parent, len(frames)), strict=True):
+        for number, pixels in zip(frames, _pictures(path.parent, size, len(frames)), strict=True):
             if number % _RATE == 0:
                 progress(f"drawing second {number // _RATE + 1} of {drawn:.0f}")
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
@@ -103,21 +104,21 @@ def _make(path: Path, drawn: float, seconds: float) -> None:
                 target.mux(packet)
 
 
-def _pictures(folder: Path, count: int) -> Iterator[Pixels]:
-    """So many frames: uint8[1080, 1920, 3]."""
+def _pictures(folder: Path, size: tuple[int, int], count: int) -> Iterator[Pixels]:
+    """So many frames: uint8[height, width, 3]."""
     import numpy as np
     from PIL import Image
 
     from benchmarks.pictures import make
 
-    width, height = _SIZE
+    width, height = size
     chance = np.random.default_rng(5)
     grain = chance.normal(0, _GRAIN, (height + 64, width + 64, 3)).astype(np.int16)
     each = round(_SHOT * _RATE)
 
     def shot(number: int) -> Iterator[Pixels]:
         file = folder / f"{number}.jpg"
-        make(file, 6.0, seed=number, faces=2 + number % 2)
+        make(file, 3e-6 * width * height, seed=number, faces=2 + number % 2)
         with Image.open(file) as opened:
             ground = np.array(opened.convert("RGB"))
         room_down, room_across = ground.shape[0] - height, ground.shape[1] - width
@@ -141,7 +142,8 @@ def _read(film: Path, workers: int) -> tuple[float, float, float, int, int]:
     """Seconds of film, of time and of processor time, how many tracks there are, and the most memory of a worker."""
     from guyverd import config
     from guyverd.faces.tracks import parts_of, whole
-    from guyverd.service.pipeline.reading import PartWanted, Reader
+    from guyverd.service.pipeline.jobs import PartWanted
+    from guyverd.service.pipeline.reading import Reader
 
     reader = Reader(config.Workers(count=workers, speed="full"), config.Faces())
     path, size = os.fsencode(film), film.stat().st_size

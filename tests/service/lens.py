@@ -15,7 +15,8 @@ import numpy as np
 from guyverd.errors import PictureUnreadable
 from guyverd.faces.worker import portable
 from guyverd.model import Box, DetectedFace, PhotoReading, Quality
-from guyverd.service.pipeline.reading import Read, Wanted, _bytes
+from guyverd.service.pipeline.jobs import Read, Wanted
+from guyverd.service.pipeline.working import _bytes
 from tests.people.helpers import directions
 
 ENGINE = "made up, made up"

@@ -10,7 +10,7 @@ from guyverd.config import Faces
 from guyverd.errors import EngineError, PictureUnreadable
 from guyverd.faces.worker import another_part
 from guyverd.model import PhotoReading
-from guyverd.service.pipeline.reading import Read, ReadJob
+from guyverd.service.pipeline.jobs import Read, ReadJob
 
 NOTES = "READS_NOTES"
 """The environment's name for a file in which each photo is noted as it is begun."""

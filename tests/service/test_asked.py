@@ -35,7 +35,8 @@ from guyverd.service.access import open_library
 from guyverd.service.api import METHODS, PICTURED, Library, Row
 from guyverd.service.lock import holder
 from guyverd.service.pipeline.asked import Asked
-from guyverd.service.pipeline.reading import MOST_BYTES, Read, Reader, Wanted
+from guyverd.service.pipeline.jobs import MOST_BYTES, Read, Wanted
+from guyverd.service.pipeline.reading import Reader
 from tests.promises import scaled
 from tests.service.conftest import ASTRONAUT, Daemon, eventually
 

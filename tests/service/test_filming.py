@@ -30,7 +30,8 @@ from guyverd.media.content import ContentChanged
 from guyverd.model import Assignment, Box, Changes, FaceId, PersonId, PhotoId, PhotoKind, PhotoReading, Quality
 from guyverd.service.metrics import Metrics
 from guyverd.service.pipeline.filming import Filming
-from guyverd.service.pipeline.reading import PartRead, PartWanted, Read, Reader, Wanted
+from guyverd.service.pipeline.jobs import PartRead, PartWanted, Read, Wanted
+from guyverd.service.pipeline.reading import Reader
 from guyverd.service.pipeline.verdicts import Tally, Verdicts
 from tests.catalogue.conftest import NOW, content, face, seen
 from tests.promises import scaled

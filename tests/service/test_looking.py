@@ -23,9 +23,10 @@ from guyverd.errors import (
 )
 from guyverd.media.content import ContentChanged
 from guyverd.model import Box, FaceId, PhotoId, PhotoReading
+from guyverd.service.pipeline.jobs import Read, Wanted
 from guyverd.service.pipeline.looking import MOST_AT_ONCE, MOST_BYTES_AT_ONCE, Looking, batch
 from guyverd.service.pipeline.meter import Cost
-from guyverd.service.pipeline.reading import Read, Reader, Wanted
+from guyverd.service.pipeline.reading import Reader
 from guyverd.service.pipeline.verdicts import MOST_ATTEMPTS, Tally
 from tests.catalogue.conftest import add, face, identify
 

@@ -17,7 +17,9 @@ from guyverd.config import Faces, Workers
 from guyverd.errors import BoxRefused, ControlError, DeadlineExceeded, EngineError, PictureUnreadable, WorkerDied
 from guyverd.media.content import hash_bytes
 from guyverd.model import Box
-from guyverd.service.pipeline.reading import Read, Reader, ReadJob, Wanted, read_photos
+from guyverd.service.pipeline.jobs import Read, ReadJob, Wanted
+from guyverd.service.pipeline.reading import Reader
+from guyverd.service.pipeline.working import read_photos
 from tests.service import reads
 
 SOON = 60.0

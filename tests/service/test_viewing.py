@@ -16,7 +16,7 @@ from guyverd.errors import PictureMissing, VideoUnreadable
 from guyverd.faces.tracks import LENGTH, VideoPart, whole
 from guyverd.media.content import ContentChanged
 from guyverd.model import Box, DetectedFace
-from guyverd.service.pipeline.reading import PartWanted
+from guyverd.service.pipeline.jobs import PartWanted
 from guyverd.service.pipeline.viewing import view
 from tests.faces.seen import face
 from tests.media.footage import B_FRAMES, RATE, written

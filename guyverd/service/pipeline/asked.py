@@ -22,7 +22,8 @@ from guyverd.config import Config
 from guyverd.errors import PictureElsewhere, PictureError, PictureMissing, PictureUnreadable, StateError
 from guyverd.model import Box
 from guyverd.service import handing
-from guyverd.service.pipeline.reading import MOST_BYTES, Read, Reader, Wanted
+from guyverd.service.pipeline.jobs import MOST_BYTES, Read, Wanted
+from guyverd.service.pipeline.reading import Reader
 
 _AT_ONCE = 4
 """Copies that exist at a time; each may be as large as a photo."""

@@ -14,7 +14,7 @@ from guyverd.faces.pool import WorkerPool
 from guyverd.media.content import read_file
 from guyverd.media.still import Picture, read_picture
 from guyverd.model import Box
-from guyverd.service.pipeline.reading import MOST_BYTES
+from guyverd.service.pipeline.jobs import MOST_BYTES
 
 _QUALITY = 95
 """Of JPEG; with more, files grow and nobody sees it."""

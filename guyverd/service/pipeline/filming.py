@@ -33,7 +33,8 @@ from guyverd.media.content import ContentChanged
 from guyverd.model import DetectedFace, FaceId, PhotoId, PhotoKind, PhotoReading
 from guyverd.service.metrics import Metrics
 from guyverd.service.pipeline.film import Film, assembled
-from guyverd.service.pipeline.reading import PartRead, PartWanted, Read, Reader, Wanted
+from guyverd.service.pipeline.jobs import PartRead, PartWanted, Read, Wanted
+from guyverd.service.pipeline.reading import Reader
 from guyverd.service.pipeline.verdicts import Tally, Verdicts, about, in_words
 
 log = logging.getLogger(__name__)

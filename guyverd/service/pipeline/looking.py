@@ -16,8 +16,9 @@ from guyverd.catalogue.store import Catalogue
 from guyverd.errors import EngineError, GuyverError, WorkerNotStarted
 from guyverd.model import Box, FaceId, PhotoId, PhotoReading
 from guyverd.service.metrics import Metrics
+from guyverd.service.pipeline.jobs import Read, Wanted
 from guyverd.service.pipeline.meter import Cost
-from guyverd.service.pipeline.reading import Read, Reader, Wanted
+from guyverd.service.pipeline.reading import Reader
 from guyverd.service.pipeline.verdicts import Tally, Verdicts, about
 
 log = logging.getLogger(__name__)

@@ -99,7 +99,7 @@ def _read(path: bytes, at: float | None, enough: int) -> Picture:
         return read_frame(path, at, enough=enough)
     from guyverd.media.content import read_file  # noqa: PLC0415
     from guyverd.media.still import read_picture  # noqa: PLC0415
-    from guyverd.service.pipeline.reading import MOST_BYTES  # noqa: PLC0415
+    from guyverd.service.pipeline.jobs import MOST_BYTES  # noqa: PLC0415
 
     return read_picture(read_file(path, MOST_BYTES)[0], path=path, enough=enough)
 

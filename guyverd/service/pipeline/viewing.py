@@ -23,7 +23,7 @@ from guyverd.model import Box, DetectedFace
 if TYPE_CHECKING:
     from guyverd.faces.find import FaceFinder, Sighting
     from guyverd.model import Pixels
-    from guyverd.service.pipeline.reading import PartWanted
+    from guyverd.service.pipeline.jobs import PartWanted
 
 _KEPT = 128_000_000
 """Bytes of frames that are kept in between; of larger or more frames every other is let go."""

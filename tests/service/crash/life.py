@@ -28,7 +28,7 @@ from guyverd.model import Box, DetectedFace, PhotoReading, Quality
 from guyverd.service.access import open_library
 from guyverd.service.api import Library, Row
 from guyverd.service.pipeline import coordinator
-from guyverd.service.pipeline.reading import Read, Wanted
+from guyverd.service.pipeline.jobs import Read, Wanted
 
 if TYPE_CHECKING:
     from guyverd.model import FloatArray

@@ -18,7 +18,7 @@ from guyverd.media.still import read_picture
 from guyverd.model import Box
 from guyverd.service.pipeline.evaluation.labelling import Truth
 from guyverd.service.pipeline.evaluation.rehearsing import Material
-from guyverd.service.pipeline.reading import MOST_BYTES
+from guyverd.service.pipeline.jobs import MOST_BYTES
 
 if TYPE_CHECKING:
     from guyverd.model import IntArray

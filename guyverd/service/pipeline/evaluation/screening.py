@@ -29,8 +29,8 @@ from guyverd.service.api import Row
 from guyverd.service.lock import held
 from guyverd.service.pipeline.evaluation.labelling import Truth
 from guyverd.service.pipeline.evaluation.rehearsing import Material, put
+from guyverd.service.pipeline.jobs import MOST_BYTES
 from guyverd.service.pipeline.local import WorkingLibrary, working_library
-from guyverd.service.pipeline.reading import MOST_BYTES
 from guyverd.service.tasks import Audience
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from guyverd.catalogue.store import Catalogue
 from guyverd.errors import BoxRefused, CannotDecide, PersonError, Unread
 from guyverd.model import Author, Box, Decision, DecisionId, DecisionKind, DetectedFace, FaceId, PersonId, PhotoId
-from guyverd.service.pipeline.reading import Read
+from guyverd.service.pipeline.jobs import Read
 from guyverd.service.pipeline.words.deciding import Decided, record
 
 if TYPE_CHECKING:
