@@ -24,6 +24,7 @@ SAYS = {
     "photos.py": ["face_recognition (HOG)", "guyverd against face_recognition (HOG)"],
     "rescan.py": ["photo files opened", "worker processes seen", "IMG_000000.jpg"],
     "search.py": ["memory for a face", "search, from socket to answer, median", "workers rest"],
+    "videos.py": ["for a second of processor time", "decoding, all frames", "looking for faces"],
     "workers.py": ["workers", "memory of one worker"],
 }
 

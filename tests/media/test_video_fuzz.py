@@ -20,7 +20,7 @@ from tests.promises import scaled
 
 pytestmark = pytest.mark.promise("fuzz", "metadata")
 
-EACH = 12
+EACH = 8
 """Films from one seed."""
 MOST = 2000
 """Frames; a clip of fifty that gives more has none of its own."""
@@ -121,7 +121,7 @@ def test_any_bytes_are_a_film_or_give_a_reason() -> None:
         read, count=1, deadline=100.0, memory=3e9, gentle=False
     )
     try:
-        jobs = [(suffix, seed) for seed in range(scaled(1, 20)) for suffix in KINDS]
+        jobs = [(suffix, seed) for seed in range(scaled(1, 30)) for suffix in KINDS]
         found = []
         for job, future in [(job, pool.submit(job)) for job in jobs]:
             try:
