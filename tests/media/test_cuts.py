@@ -27,14 +27,14 @@ def cuts(thumbs: list[Thumb]) -> list[int]:
 def test_a_cut_is_the_first_frame_of_another_scene() -> None:
     grain = np.random.default_rng(0)
     film = [scene(1) for _ in range(9)] + [scene(2) for _ in range(7)] + [scene(3)]
-    noisy = [thumb + grain.normal(0, 3, thumb.shape).astype(np.float32) for thumb in film]
+    noisy = [thumb + np.asarray(grain.normal(0, 3, thumb.shape), np.float32) for thumb in film]
     assert cuts(film) == cuts(noisy) == [9, 16]
 
 
 def test_what_moves_or_fades_is_no_cut() -> None:
     wide = np.concatenate([scene(1), scene(2)], axis=1)
     moving = [np.ascontiguousarray(wide[:, at : at + 64]) for at in range(0, 64, 2)]
-    fading = [((1 - share) * scene(1) + share * scene(2)).astype(np.float32) for share in np.linspace(0, 1, 20)]
+    fading = [scene(1) * np.float32(1 - share) + scene(2) * np.float32(share) for share in np.linspace(0, 1, 20)]
     darker = [scene(1) * np.float32(share) for share in np.linspace(1, 0.1, 20)]
     for film in (moving, fading, darker):
         assert cuts(film) == []
