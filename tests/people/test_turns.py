@@ -38,7 +38,12 @@ def test_who_comes_again_and_again_lets_others_in_between() -> None:
     busy = threading.Thread(target=again_and_again)
     busy.start()
     inside.wait(10)
-    other = threading.Thread(target=lambda: (turns.__enter__(), order.append("other"), turns.__exit__()))
+
+    def once() -> None:
+        with turns:
+            order.append("other")
+
+    other = threading.Thread(target=once)
     other.start()
     while len(turns._queue) < 2:
         time.sleep(0.001)

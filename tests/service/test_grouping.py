@@ -169,7 +169,8 @@ def test_new_faces_wait_for_an_index_that_is_being_opened_and_nobody_waits_for_t
     read(catalogue, 9, of(1, 9), OLD)
     grouping, done = opening(config, catalogue, held)
     assert not grouping.advance(first_unread=None)
-    assert grouping.waits
+    waited = grouping.waits
+    assert waited
     assert whose(catalogue)[9] is None
     held.go_on.set()
     assert done.wait(20)

@@ -119,16 +119,19 @@ def test_somebody_who_asks_waits_for_nothing_that_was_handed_out_before(notes: P
     assert not reader.awake
 
 
+def at_rest(reader: Reader) -> None:
+    while reader._under_way:
+        time.sleep(0.01)
+
+
 def test_a_worker_that_has_nothing_to_do_reads_what_somebody_asks_for(notes: Path) -> None:
     reader = Reader(Workers(count=1, idle=0), Faces(), task=reads.process, initializer=None)
     try:
         (first,) = reader.submit(photos("good"))
         process = first.result(SOON).reading.hash
-        while reader._under_way:
-            time.sleep(0.01)
+        at_rest(reader)
         assert reader.one(photos("asked")[0]).reading.hash == process
-        while reader._under_way:
-            time.sleep(0.01)
+        at_rest(reader)
         assert reader.rest() is None
         assert not reader.awake
     finally:
