@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 
 import av
@@ -96,7 +97,7 @@ _LIMITS = {"probesize": "10000000", "analyzeduration": "10000000", "max_streams"
 _BUFFER = 1 << 18
 _LARGEST = 36_000_000
 """Pixels of a frame: 8K. A decoder holds a score of frames."""
-_DESCRIPTOR = b"/proc/"
+_DESCRIPTOR = re.compile(rb"/proc/[0-9]+/fd/[0-9]+")
 
 
 @contextlib.contextmanager
@@ -112,7 +113,7 @@ def film_opened(
     """
     av.logging.set_level(None)
     # A descriptor of another process is no name that somebody else can turn.
-    with opened(path, follow=path.startswith(_DESCRIPTOR)) as (file, before):
+    with opened(path, follow=_DESCRIPTOR.fullmatch(path) is not None) as (file, before):
         if size is not None and before.size != size:
             raise ContentChanged(path=os.fsdecode(path))
         if not before.size:

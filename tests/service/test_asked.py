@@ -137,6 +137,23 @@ def test_nor_by_the_magic_links_of_proc(asked: Asked, copier: Copier, tmp_path: 
         assert copier.read == [b"a photo"], "it lies in the library, whatever it was called"
 
 
+def test_a_video_is_not_copied_and_yet_it_is_the_open_file_that_is_read(
+    asked: Asked, copier: Copier, library: Config, tmp_path: Path
+) -> None:
+    asked.read(f"{tmp_path}/photos/deep/a.jpg", at=1.5)
+    assert copier.read == [b"a photo"]
+    assert not (library.state / "asked").exists()
+    secret = tmp_path / "elsewhere" / "secret.jpg"
+    with secret.open("rb") as held:
+        secret.rename(tmp_path / "elsewhere" / "moved.jpg")
+        secret.write_bytes(b"another")
+        asked.read(str(secret), held.fileno(), at=1.5)
+    assert copier.read[1:] == [SECRET]
+    for path in ("elsewhere/secret.jpg", "photos/out.jpg", "photos/out/secret.jpg"):
+        with pytest.raises(PictureElsewhere):
+            asked.read(f"{tmp_path}/{path}", at=1.5)
+
+
 def test_what_was_deleted_has_no_place(asked: Asked, copier: Copier, tmp_path: Path) -> None:
     """The kernel shows where it lay, with a word after it, and that is no file of the library."""
     with (tmp_path / "elsewhere" / "secret.jpg").open("rb") as held:
