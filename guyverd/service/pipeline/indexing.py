@@ -24,7 +24,7 @@ from guyverd.service.metrics import Metrics
 from guyverd.service.pipeline.measuring import Measuring
 
 if TYPE_CHECKING:
-    from guyverd.model import FloatArray, IntArray
+    from guyverd.model import BoolArray, FloatArray, IntArray
 
 log = logging.getLogger(__name__)
 
@@ -115,12 +115,12 @@ class Indexing:
         except IndexRefused as problem:
             return self._rebuilt(str(problem))
         wanted, held = self._catalogue.photos.grouped_ids(), index.ids()
-        revised = np.intersect1d(self._catalogue.renewal.revised(), wanted)
-        stale = np.setdiff1d(held, wanted, assume_unique=True)
+        revised = _among(self._catalogue.renewal.revised(), wanted)
+        stale = _not_among(held, wanted)
         if len(stale):
             index.remove(stale)
             self._unsaved()
-        faces = np.union1d(np.setdiff1d(wanted, held, assume_unique=True), revised)
+        faces = np.union1d(_not_among(wanted, held), revised)
         for start in range(0, len(faces), _AT_ONCE):
             table = self._catalogue.photos.table(faces[start : start + _AT_ONCE])
             self._add(index, table.ids, table.vectors)
@@ -206,6 +206,23 @@ class Indexing:
             about = {"file": os.fsdecode(self._folder)}
             log.warning("The index could not be saved and will be rebuilt if need be: %s", problem, extra=about)
         self._unsaved_since = None
+
+
+def _among(some: IntArray, others: IntArray) -> IntArray:
+    """Those of some numbers that are among others; both rising. numpy's own sort both, or hash them, for a second."""
+    return some[_found(some, others)]
+
+
+def _not_among(some: IntArray, others: IntArray) -> IntArray:
+    """The rest of them."""
+    return some[~_found(some, others)]
+
+
+def _found(some: IntArray, others: IntArray) -> BoolArray:
+    if not len(others):
+        return np.zeros(len(some), dtype=bool)
+    found: BoolArray = others[np.minimum(np.searchsorted(others, some), len(others) - 1)] == some
+    return found
 
 
 def _generation(file: str) -> int:
