@@ -44,11 +44,12 @@ def make(folder: Path, faces: int) -> Config:
     if (folder / "done").exists():
         return config_file.load(folder / "config.yaml")
     config = config_for([folder / "photos"], folder, workers=2)
-    # Links are another benchmark's business: nobody gets a folder.
+    # Links are the business of another benchmark, so nobody gets a folder; and no backup is made meanwhile.
     config = dataclasses.replace(
         config,
         folders=dataclasses.replace(config.folders, min_photos=1_000_000),
         workers=dataclasses.replace(config.workers, idle=_IDLE),
+        backup=dataclasses.replace(config.backup, every=0.0),
     )
     (folder / "config.yaml").unlink()
     config_file.write(folder / "config.yaml", config)
