@@ -19,7 +19,7 @@ from PIL import Image
 
 from guyverd.config import People
 from guyverd.errors import LabelsWrong, LearnMissing, NothingLabelled
-from guyverd.evaluation import films
+from guyverd.evaluation import scripting
 from guyverd.evaluation.labelled import Label, Rule
 from guyverd.evaluation.tuning import Tuned
 from guyverd.model import Box
@@ -91,7 +91,7 @@ def csv_of(folder: Path, rows: list[tuple[str, Box, str]]) -> Path:
 
 
 def test_a_whole_evaluation(labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(films, "SECONDS", (1.0, 1.5))  # of a shot: films take their time
+    monkeypatch.setattr(scripting, "SECONDS", (1.0, 1.5))  # of a shot: films take their time
     before = {path: path.read_bytes() for path in labelled.rglob("*") if path.is_file()}
     listener = Listener()
     page = tmp_path / "page.html"

@@ -19,9 +19,10 @@ from guyverd.catalogue.store import Catalogue
 from guyverd.config import Config
 from guyverd.errors import PictureError
 from guyverd.evaluation import moments
-from guyverd.evaluation.films import SHOTS, Script, Still, cast, scripts
+from guyverd.evaluation.films import Script, Still
 from guyverd.evaluation.moments import Asked, Span
 from guyverd.evaluation.projecting import write
+from guyverd.evaluation.scripting import SHOTS, cast, scripts
 from guyverd.media.content import read_file
 from guyverd.media.still import read_picture
 from guyverd.model import PhotoId, PhotoReading, Stamp
