@@ -105,15 +105,19 @@ def test_without_models_every_photo_is_told(notes: Path) -> None:
 
 
 def test_somebody_who_asks_waits_for_nothing_that_was_handed_out_before(notes: Path) -> None:
-    reader = Reader(Workers(count=1, deadline=60, idle=0), Faces(), task=reads.read, initializer=None)
+    told: list[str] = []
+    settings = Workers(count=1, deadline=60, idle=0)
+    reader = Reader(settings, Faces(), task=reads.read, initializer=None, begun=lambda: told.append("begun"))
     try:
         waiting = reader.submit(photos("hang")) + reader.submit(photos("good", "good"))
         while "hang" not in notes.read_text():
             time.sleep(0.02)
+        told.clear()
         asked = photos("asked")[0]
         assert reader.one(asked).reading.hash == asked.paths[0]
         assert not any(future.done() for future in waiting)
         assert notes.read_text().splitlines() == ["hang 1", "asked 1"]
+        assert told == ["begun"], "somebody must have that worker rest, too"
     finally:
         reader.stop()
     assert not reader.awake

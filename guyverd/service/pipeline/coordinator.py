@@ -77,7 +77,7 @@ class Coordinator:
         self.catalogue = Catalogue(os.fsencode(config.state / "catalogue.db"))
         self.metrics = Metrics()
         """What is counted and timed, since the start."""
-        self.reader = Reader(config.workers, config.faces, clock, metrics=self.metrics)
+        self.reader = Reader(config.workers, config.faces, clock, metrics=self.metrics, begun=self.wake)
         self.observing = Observing(config, self.catalogue, self._unsettled, time.time)
         self._clocks = Clocks(self.catalogue, config.watch.removal_grace)
         lost = self.observing.displaced

@@ -56,14 +56,19 @@ class Reader:
         *,
         namer: Callable[[config.Faces], str] = engine_name,
         metrics: Metrics | None = None,
+        begun: Callable[[], object] = lambda: None,
     ) -> None:
-        """Start nothing yet. `task`, `initializer` and `namer` are what processes do; all must be found by name."""
+        """Start nothing yet. `task`, `initializer` and `namer` are what processes do; all must be found by name.
+
+        `begun` is called when workers begin, from any thread: whoever has them `rest` must know of it.
+        """
         self.width = workers.count or limits.workers()
         """How many photos can be read at once."""
         self._metrics = metrics or Metrics()
         self._workers = workers
         self._faces = faces
         self._clock = clock
+        self._begun = begun
         self._task = task
         self._namer = namer
         self._asked: WorkerPool[config.Faces, str] | None = None
@@ -181,6 +186,7 @@ class Reader:
         return self._pool
 
     def _made(self, count: int, initializer: Callable[[], None] | None, *, gentle: bool) -> _Pool:
+        self._begun()
         return WorkerPool(
             partial(do, self._task),
             count=count,
