@@ -1,6 +1,6 @@
 """The command line: one small module per group of commands, thin over `guyverd.service`.
 
-Nothing heavy is imported before a command needs it: `guyverd --help` and shell completion must answer at once.
+Nothing is imported before it is needed: `guyverd --help`, completion and short questions must be answered at once.
 """
 
 from __future__ import annotations
@@ -10,29 +10,9 @@ from pathlib import Path
 import click
 
 from guyverd import __version__
-from guyverd.cli import (
-    accept,
-    albums,
-    backups,
-    boxes,
-    bundle,
-    completion,
-    decisions,
-    doctor,
-    evaluate,
-    find,
-    folders,
-    follow,
-    forget,
-    library,
-    people,
-    recluster,
-    review,
-    search,
-    together,
-)
 from guyverd.cli.guard import Guarded
 from guyverd.cli.session import Session
+from guyverd.cli.shelf import Shelf
 
 
 @click.group(cls=Guarded, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -58,53 +38,54 @@ def main(ctx: click.Context, config: Path | None) -> None:
     ctx.obj = Session(config)
 
 
-for _command in (
-    library.init,
-    library.run,
-    library.scan,
-    library.status,
-    people.people,
-    people.person,
-    people.faces,
-    people.name,
-    people.rename,
-    people.merge,
-    decisions.confirm,
-    decisions.reject,
-    decisions.split,
-    decisions.same,
-    decisions.different,
-    decisions.hide,
-    decisions.unhide,
-    decisions.undo,
-    decisions.redo,
-    decisions.log,
-    recluster.recluster,
-    review.review,
-    boxes.box,
-    albums.album,
-    albums.albums,
-    folders.folders,
-    find.who,
-    search.search,
-    together.together,
-    together.timeline,
-    follow.follow,
-    follow.follows,
-    follow.unfollow,
-    people.export,
-    people.crops,
-    library.failures,
-    accept.accept,
-    forget.forget,
-    library.check,
-    backups.backup,
-    backups.backups,
-    backups.restore,
-    doctor.doctor,
-    bundle.bundle,
-    evaluate.evaluate,
-    evaluate.tune,
-    completion.completion,
-):
-    main.add_command(_command)
+main.commands = Shelf(
+    {
+        "init": "library",
+        "run": "library",
+        "scan": "library",
+        "status": "library",
+        "people": "people",
+        "person": "people",
+        "faces": "people",
+        "name": "people",
+        "rename": "people",
+        "merge": "people",
+        "confirm": "decisions",
+        "reject": "decisions",
+        "split": "decisions",
+        "same": "decisions",
+        "different": "decisions",
+        "hide": "decisions",
+        "unhide": "decisions",
+        "undo": "decisions",
+        "redo": "decisions",
+        "log": "decisions",
+        "recluster": "recluster",
+        "review": "review",
+        "box": "boxes",
+        "album": "albums",
+        "albums": "albums",
+        "folders": "folders",
+        "who": "find",
+        "search": "search",
+        "together": "together",
+        "timeline": "together",
+        "follow": "follow",
+        "follows": "follow",
+        "unfollow": "follow",
+        "export": "people",
+        "crops": "people",
+        "failures": "library",
+        "accept": "accept",
+        "forget": "forget",
+        "check": "library",
+        "backup": "backups",
+        "backups": "backups",
+        "restore": "backups",
+        "doctor": "doctor",
+        "bundle": "bundle",
+        "evaluate": "evaluate",
+        "tune": "evaluate",
+        "completion": "completion",
+    }
+)
