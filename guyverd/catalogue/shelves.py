@@ -193,11 +193,13 @@ class Shelves:
 
         return self._db.write(job)
 
+    def any_video(self) -> bool:
+        """Whether there is one."""
+        return self._db.row("SELECT 1 FROM photos WHERE kind = 'video' LIMIT 1") is not None
+
     def live(self, photos: Collection[PhotoId]) -> dict[PhotoId, set[PhotoId]]:
         """For photos the videos of their name but for its extension, for videos such photos; if there are any."""
         found: dict[PhotoId, set[PhotoId]] = defaultdict(set)
-        if self._db.row("SELECT 1 FROM photos WHERE kind = 'video' LIMIT 1") is None:
-            return found
         for some in slices(sorted(photos)):
             files = self._db.rows(
                 "SELECT photo_id, kind, root_id, path FROM files JOIN photos ON photos.id = photo_id"

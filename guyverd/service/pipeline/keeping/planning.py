@@ -64,15 +64,20 @@ class Planning:
         return shelves, made
 
     def _with_live(self, stale: Stale) -> Stale:
-        """A live photo and its video are looked at together: whether the one is linked tells how the other is."""
+        """A live photo and its video are looked at together: whether the one is linked tells how the other is.
+
+        Where one is gone, or lies elsewhere by now, beside which something is linked, nobody knows what stays behind.
+        """
         photos = {photo for some in stale.values() for photo in some or ()}
-        live = self._catalogue.shelves.live(photos) if photos else {}
-        if not live:
+        if not photos or not self._catalogue.shelves.any_video():
             return stale
-        return {
-            owner: some and some.union(*(live[photo] for photo in some if photo in live))
-            for owner, some in stale.items()
-        }
+        live = self._catalogue.shelves.live(photos)
+        found: dict[OwnerId, frozenset[PhotoId] | None] = {}
+        for owner, some in stale.items():
+            alone = [photo for photo in some or () if photo not in live]
+            left = alone and any(link.companion for link in self._catalogue.links.of_photos(owner, alone))
+            found[owner] = None if left or some is None else some.union(*(live.get(photo, ()) for photo in some))
+        return found
 
     def _is_enough(self, home: Home | None, photos: Collection[PhotoId]) -> bool:
         """Whether these photos tell what changes: whether there is a folder does not depend on them."""
