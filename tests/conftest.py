@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import shutil
 import tempfile
@@ -102,3 +103,13 @@ def short_path() -> Iterator[Path]:
     """A folder of its own whose path leaves room for a socket's name, which may have 107 bytes."""
     with tempfile.TemporaryDirectory(prefix="g-") as folder:
         yield Path(folder)
+
+
+@pytest.fixture(autouse=True)
+def log_as_it_was() -> Iterator[None]:
+    """Whatever a test does with the program's log, the next one finds it as it was."""
+    logger = logging.getLogger("guyverd")
+    before = logger.handlers, logger.propagate, logger.level
+    yield
+    logger.handlers, logger.propagate = before[0], before[1]
+    logger.setLevel(before[2])
