@@ -31,50 +31,6 @@ if TYPE_CHECKING:
 
     from guyverd.model import FloatArray
 
-FOLLOWS = """
-CREATE TABLE follows (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    name TEXT NOT NULL UNIQUE CHECK (name <> ''),
-    folder BLOB NOT NULL,
-    display TEXT NOT NULL,
-    mounted INTEGER NOT NULL DEFAULT 0,
-    form TEXT NOT NULL CHECK (form IN ('link', 'copy')),
-    clips INTEGER NOT NULL DEFAULT 0,
-    shows TEXT NOT NULL,
-    person_id INTEGER REFERENCES people (id),
-    embedding BLOB CHECK (length(embedding) = 512),
-    network TEXT,
-    through_id INTEGER REFERENCES people (id),
-    first_face INTEGER NOT NULL,
-    photos TEXT NOT NULL,
-    compared INTEGER NOT NULL,
-    at TEXT NOT NULL
-) STRICT;
-
-CREATE TABLE deliveries (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    follow_id INTEGER NOT NULL REFERENCES follows (id) ON DELETE CASCADE,
-    hash BLOB NOT NULL CHECK (length(hash) = 32),
-    starts REAL,
-    ends REAL CHECK (ends > starts),
-    state TEXT NOT NULL DEFAULT 'wanted' CHECK (state IN ('wanted', 'begun', 'made')),
-    name BLOB,
-    display TEXT,
-    target BLOB,
-    inode INTEGER,
-    at TEXT NOT NULL
-) STRICT;
-CREATE INDEX deliveries_photo ON deliveries (follow_id, hash);
-CREATE INDEX deliveries_open ON deliveries (follow_id, id) WHERE state <> 'made';
-
-CREATE TABLE delivered_faces (
-    follow_id INTEGER NOT NULL REFERENCES follows (id) ON DELETE CASCADE,
-    face_id INTEGER NOT NULL,
-    PRIMARY KEY (follow_id, face_id)
-) STRICT, WITHOUT ROWID;
-"""
-"""What it takes to keep saved searches. A face and a photo may be forgotten; that they were delivered is not."""
-
 _SHOWN = (
     "SELECT faces.id, photo_id, hash, photos.kind, starts, ends FROM faces JOIN photos ON photos.id = photo_id"
     " WHERE NOT EXISTS (SELECT 1 FROM delivered_faces WHERE follow_id = ? AND face_id = faces.id) AND"

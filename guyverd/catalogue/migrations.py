@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
-from guyverd.catalogue import following, places, presence, schema, succession
+from guyverd.catalogue import later, presence, schema, succession
 
 migrations = Migrations(schema.MIGRATIONS)
 
@@ -99,7 +99,7 @@ def photos_succeeded(db: Database) -> None:
 @migrations()
 def mounts_below(db: Database) -> None:
     """Which disks are mounted in photo folders."""
-    for statement in _statements(places.MOUNTS):
+    for statement in _statements(later.MOUNTS):
         db.execute(statement)
 
 
@@ -120,7 +120,7 @@ def videos_to_read(db: Database) -> None:
 @migrations()
 def saved_searches(db: Database) -> None:
     """Whom to follow, and what was delivered where."""
-    for statement in _statements(following.FOLLOWS):
+    for statement in _statements(later.FOLLOWS):
         db.execute(statement)
 
 

@@ -11,17 +11,6 @@ from guyverd.model import RootId, RootIdentity
 if TYPE_CHECKING:
     from sqlite_utils import Database as Utils
 
-MOUNTS = """
-CREATE TABLE mounts (
-    root_id INTEGER NOT NULL REFERENCES roots (id) ON DELETE CASCADE,
-    path BLOB NOT NULL,
-    device INTEGER NOT NULL,
-    inode INTEGER NOT NULL,
-    PRIMARY KEY (root_id, path)
-) STRICT, WITHOUT ROWID;
-"""
-"""What it takes to tell a disk that is away from a folder that was emptied."""
-
 
 class Places:
     """Queries and writes about where roots stand."""
