@@ -160,6 +160,15 @@ class Box:
         """Pixels."""
         return self.bottom - self.top
 
+    def overlap(self, other: Box) -> float:
+        """The area that the two have in common, as a share of that of both together, 0..1."""
+        across = min(self.right, other.right) - max(self.left, other.left)
+        down = min(self.bottom, other.bottom) - max(self.top, other.top)
+        if across <= 0 or down <= 0:
+            return 0.0
+        common = across * down
+        return common / (self.width * self.height + other.width * other.height - common)
+
     def scaled(self, factor: float) -> Box:
         """The same rectangle on a picture `factor` times as large, rounded to whole pixels."""
         return Box(

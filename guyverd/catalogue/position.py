@@ -43,7 +43,7 @@ def matched(before: Sequence[Box], after: Sequence[Box]) -> list[tuple[int, int]
     old = sorted(range(len(before)), key=lambda index: (_corners(before[index]), index))
     new = sorted(range(len(after)), key=lambda index: (_corners(after[index]), index))
     overlaps = {
-        (one, other): _overlap(before[one], after[other])
+        (one, other): before[one].overlap(after[other])
         for one in old
         for other in new
         if same_place(before[one], after[other])
@@ -130,12 +130,6 @@ def _common(one: Box, other: Box) -> int:
     across = min(one.right, other.right) - max(one.left, other.left)
     down = min(one.bottom, other.bottom) - max(one.top, other.top)
     return max(0, across) * max(0, down)
-
-
-def _overlap(one: Box, other: Box) -> float:
-    """Share of the common area in the area of both together, 0..1."""
-    common = _common(one, other)
-    return common / (one.width * one.height + other.width * other.height - common)
 
 
 def _holds_centre(one: Box, other: Box) -> bool:

@@ -180,7 +180,7 @@ def matched(labels: Sequence[Label], boxes: Sequence[Box], width: int, height: i
         return [label_faces(boxes, width, height, rule) for _ in labels]
     marked = [label.box for label in labels if label.box is not None]
     pairs = [
-        (-overlap(mark, box), at, place)
+        (-mark.overlap(box), at, place)
         for at, mark in enumerate(marked)
         for place, box in enumerate(boxes)
         if same_face(mark, box)
@@ -194,20 +194,10 @@ def matched(labels: Sequence[Label], boxes: Sequence[Box], width: int, height: i
 
 def same_face(one: Box, other: Box) -> bool:
     """Whether two boxes mark the same face: detectors and people draw them differently."""
-    if overlap(one, other) >= OVERLAP:
+    if one.overlap(other) >= OVERLAP:
         return True
     apart = max(one.width, other.width) > SIZES * min(one.width, other.width)
     return not apart and _holds_middle(one, other) and _holds_middle(other, one)
-
-
-def overlap(one: Box, other: Box) -> float:
-    """The common share of two boxes' union, 0..1."""
-    across = min(one.right, other.right) - max(one.left, other.left)
-    down = min(one.bottom, other.bottom) - max(one.top, other.top)
-    if across <= 0 or down <= 0:
-        return 0.0
-    common = across * down
-    return common / (one.width * one.height + other.width * other.height - common)
 
 
 def _holds_middle(one: Box, other: Box) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from guyverd.faces.tracks import Piece, Sight, best_of, overlap
+from guyverd.faces.tracks import Piece, Sight, best_of
 
 if TYPE_CHECKING:
     from guyverd.model import Box, DetectedFace, DoubleArray
@@ -253,7 +253,7 @@ def _runs_into(one: _Track, other: _Track) -> bool:
 def _come_after(track: _Track, gone: Sequence[_Track]) -> None:
     """Who comes where somebody goes comes after them: on frames in between the same face was taken for both."""
     for other in gone:
-        if other.end is not None and other.start < track.start < other.end and overlap(track.first, other.face.box) > 0:
+        if other.end is not None and other.start < track.start < other.end and track.first.overlap(other.face.box) > 0:
             track.start = other.end
             track.sights = [sight for sight in track.sights if sight.time >= track.start] or track.sights
 
@@ -285,7 +285,7 @@ def _assigned(
 def _cost(track: _Track, face: DetectedFace, near: Box, *, steady: bool) -> float | None:
     """How little speaks for it that a face is the track's, which was at `near`; None where it cannot be."""
     distance = track.distance(_unit(face))
-    shared = overlap(near, face.box)
+    shared = near.overlap(face.box)
     limit = ALIKE
     # After a while without anybody, as between two fades, somebody else may stand there.
     if steady and track.end is None and _about(near, face.box):

@@ -141,7 +141,7 @@ def whole(parts: Sequence[VideoPart]) -> tuple[DetectedFace, ...]:
 def _matched(open_: Sequence[Sequence[Piece]], opening: Sequence[Piece]) -> dict[int, int]:
     """Which of the chains that stay each opening piece (by its id) goes on with: those that overlap most, first."""
     pairs = [
-        (-overlap(chain[-1].last, piece.first), at, place)
+        (-chain[-1].last.overlap(piece.first), at, place)
         for at, chain in enumerate(open_)
         for place, piece in enumerate(opening)
     ]
@@ -152,16 +152,6 @@ def _matched(open_: Sequence[Sequence[Piece]], opening: Sequence[Piece]) -> dict
             found[id(opening[place])] = at
             taken.add(at)
     return found
-
-
-def overlap(one: Box, other: Box) -> float:
-    """The share of their union that two boxes have in common."""
-    across = min(one.right, other.right) - max(one.left, other.left)
-    down = min(one.bottom, other.bottom) - max(one.top, other.top)
-    if across <= 0 or down <= 0:
-        return 0.0
-    common = across * down
-    return common / (one.width * one.height + other.width * other.height - common)
 
 
 def _track(chain: Sequence[Piece]) -> DetectedFace | None:

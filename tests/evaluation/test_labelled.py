@@ -16,7 +16,6 @@ from guyverd.evaluation.labelled import (
     label_faces,
     labelled_files,
     matched,
-    overlap,
     read_csv,
     same_face,
 )
@@ -155,7 +154,7 @@ def test_marks_are_given_to_the_faces_they_overlap_most() -> None:
 
 def test_a_tight_box_and_a_wide_one_are_the_same_face_but_a_badge_is_none() -> None:
     head, tight = Box(0, 0, 100, 120), Box(22, 30, 78, 90)
-    assert overlap(head, tight) < 0.35
+    assert head.overlap(tight) < 0.35
     assert same_face(head, tight)
     assert same_face(tight, head)
     assert not same_face(head, Box(40, 50, 60, 70)), "too small to be it"
@@ -169,7 +168,7 @@ def test_overlap_is_the_share_of_pixels(one: Box, other: Box) -> None:
         return {(x, y) for x in range(box.left, box.right) for y in range(box.top, box.bottom)}
 
     common, union = pixels(one) & pixels(other), pixels(one) | pixels(other)
-    assert overlap(one, other) == pytest.approx(len(common) / len(union))
+    assert one.overlap(other) == pytest.approx(len(common) / len(union))
     assert same_face(one, other) == same_face(other, one)
     assert same_face(one, one)
 

@@ -20,7 +20,6 @@ from guyverd.faces.tracks import (
     decoded,
     encoded,
     mean,
-    overlap,
     parts_of,
     whole,
 )
@@ -174,7 +173,7 @@ def test_bytes_that_were_damaged_are_refused(data: st.DataObject) -> None:
 
 
 def test_boxes_overlap_by_the_share_of_their_union() -> None:
-    assert overlap(Box(0, 0, 10, 10), Box(0, 0, 10, 10)) == 1.0
-    assert overlap(Box(0, 0, 10, 10), Box(5, 0, 15, 10)) == pytest.approx(1 / 3)
-    assert overlap(Box(0, 0, 10, 10), Box(10, 0, 20, 10)) == 0.0
+    assert Box(0, 0, 10, 10).overlap(Box(0, 0, 10, 10)) == 1.0
+    assert Box(0, 0, 10, 10).overlap(Box(5, 0, 15, 10)) == pytest.approx(1 / 3)
+    assert Box(0, 0, 10, 10).overlap(Box(10, 0, 20, 10)) == 0.0
     assert [parts_of(seconds) for seconds in (0.0, 59.9, 60.0, 60.1)] == [1, 1, 1, 2]
