@@ -27,7 +27,6 @@ _MOST_NAMES = 100_000
 """Files of one name that a folder can take."""
 _NO_LINKS = frozenset((errno.EPERM, errno.ENOTSUP, errno.ENOSYS))
 _FULL = frozenset((errno.ENOSPC, errno.EDQUOT))
-_PIECE = 1 << 22
 
 Cut = Callable[[bytes], object]
 """Writes a clip into a new file at the given absolute path."""
@@ -228,12 +227,7 @@ def _equal(source: Source, here: int, name: bytes) -> bool:
     try:
         copied = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=here)
         with open(copied, "rb") as copy, open(source.path, "rb") as original:
-            while True:
-                ours, theirs = copy.read(_PIECE), original.read(_PIECE)
-                if ours != theirs:
-                    return False
-                if not ours:
-                    return True
+            return disk.same_bytes(copy, original)
     except OSError:
         return False
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from enum import Enum
 from hashlib import blake2b
+from typing import BinaryIO
 
 from guyverd.folders.spare import parents
 from guyverd.model import Stamp, storable
@@ -29,6 +30,10 @@ FATAL = frozenset(
     (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENOTCONN, errno.EMFILE)
 )
 """Errors after which trying the next link is pointless."""
+
+
+_PIECE = 1 << 22
+"""Bytes of each file that are compared at a time."""
 
 
 class Unsettled(OSError):
@@ -245,3 +250,11 @@ def remove_temporary(root: int) -> None:
 def reason(problem: OSError) -> str:
     """The error as a person would say it."""
     return (problem.strerror or str(problem)).lower()
+
+
+def same_bytes(one: BinaryIO, other: BinaryIO) -> bool:
+    """Whether two open files hold the same from here on. Raises OSError."""
+    while (piece := one.read(_PIECE)) == other.read(_PIECE):
+        if not piece:
+            return True
+    return False

@@ -59,12 +59,7 @@ def is_copy(link: PublishedLink, seen: bytes | Stamp | Found, here: int) -> bool
         return False
     copied = os.open(os.path.basename(link.path), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=here)
     with open(copied, "rb") as copy, open(_opened(link.target), "rb") as original:
-        while True:
-            ours, theirs = copy.read(_PIECE), original.read(_PIECE)
-            if ours != theirs:
-                return False
-            if not ours:
-                return True
+        return disk.same_bytes(copy, original)
 
 
 def _copy(link: PublishedLink, here: int, name: bytes, root: int) -> None:
