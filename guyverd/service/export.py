@@ -62,24 +62,12 @@ def copy_originals(
     copy is called `name (2).jpg`. `sacred` are the photo folders; `each` is called after every photo. Raises
     ExportError when `folder` lies in one of `sacred` or cannot be written; what was copied until then stays.
     """
-    copied: list[str] = []
-    already: list[str] = []
-    missing: list[tuple[str, ...]] = []
-    with _filled(folder, sacred):
-        for candidates in files:
-            for candidate in candidates:
-                try:
-                    with _opened(candidate) as source:
-                        target, new = _place(source, os.fspath(folder))
-                except _SourceLost:
-                    continue
-                (copied if new else already).append(target)
-                break
-            else:
-                missing.append(tuple(candidates))
-            if each is not None:
-                each()
-    return Exported(tuple(copied), tuple(already), tuple(missing))
+
+    def copy(candidate: str) -> tuple[str, bool]:
+        with _opened(candidate) as source:
+            return _place(source, os.fspath(folder))
+
+    return _each_put(files, folder, copy, sacred, each)
 
 
 def link_originals(
@@ -95,25 +83,40 @@ def link_originals(
     file that stands there counts as already there; beside anything else the link gets a number, as by
     `copy_originals`, which tells of `sacred`, `each` and the errors too.
     """
-    linked: list[str] = []
+
+    def link(candidate: str) -> tuple[str, bool]:
+        with _opened(candidate):
+            pass
+        return _link(os.path.abspath(candidate), os.fspath(folder))
+
+    return _each_put(files, folder, link, sacred, each)
+
+
+def _each_put(
+    files: Iterable[Sequence[str]],
+    folder: Path,
+    put: Callable[[str], tuple[str, bool]],
+    sacred: Iterable[Path],
+    each: Callable[[], object] | None,
+) -> Exported:
+    """`put` the first of each photo's files that is not lost into `folder`; it tells where, and whether that is new."""
+    new: list[str] = []
     already: list[str] = []
     missing: list[tuple[str, ...]] = []
     with _filled(folder, sacred):
         for candidates in files:
             for candidate in candidates:
                 try:
-                    with _opened(candidate):
-                        pass
+                    target, made = put(candidate)
                 except _SourceLost:
                     continue
-                target, new = _link(os.path.abspath(candidate), os.fspath(folder))
-                (linked if new else already).append(target)
+                (new if made else already).append(target)
                 break
             else:
                 missing.append(tuple(candidates))
             if each is not None:
                 each()
-    return Exported(tuple(linked), tuple(already), tuple(missing))
+    return Exported(tuple(new), tuple(already), tuple(missing))
 
 
 def _link(original: str, folder: str) -> tuple[str, bool]:
